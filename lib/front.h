@@ -1,0 +1,79 @@
+/*
+ * What all fronts share: accepting on the supervisor's sockets, limits in all
+ * and an address (manual 10), restrictions of a listener, TLS contexts, the
+ * session's number and log tag, login at authd, and handing the client to
+ * stored.  A front owns nothing.
+ */
+#ifndef CG_FRONT_H
+#define CG_FRONT_H
+
+#include <sys/socket.h>
+
+#include "conn.h"
+#include "ipc.h"
+#include "proc.h"
+
+struct front_session {
+	struct conn	*conn;
+	const struct listener *listener;
+	uint32_t	 id;
+	char		 tag[64];	/* "POP-000012([127.0.0.1])" */
+	char		 peer[64];	/* 127.0.0.1 or 2001:db8::1 */
+	char		 local[64];
+	uint16_t	 peer_port, local_port;
+	bool		 tls;
+	bool		 submission;
+	void		*data;		/* the protocol's own */
+};
+
+struct front_def {
+	const char	*module;	/* "POP": settings and listeners */
+	const char	*tag;		/* "POP" */
+	enum proc_id	 id;
+	/* A client is there (after TLS, on a TLS-at-once port). */
+	void	(*start)(struct front_session *);
+	conn_cb	*event;			/* arg is the front_session */
+	/* The session goes away for whatever reason: free data. */
+	void	(*end)(struct front_session *);
+	/* Said to a client that is one too many, then closed; with CRLF. */
+	const char	*busy;
+};
+
+/* Plug these into the proc_def. */
+void	front_init(const struct front_def *);
+void	front_settings(const struct val *);
+void	front_tls(const char *pem, size_t);
+void	front_listen(struct listener *);
+void	front_unlisten(const char *module);
+void	front_shared(const char *module, int fd);
+void	front_status(struct val *);
+void	front_stop(void);	/* no new clients; exit when the last is gone */
+
+/* Log under the session's tag. */
+void	front_log(const struct front_session *, int level, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
+struct tls_ctx *front_tls_ctx(void);	/* NULL: none */
+/* CONN_SECURE follows. */
+int	front_starttls(struct front_session *);
+/*
+ * May this client send a password in the clear?  TLS, loopback, Client IP
+ * Addresses, or the setting ClearTextLogin.  DECISIONS, Who may do what.
+ */
+bool	front_clear_ok(const struct front_session *);
+/* Asks authd; the connection is paused until the answer was told. */
+void	front_auth(struct front_session *, const char *method,
+	    const char *name, const char *authz, const void *secret,
+	    size_t secretlen, const char *challenge,
+	    void (*cb)(struct front_session *, const struct msg_authed *));
+/*
+ * Gives the client to stored with the grant's ticket: its own socket if
+ * plain, a pump's end if TLS.  cb only on failure (text to tell); otherwise
+ * the session is the worker's and lives on here only as a number (and pump).
+ */
+void	front_handover(struct front_session *, const void *ticket,
+	    void (*failed)(struct front_session *, const char *text));
+/* Ends it: output is flushed first. */
+void	front_close(struct front_session *);
+/* CTL messages a front must accept from stored: {SESSION_END}. */
+extern const struct ipc_disp front_stored_disp[];
+#endif
