@@ -1,0 +1,219 @@
+/*
+ * Log records, in every process: formatted here, sent by datagram to logd.
+ * Never blocks, never fails its caller, and never writes a file itself.
+ * Threads may log: a record is one send of one stack buffer.
+ */
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+enum { LOG_RECORD = 2000 };	/* bytes of one record, all in all */
+
+static char		log_name[64] = "cgate";
+static int		log_fd = -1;
+static bool		log_stderr;
+static int		log_level = LOG_PROBLEM;
+static atomic_ulong	log_lost;
+
+void
+log_init(const char *tag, int fd, int to_stderr)
+{
+	snprintf(log_name, sizeof(log_name), "%s", tag);
+	log_fd = fd;
+	log_stderr = to_stderr;
+}
+
+void
+log_set_level(int level)
+{
+	log_level = level;
+}
+
+int
+log_get_level(void)
+{
+	return log_level;
+}
+
+/* A record is one line: nothing in it may end it or drive a terminal. */
+static void
+harmless(char *p, size_t len)
+{
+	for (; len > 0; p++, len--)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = *p == '\t' ? ' ' : '?';
+}
+
+/* False if the kernel would not take it now. */
+static bool
+emit(char *rec, size_t len)
+{
+	struct iovec iov[2] = { { rec, len }, { "\n", 1 } };
+
+	if (log_fd == -1 || log_stderr)
+		(void)!writev(STDERR_FILENO, iov, 2);
+	if (log_fd == -1)
+		return true;
+	return send(log_fd, rec, len, MSG_DONTWAIT | MSG_NOSIGNAL) != -1;
+}
+
+/* Tells how many were lost, once one gets through again. */
+static void
+tell_lost(void)
+{
+	unsigned long n = atomic_exchange(&log_lost, 0);
+	char rec[128];
+	int len;
+
+	if (n == 0)
+		return;
+	len = snprintf(rec, sizeof(rec), "%d %s %lu log records lost",
+	    LOG_CRASH, log_name, n);
+	if (!emit(rec, len))
+		atomic_fetch_add(&log_lost, n);
+}
+
+static void
+record(int level, const char *tag, const char *fmt, va_list ap, int err)
+    __attribute__((format(printf, 3, 0)));
+
+/* err: errno to tell as well, or 0. */
+static void
+record(int level, const char *tag, const char *fmt, va_list ap, int err)
+{
+	char rec[LOG_RECORD], why[128];
+	int saved = errno, n;
+	size_t len;
+
+	n = snprintf(rec, sizeof(rec), "%d %.200s ", level, tag);
+	len = n < 0 ? 0 : n;
+	n = vsnprintf(rec + len, sizeof(rec) - len, fmt, ap);
+	if (n < 0)
+		n = 0;
+	len += n;
+	if (len >= sizeof(rec)) {
+		len = sizeof(rec) - 1;
+		memcpy(rec + len - 3, "...", 3);
+	}
+	if (err != 0 && len < sizeof(rec) - 1) {
+		n = snprintf(rec + len, sizeof(rec) - len, ": %s",
+		    strerror_r(err, why, sizeof(why)));
+		len = n > 0 && (size_t)n < sizeof(rec) - len ? len + n
+							     : sizeof(rec) - 1;
+	}
+	harmless(rec, len);
+	if (atomic_load_explicit(&log_lost, memory_order_relaxed) != 0)
+		tell_lost();
+	if (!emit(rec, len))
+		atomic_fetch_add(&log_lost, 1);
+	errno = saved;
+}
+
+void
+log_vtag(int level, const char *tag, const char *fmt, va_list ap)
+{
+	if (level <= log_level)
+		record(level, tag, fmt, ap, 0);
+}
+
+void
+log_tag(int level, const char *tag, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > log_level)
+		return;
+	va_start(ap, fmt);
+	record(level, tag, fmt, ap, 0);
+	va_end(ap);
+}
+
+void
+log_msg(int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > log_level)
+		return;
+	va_start(ap, fmt);
+	record(level, log_name, fmt, ap, 0);
+	va_end(ap);
+}
+
+void
+log_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	record(LOG_CRASH, log_name, fmt, ap, errno);
+	va_end(ap);
+}
+
+void
+log_warnx(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	record(LOG_CRASH, log_name, fmt, ap, 0);
+	va_end(ap);
+}
+
+/*
+ * The last words go to stderr as well, for whoever started us: nothing else
+ * may be left to tell why we went.
+ */
+static void
+last_words(const char *fmt, va_list ap, int err)
+    __attribute__((format(printf, 1, 0)));
+
+static void
+last_words(const char *fmt, va_list ap, int err)
+{
+	log_stderr = true;
+	record(LOG_CRASH, log_name, fmt, ap, err);
+}
+
+void
+fatal(const char *fmt, ...)
+{
+	va_list ap;
+	int err = errno;
+
+	va_start(ap, fmt);
+	last_words(fmt, ap, err);
+	va_end(ap);
+	exit(1);
+}
+
+void
+fatalx(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	last_words(fmt, ap, 0);
+	va_end(ap);
+	exit(1);
+}
+
+void
+panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	last_words(fmt, ap, 0);
+	va_end(ap);
+	abort();
+}
