@@ -12,9 +12,9 @@ CFLAGS		= -std=c11 $(OPT) $(WARN) $(HARDEN) $(SANFLAGS)
 CPPFLAGS	= $(DEFS) -I. -Ilib -Istore -Icli
 LDFLAGS		= $(LDHARDEN) $(SANFLAGS)
 
-LIBS		= -levent_core -lssl -lcrypto -lseccomp -lbsd -lpthread
+LIBS		= -levent_core -lssl -lcrypto -lcrypt -lseccomp -lbsd \
+		  -lpthread
 LIBS_authd-priv	= -lpam
-LIBS_authd	= -lcrypt
 
 # A library is a directory; a program is a directory, or the part of one that
 # is named here.

@@ -1,15 +1,60 @@
-# make check: unit tests, then every test of regress/ against real daemons.
-# make asan: the same in a sanitizer build.  make fuzz: 60 s a target.
+# make check	unit tests, ten seconds of each fuzz target, and every script
+#		of regress/ against real daemons
+# make asan	the same scripts and unit tests in a sanitizer build
+# make fuzz	a minute a target
+# make soak	what takes long
 
 UNIT_SRC	:= $(wildcard regress/unit/*.c)
 UNITS		= $(UNIT_SRC:regress/unit/%.c=$(O)/unit/%)
+UNITARS		= $(LIBPOP) $(LIBCLI) $(LIBSTORE) $(LIBCG)
+SCRIPTS		= $(wildcard regress/proto/*.py regress/crash/*.py \
+		    regress/clients/*.py)
+RUN		= CG_OBJ=$(abspath $(O)) regress/tools/run-tests
 
-$(O)/unit/%: $(O)/regress/unit/%.o $(LIBPOP) $(LIBCLI) $(LIBSTORE) $(LIBCG)
+$(O)/unit/%: $(O)/regress/unit/%.o $(UNITARS)
 	@mkdir -p $(O)/unit
-	$(CC) $(LDFLAGS) -o $@ $< $(LIBPOP) $(LIBCLI) $(LIBSTORE) $(LIBCG) \
-	    -lcmocka $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS) -lcrypt
+
+# Fuzz targets are built by clang, libraries and all, beside the rest.
+FUZZ_O		= obj-fuzz
+FUZZ_SRC	:= $(wildcard regress/fuzz/*.c)
+FUZZERS		= $(FUZZ_SRC:regress/fuzz/%.c=$(FUZZ_O)/fuzz/%)
 
 .PRECIOUS: $(O)/regress/unit/%.o
-.PHONY: unit
+.PHONY: unit fuzzers
+
 unit: $(UNITS)
-	@for t in $(UNITS); do $$t || exit 1; done
+	$(RUN) $(UNITS)
+
+fuzzers:
+	$(MAKE) O=$(FUZZ_O) CC=clang SAN=fuzzer-no-link,address,undefined \
+	    fuzz-link
+
+.PHONY: fuzz-link
+FUZZ_BIN	= $(FUZZ_SRC:regress/fuzz/%.c=$(O)/fuzz/%)
+fuzz-link: $(FUZZ_BIN)
+$(O)/fuzz/%: $(O)/regress/fuzz/%.o $(UNITARS)
+	@mkdir -p $(O)/fuzz
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lcrypt
+
+units: $(UNITS)
+.PHONY: units check-all
+
+check: all units fuzzers
+	$(RUN) $(UNITS) $(FUZZERS) $(SCRIPTS)
+
+ASAN		= O=obj-asan SAN=address,undefined
+ASAN_OBJ	= $(abspath obj-asan)
+ASAN_UNITS	= $(UNIT_SRC:regress/unit/%.c=obj-asan/unit/%)
+
+asan:
+	$(MAKE) $(ASAN) all units
+	CG_OBJ=$(ASAN_OBJ) regress/tools/run-tests $(ASAN_UNITS) $(SCRIPTS)
+
+# Both builds in one run, one line at its end: what bootstrap check runs.
+check-all: all units fuzzers
+	$(MAKE) $(ASAN) all units
+	$(RUN) $(UNITS) $(FUZZERS) $(SCRIPTS) --asan $(ASAN_OBJ)
+
+fuzz: fuzzers
+	$(RUN) --fuzz-seconds 60 $(FUZZERS)
