@@ -1,0 +1,67 @@
+/*
+ * The command table: accounts.  Data only; see cli.h for the patterns.  Runs
+ * in pwdd and cgctl.
+ */
+#include "cli.h"
+
+#define ADMIN	"Users, or a Domain Administrator"
+#define OBJECTS	"Users, or CanCreateAccounts"
+#define SELF	"Users, a Domain Administrator, or the account itself"
+
+const struct cli_cmd cli_account[] = {
+	{ "ListAccounts", "lstacnt", "[domainName]", PROC_ROUTERD, ADMIN,
+	    "names of a domain's accounts" },
+	{ "CreateAccount", "cracnt",
+	    "accountName [accountType=MultiMailbox|TextMailbox|MailDirMailbox]"
+	    " [EXTERNAL?] [settings{}]", PROC_AUTHD, OBJECTS,
+	    "makes an account" },
+	{ "RenameAccount", "rnacnt", "oldAccountName INTO newAccountName",
+	    PROC_AUTHD, OBJECTS, "gives an account another name" },
+	{ "DeleteAccount", "dlacnt", "oldAccountName", PROC_AUTHD, OBJECTS,
+	    "removes an account and all its mail" },
+	{ "GetAccountSettings", "gtacnt", "accountName", PROC_AUTHD, SELF,
+	    "settings that were set explicitly" },
+	{ "GetAccount", NULL, "accountName", PROC_AUTHD, SELF,
+	    "the same as GetAccountSettings" },
+	{ "UpdateAccountSettings", "updacnt", "accountName newSettings{}",
+	    PROC_AUTHD, ADMIN, "changes the settings given, keeps the others" },
+	{ "SetAccountSettings", "stacnt", "accountName newSettings{}",
+	    PROC_AUTHD, ADMIN, "replaces all settings" },
+	{ "GetAccountEffectiveSettings", NULL, "accountName", PROC_AUTHD, SELF,
+	    "settings with defaults filled in" },
+	{ "SetAccountPassword", NULL,
+	    "accountName TO/PASSWORD newPassword [METHOD method] [CHECK!]",
+	    PROC_AUTHD, "Users, or BasicSettings", "sets the password" },
+	{ "VerifyAccountPassword", NULL, "accountName PASSWORD password",
+	    PROC_AUTHD, ADMIN, "tells if this is the password" },
+	{ "GetAccountRights", "gtacntrght", "accountName", PROC_AUTHD, ADMIN,
+	    "administration rights granted" },
+	{ "SetAccountRights", "stacntrght", "accountName newRights()",
+	    PROC_AUTHD, "Master", "replaces the administration rights" },
+	{ "GetAccountLocation", NULL, "accountName", PROC_ROUTERD, ADMIN,
+	    "where the account's files are" },
+	{ "GetAccountAliases", "gtacntals", "accountName", PROC_MAX, ADMIN,
+	    "an account's other names" },
+	{ "SetAccountAliases", "stacntals", "accountName newAliases()",
+	    PROC_MAX, "Users, or CanCreateAliases",
+	    "replaces an account's other names" },
+	{ "GetAccountRules", "gtacntrl", "accountName", PROC_MAX, ADMIN,
+	    "an account's mail rules" },
+	{ "SetAccountRules", "stacntrl", "accountName newRules()", PROC_MAX,
+	    "Users, or CanModifyRules", "replaces the mail rules" },
+	{ "GetAccountRPOP", NULL, "accountName", PROC_MAX, ADMIN,
+	    "remote POP accounts polled" },
+	{ "SetAccountRPOP", NULL, "accountName newRecords()", PROC_MAX,
+	    "Users, or CanModifyRPOP", "replaces the remote POP accounts" },
+	{ "GetAccountInfo", "gtacntinf", "accountName KEY keyName", PROC_MAX,
+	    SELF, "one element of the account's info" },
+	{ "GetWebUser", "gtwusr", "accountName", PROC_MAX, ADMIN,
+	    "web mail settings" },
+	{ "SetWebUser", "stwusr", "accountName newSettings{}", PROC_MAX, ADMIN,
+	    "replaces the web mail settings" },
+	{ "GetAccountStat", NULL, "accountName [KEY keyName]", PROC_MAX, SELF,
+	    "an account's statistics" },
+	{ "ResetAccountStat", NULL, "accountName [KEY keyName]", PROC_MAX,
+	    "Users, or BasicSettings", "clears an account's statistics" },
+	{ .name = NULL }
+};

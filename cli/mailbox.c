@@ -1,0 +1,44 @@
+/*
+ * The command table: mailboxes.  Data only; see cli.h for the patterns.  Runs
+ * in pwdd and cgctl.
+ */
+#include "cli.h"
+
+#define OWNER	"the account itself, Users, or CanAccessMailboxes"
+
+const struct cli_cmd cli_mailbox[] = {
+	{ "ListMailboxes", "lstmbx",
+	    "accountName [FILTER filter] [AUTH authAccountName]", PROC_MAX,
+	    OWNER, "an account's mailboxes" },
+	{ "CreateMailbox", NULL,
+	    "accountName MAILBOX mailboxName [AUTH authAccountName]", PROC_MAX,
+	    OWNER, "makes a mailbox" },
+	{ "DeleteMailbox", NULL,
+	    "accountName MAILBOX|MAILBOXES mailboxName [AUTH authAccountName]",
+	    PROC_MAX, OWNER, "removes a mailbox; MAILBOXES: with its nested" },
+	{ "RenameMailbox", NULL,
+	    "accountName MAILBOX|MAILBOXES mailboxName INTO newMailboxName "
+	    "[AUTH authAccountName]", PROC_MAX, OWNER,
+	    "gives a mailbox another name" },
+	{ "GetMailboxInfo", NULL,
+	    "accountName MAILBOX mailboxName [AUTH authAccountName]", PROC_MAX,
+	    OWNER, "a mailbox's internal data" },
+	{ "GetMailboxACL", NULL,
+	    "accountName MAILBOX mailboxName [AUTH authAccountName]", PROC_MAX,
+	    OWNER, "who may do what in a mailbox" },
+	{ "SetMailboxACL", NULL,
+	    "accountName MAILBOX mailboxName [AUTH authAccountName] newACL{}",
+	    PROC_MAX, OWNER, "changes who may do what" },
+	{ "GetMailboxRights", NULL,
+	    "accountName MAILBOX mailboxName AUTH authAccountName", PROC_MAX,
+	    OWNER, "what one user may do in a mailbox" },
+	{ "GetAccountSubscription", NULL, "accountName", PROC_MAX, OWNER,
+	    "mailboxes subscribed to" },
+	{ "SetAccountSubscription", NULL, "accountName newSubscription()",
+	    PROC_MAX, OWNER, "replaces the subscription" },
+	{ "GetMailboxAliases", NULL, "accountName", PROC_MAX, OWNER,
+	    "names that stand for other mailboxes" },
+	{ "SetMailboxAliases", NULL, "accountName newAliases{}", PROC_MAX,
+	    OWNER, "replaces these names" },
+	{ .name = NULL }
+};

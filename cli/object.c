@@ -1,0 +1,58 @@
+/*
+ * The command table: groups, forwarders and alerts.  Data only; see cli.h for
+ * the patterns.  Runs in pwdd and cgctl.
+ */
+#include "cli.h"
+
+#define ADMIN	"Users, or a Domain Administrator"
+#define GROUPS	"Users, or CanCreateGroups"
+#define FORWARD	"Users, or CanCreateForwarders"
+#define ALERTS	"Users, or CanPostAlerts"
+
+const struct cli_cmd cli_object[] = {
+	{ "ListGroups", NULL, "[domainName]", PROC_MAX, ADMIN,
+	    "names of a domain's groups" },
+	{ "CreateGroup", NULL, "groupName [settings{}]", PROC_MAX, GROUPS,
+	    "makes a group" },
+	{ "RenameGroup", NULL, "oldGroupName INTO newGroupName", PROC_MAX,
+	    GROUPS, "gives a group another name" },
+	{ "DeleteGroup", NULL, "groupName", PROC_MAX, GROUPS,
+	    "removes a group" },
+	{ "GetGroup", NULL, "groupName", PROC_MAX, ADMIN,
+	    "a group's settings and members" },
+	{ "SetGroup", NULL, "groupName newSettings{}", PROC_MAX, GROUPS,
+	    "replaces a group's settings and members" },
+	{ "ListForwarders", NULL, "[domainName]", PROC_MAX, ADMIN,
+	    "names of a domain's forwarders" },
+	{ "CreateForwarder", NULL, "forwarderName TO address", PROC_MAX,
+	    FORWARD, "makes a name that sends mail elsewhere" },
+	{ "DeleteForwarder", NULL, "forwarderName", PROC_MAX, FORWARD,
+	    "removes a forwarder" },
+	{ "GetForwarder", NULL, "forwarderName", PROC_MAX, ADMIN,
+	    "where a forwarder sends mail" },
+	{ "GetDomainAlerts", "gtalrt", "[domainName]", PROC_MAX, ALERTS,
+	    "a domain's alerts" },
+	{ "SetDomainAlerts", "stalrt", "[domainName] newAlerts{}", PROC_MAX,
+	    ALERTS, "replaces a domain's alerts" },
+	{ "PostDomainAlert", NULL, "[domainName ALERT] newAlert", PROC_MAX,
+	    ALERTS, "shows a text to all users of a domain" },
+	{ "RemoveDomainAlert", NULL, "[domainName ALERT] timeStamp", PROC_MAX,
+	    ALERTS, "takes an alert back" },
+	{ "GetServerAlerts", NULL, "", PROC_MAX, "Users",
+	    "alerts of the whole server" },
+	{ "SetServerAlerts", NULL, "newAlerts{}", PROC_MAX, "Users",
+	    "replaces the server's alerts" },
+	{ "PostServerAlert", NULL, "newAlert", PROC_MAX, "Users",
+	    "shows a text to all users" },
+	{ "RemoveServerAlert", NULL, "timeStamp", PROC_MAX, "Users",
+	    "takes a server alert back" },
+	{ "GetClusterAlerts", NULL, "", PROC_MAX, "Users",
+	    "alerts of the cluster" },
+	{ "SetClusterAlerts", NULL, "newAlerts{}", PROC_MAX, "Users",
+	    "replaces the cluster's alerts" },
+	{ "PostClusterAlert", NULL, "newAlert", PROC_MAX, "Users",
+	    "shows a text to all users of the cluster" },
+	{ "RemoveClusterAlert", NULL, "timeStamp", PROC_MAX, "Users",
+	    "takes a cluster alert back" },
+	{ .name = NULL }
+};
