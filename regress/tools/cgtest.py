@@ -1,0 +1,199 @@
+"""What the tests of regress/ share: a suite of one's own, its command
+language, its processes and mailboxes.  Standard library only.
+
+    with Suite(accounts=["ann"], conf="...") as s:
+        s.smtp ... s.cli("CreateAccount ...") ... s.mail("ann")
+"""
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+OBJ = pathlib.Path(os.environ.get("CG_OBJ", TOP / "obj"))
+PASSWORD = "correct horse"
+PATIENCE = 120                  # seconds: the machines are slow and noisy
+
+
+def wait_for(what, condition, seconds=PATIENCE):
+    """For states that no event tells of: looks until the condition holds."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        time.sleep(0.02)
+
+
+class Cli:
+    """A session of the command language, on port 106 of somewhere."""
+
+    def __init__(self, port, name, password):
+        self.s = socket.create_connection(("127.0.0.1", int(port)), PATIENCE)
+        self.f = self.s.makefile("rwb")
+        self.line()
+        if self.send(f"USER {name}")[:3] != "300" or \
+                self.send(f"PASS {password}")[:3] != "200":
+            raise AssertionError("login at the command port failed")
+
+    def line(self):
+        text = self.f.readline()
+        if not text:
+            raise ConnectionError("the command port closed the connection")
+        return text.decode().rstrip("\r\n")
+
+    def send(self, line):
+        self.f.write(line.encode() + b"\r\n")
+        self.f.flush()
+        return self.line()
+
+    def ask(self, line):
+        """Sends a command that must succeed."""
+        answer = self.send(line)
+        if answer[:1] != "2":
+            raise AssertionError(f"{line}: {answer}")
+        return answer
+
+    def close(self):
+        self.s.close()
+
+
+class Suite:
+    """A throw-away suite that lives as long as the with block."""
+
+    def __init__(self, accounts=(), conf="", env=None):
+        self.accounts = list(accounts)
+        self.conf = conf
+        self.extra = env or {}
+
+    def __enter__(self):
+        r, w = os.pipe()
+        end_r, self.end = os.pipe()
+        self.conffile = tempfile.NamedTemporaryFile("w", suffix=".conf")
+        self.conffile.write(self.conf)
+        self.conffile.flush()
+        os.chmod(self.conffile.name, 0o644)
+        env = dict(os.environ, CG_OBJ=str(OBJ), **self.extra)
+        self.process = subprocess.Popen(
+            [TOP / "regress/tools/with-suite", "-c", self.conffile.name,
+             "bash", "-c",
+             f"env >&{w}; exec {w}>&-; read x <&{end_r}; exit 0"],
+            pass_fds=(w, end_r), env=env)
+        os.close(w)
+        os.close(end_r)
+        with os.fdopen(r) as f:
+            self.env = dict(line.rstrip("\n").split("=", 1)
+                            for line in f if "=" in line)
+        if "CG_BASE" not in self.env:
+            raise AssertionError("the suite did not start")
+        self.base = self.env["CG_BASE"]
+        self.domain = self.env["CG_DOMAIN"]
+        self.smtp = int(self.env["CG_SMTP"])
+        self.pop = int(self.env["CG_POP"])
+        if self.accounts:
+            cli = self.cli()
+            for a in self.accounts:
+                cli.ask(f'CreateAccount "{a}" {{Password="{PASSWORD}";}}')
+            cli.close()
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.end)
+        self.process.wait(PATIENCE)
+        self.conffile.close()
+
+    def cli(self):
+        return Cli(self.env["CG_PWD"], self.env["CG_ADMIN_NAME"],
+                   self.env["CG_ADMIN_PASSWORD"])
+
+    def address(self, account):
+        return f"{account}@{self.domain}"
+
+    def box(self, account):
+        return pathlib.Path(self.base, "Accounts", account + ".macnt",
+                            "INBOX.mbox")
+
+    def mail(self, account):
+        return read_mbox(self.box(account))
+
+    def server(self):
+        """The supervisor's process id."""
+        return int(pathlib.Path(self.base, "ProcessID").read_text().split()[0])
+
+    def children(self):
+        """{pid: name} of the suite's processes below the supervisor."""
+        return descendants(self.server())
+
+    def queue(self):
+        """Ids of the messages that are still in the queue."""
+        return [p.stem for p in pathlib.Path(self.base, "Queue").rglob("*.msg")]
+
+    def log(self):
+        return "".join(p.read_text(errors="replace") for p in sorted(
+            pathlib.Path(self.base, "SystemLogs").glob("*.log")))
+
+
+def descendants(pid):
+    parents, names = {}, {}
+    for d in pathlib.Path("/proc").iterdir():
+        if not d.name.isdigit():
+            continue
+        try:
+            stat = (d / "stat").read_text()
+        except OSError:
+            continue
+        name, rest = re.match(r"\d+ \((.*)\) (.*)", stat, re.S).groups()
+        state, ppid = rest.split()[:2]
+        if state != "Z":
+            parents[int(d.name)] = int(ppid)
+            names[int(d.name)] = name
+    found = {}
+    todo = [pid]
+    while todo:
+        p = todo.pop()
+        for child, parent in parents.items():
+            if parent == p:
+                found[child] = names[child]
+                todo.append(child)
+    return found
+
+
+def kill(pid, sig=signal.SIGKILL):
+    try:
+        os.kill(pid, sig)
+    except ProcessLookupError:
+        pass
+
+
+FROM = re.compile(rb"^From (\S*)\(([^)]*)\) .*\n", re.M)
+
+
+def read_mbox(path):
+    """The messages of a .mbox as (From_ line's comment, bytes); strict: what
+    is not whole is an error."""
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        return []
+    found = []
+    at = 0
+    while at < len(data):
+        m = FROM.match(data, at)
+        if not m:
+            raise AssertionError(f"{path}: no From_ line at {at}: "
+                                 f"{data[at:at + 60]!r}")
+        length = int(m[2].rsplit(b"-", 1)[1])
+        end = m.end() + length
+        if end > len(data):
+            raise AssertionError(f"{path}: torn message at {at}")
+        found.append((m[2].decode(), data[m.end():end]))
+        at = end
+        while at < len(data) and data[at:at + 1] == b"\n":
+            at += 1
+    return found
