@@ -276,6 +276,15 @@ fail:
 }
 
 bool
+buf_reserve(struct buf *b, size_t n)
+{
+	if (!buf_room(b, n))
+		return false;
+	b->p[b->len] = '\0';
+	return true;
+}
+
+bool
 buf_add(struct buf *b, const void *p, size_t n)
 {
 	if (!buf_room(b, n))

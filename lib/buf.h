@@ -62,6 +62,8 @@ void		buf_init(struct buf *, size_t max);
 void		buf_free(struct buf *);
 void		buf_reset(struct buf *);
 bool		buf_add(struct buf *, const void *, size_t);
+/* Makes sure that so many bytes more fit without moving p again. */
+bool		buf_reserve(struct buf *, size_t);
 bool		buf_puts(struct buf *, const char *);
 bool		buf_putc(struct buf *, int);
 bool		buf_printf(struct buf *, const char *, ...)

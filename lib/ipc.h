@@ -10,6 +10,12 @@
  *
  * At most IPC_CREDITS requests are outstanding on a channel; further ones
  * wait here, and a front should stop reading its clients while ipc_busy().
+ *
+ * An answer is of the type that ipc.def names after "->" for its request, or
+ * the channel closes: so whoever waits may look at pkt->m without asking.
+ *
+ * All of this belongs to the thread that runs the loop.  ipc_free() may be
+ * called anywhere, also by a handler of that very channel.
  */
 #ifndef CG_IPC_H
 #define CG_IPC_H
@@ -143,12 +149,25 @@ const char	*ipc_name(enum ipc_type);
 void		 ipc_describe(struct buf *, const struct ipc_pkt *);
 uint32_t	 ipc_table_hash(void);
 
-/* What the fuzz target and the unit test call.  -1 on a bad packet. */
+/* What a request of this type is answered by; IPC_NONE: it is none. */
+enum ipc_type	 ipc_answer_type(enum ipc_type);
+/* Every packet of this process into its log, at level 5. */
+void		 ipc_trace(bool on);
+
+/*
+ * What the fuzz target and the unit test call.  -1 on a bad packet.  Texts
+ * of an unpacked message point into the packet, the rest is in store.
+ */
 int		 ipc_pack(struct buf *, enum ipc_type, uint32_t session,
 		    uint32_t seq, int is_answer, const void *msg);
 int		 ipc_unpack(const void *, size_t, struct ipc_pkt *,
 		    int *is_answer, struct buf *store);
-/* Blocking, for children before their loop runs and for small tools. */
+/*
+ * Blocking, for children before their loop runs and for small tools.  HELLO
+ * is sent, checked and swallowed here; ipc_new() on that fd goes on from
+ * there.  recv: 1 a packet, 0 the peer closed, -1 and errno (EPROTO: a bad
+ * packet); pkt->fd is the caller's.
+ */
 int		 ipc_recv_sync(int fd, struct ipc_pkt *, struct buf *store);
 int		 ipc_send_sync(int fd, enum ipc_type, const void *msg, int sfd);
 #endif
