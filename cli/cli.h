@@ -90,6 +90,6 @@ void	cli_answer(struct buf *out, bool inl, unsigned code, const char *text,
  * they are, others as one quoted string; the command's name stays bare.
  */
 bool	cli_line(struct buf *out, int argc, char *const *argv);
-/* All commands, or one with its arguments; as lines of text. */
-bool	cli_help(struct buf *out, const char *name);
+/* All commands ("" or NULL), or one: an array of lines.  NULL: no such. */
+struct val *cli_help(const char *name);
 #endif

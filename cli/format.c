@@ -1,0 +1,161 @@
+/*
+ * Answers as the wire has them, lines from separate words, and the help.
+ * Runs in pwdd and cgctl.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+/* One line of text, whatever was in it. */
+static void
+put_text(struct buf *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		buf_putc(out, (unsigned char)*text < ' ' ? ' ' : *text);
+	buf_puts(out, "\r\n");
+}
+
+static void
+put_lines(struct buf *out, const struct buf *text)
+{
+	size_t i;
+
+	for (i = 0; i < text->len; i++) {
+		if (text->p[i] == '\n' && (i == 0 || text->p[i - 1] != '\r'))
+			buf_putc(out, '\r');
+		buf_putc(out, text->p[i]);
+	}
+	buf_puts(out, "\r\n");
+}
+
+void
+cli_answer(struct buf *out, bool inl, unsigned code, const char *text,
+    const char *data)
+{
+	const char *err = NULL;
+	struct val *v;
+	struct buf b;
+
+	if (code == 0)
+		code = 200;
+	if (code >= 300 || data == NULL || *data == '\0') {
+		buf_printf(out, "%u ", code);
+		put_text(out, text == NULL || *text == '\0' ?
+		    (code < 300 ? "OK" : "refused") : text);
+		return;
+	}
+	buf_init(&b, 0);
+	if ((v = val_parse_all(data, strlen(data), &err)) != NULL)
+		val_write(&b, v, !inl);
+	else
+		val_write_string(&b, data, strlen(data));
+	if (b.failed)
+		buf_puts(out, "501 the answer is too long\r\n");
+	else if (inl)
+		buf_printf(out, "201 %s\r\n", b.p);
+	else {
+		buf_puts(out, "200 OK\r\n");
+		put_lines(out, &b);
+	}
+	val_free(v);
+	if (b.p != NULL)
+		explicit_bzero(b.p, b.len);
+	buf_free(&b);
+}
+
+/* Always in quotes, so that a word is never taken for something else. */
+static void
+put_quoted(struct buf *out, const char *s)
+{
+	buf_putc(out, '"');
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_printf(out, "\\%c", *s);
+		else if (*s == '\n')
+			buf_puts(out, "\\e");
+		else if (*s == '\t')
+			buf_puts(out, "\\t");
+		else if (*s != '\r')
+			buf_putc(out, *s);
+	}
+	buf_putc(out, '"');
+}
+
+bool
+cli_line(struct buf *out, int argc, char *const *argv)
+{
+	int i;
+
+	for (i = 0; i < argc; i++) {
+		if (i > 0)
+			buf_putc(out, ' ');
+		if (i == 0 || (*argv[i] != '\0' &&
+		    strchr("{(\"", *argv[i]) != NULL))
+			buf_puts(out, argv[i]);
+		else
+			put_quoted(out, argv[i]);
+	}
+	return !out->failed;
+}
+
+static void
+describe(struct buf *line, const struct cli_cmd *c)
+{
+	buf_reset(line);
+	buf_puts(line, c->name);
+	if (*c->args != '\0')
+		buf_printf(line, " %s", c->args);
+	if (c->abbr != NULL)
+		buf_printf(line, " (or %s)", c->abbr);
+}
+
+static int
+help_one(struct val *lines, const struct cli_cmd *c)
+{
+	struct buf line;
+	int rv;
+
+	buf_init(&line, 0);
+	describe(&line, c);
+	rv = val_append(lines, val_bytes(line.p, line.len));
+	if (rv == 0)
+		rv = val_append(lines, val_string(c->help));
+	if (rv == 0 && *c->needs != '\0') {
+		buf_reset(&line);
+		buf_printf(&line, "needs: %s", c->needs);
+		rv = val_append(lines, val_bytes(line.p, line.len));
+	}
+	if (rv == 0 && c->owner == PROC_MAX)
+		rv = val_append(lines, val_string("not available yet"));
+	buf_free(&line);
+	return rv;
+}
+
+struct val *
+cli_help(const char *name)
+{
+	const struct cli_cmd *c = NULL;
+	struct val *lines;
+	struct buf line;
+	int rv = 0;
+
+	if (name != NULL && *name != '\0' &&
+	    (c = cli_find(str_make(name))) == NULL)
+		return NULL;
+	if ((lines = val_array()) == NULL)
+		return NULL;
+	if (c != NULL) {
+		help_one(lines, c);
+		return lines;
+	}
+	buf_init(&line, 0);
+	while (rv == 0 && (c = cli_next(c)) != NULL) {
+		if (c->owner == PROC_MAX)
+			continue;
+		describe(&line, c);
+		rv = val_append(lines, val_bytes(line.p, line.len));
+	}
+	buf_free(&line);
+	return lines;
+}
