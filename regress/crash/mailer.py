@@ -1,0 +1,123 @@
+"""Clients that keep sending and remember what they were answered; shared by
+the tests of this directory.  A message carries its own number, length and
+checksum, so that whoever reads it back can tell whether it is whole."""
+import hashlib
+import random
+import re
+import smtplib
+import socket
+import threading
+
+BODY = re.compile(rb"X-Number: (\d+)\n.*?\n\n(.*)", re.S)
+
+
+def message(number, rng):
+    """Bytes of a message with LF lines; some short, some long, some with
+    lines that a mailbox file must quote."""
+    lines = []
+    for _ in range(rng.choice([1, 5, 40, 200, 2000])):
+        lines.append(rng.choice([
+            "a line of text", "From here it goes on", "", ".", "..dots",
+            ">From quoted", "x" * rng.randrange(1, 200)]))
+    body = "\n".join(lines).rstrip("\n") + "\nend\n"
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return (f"From: <sender@example.net>\nTo: <someone@example.com>\n"
+            f"Subject: number {number}\nX-Number: {number}\n"
+            f"X-Digest: {digest}\n\n{body}").encode()
+
+
+def check(stored):
+    """The number of a stored message, after proving it whole."""
+    head, _, body = stored.partition(b"\n\n")
+    number = int(re.search(rb"^X-Number: (\d+)$", head, re.M)[1])
+    digest = re.search(rb"^X-Digest: (\w+)$", head, re.M)[1].decode()
+    whole = body.rstrip(b"\n") + b"\n"
+    plain = unquote(whole)
+    if hashlib.sha256(plain).hexdigest() != digest:
+        raise AssertionError(f"message {number} is not whole: {stored!r:.400}")
+    return number
+
+
+def unquote(body):
+    """Undoes the mailbox's > before From after an empty line."""
+    return re.sub(rb"(\n\n)>(>*From )", rb"\1\2", body)
+
+
+class Mailer:
+    """Sends to accounts in turn; .answered and .tried are {number: account}."""
+
+    def __init__(self, port, addresses, seed=1):
+        self.port = port        # a function: it may change
+        self.addresses = addresses
+        self.rng = random.Random(seed)
+        self.lock = threading.Lock()
+        self.next = 0
+        self.answered = {}
+        self.tried = {}
+        self.temporary = 0
+        self.on_answer = lambda number: None
+
+    def take(self):
+        with self.lock:
+            self.next += 1
+            account = list(self.addresses)[self.next % len(self.addresses)]
+            self.tried[self.next] = account
+            return self.next, account, message(self.next, self.rng)
+
+    def send_some(self, count):
+        """Up to count messages on one connection; an end of it is no error."""
+        try:
+            with smtplib.SMTP("127.0.0.1", self.port(), timeout=60) as c:
+                for _ in range(count):
+                    self.send_one(c)
+        except (smtplib.SMTPException, OSError, socket.timeout):
+            pass
+
+    def send_one(self, c):
+        number, account, text = self.take()
+        try:
+            c.sendmail("sender@example.net", [self.addresses[account]],
+                       text.replace(b"\n", b"\r\n"))
+        except (smtplib.SMTPDataError, smtplib.SMTPSenderRefused) as e:
+            self.refused(e.smtp_code, e)
+            return
+        except smtplib.SMTPRecipientsRefused as e:
+            for code, text in e.recipients.values():
+                self.refused(code, text)
+            return
+        self.on_answer(number)
+        with self.lock:
+            self.answered[number] = account
+
+    def refused(self, code, why):
+        if not 400 <= code < 500:
+            raise AssertionError(f"a failure of ours is told as final: {why}")
+        with self.lock:
+            self.temporary += 1
+
+    def start(self, threads, count):
+        ts = [threading.Thread(target=self.send_some, args=(count,))
+              for _ in range(threads)]
+        for t in ts:
+            t.start()
+        return ts
+
+
+def verify(suite, mailer, answered=None, twice_is_wrong=True):
+    """Every answered message is there whole; none is there twice."""
+    answered = mailer.answered if answered is None else answered
+    seen = {}
+    for account in mailer.addresses:
+        for _, stored in suite.mail(account):
+            number = check(stored)
+            if twice_is_wrong and number in seen:
+                raise AssertionError(f"message {number} is there twice")
+            if number not in mailer.tried or \
+                    mailer.tried[number] != account:
+                raise AssertionError(f"message {number} is in the box of "
+                                     f"{account}")
+            seen[number] = account
+    lost = sorted(set(answered) - set(seen))
+    if lost:
+        raise AssertionError(f"answered 250 and lost: {lost}")
+    return seen
