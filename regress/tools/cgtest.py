@@ -122,6 +122,16 @@ class Suite:
     def mail(self, account):
         return read_mbox(self.box(account))
 
+    def smtp_port(self):
+        """Where SMTP listens now: a suite started again has other ports."""
+        try:
+            ports = pathlib.Path(self.base, "Ports").read_text()
+        except FileNotFoundError:
+            return self.smtp
+        m = re.search(r"\bSMTP\s*=\s*\(\s*\{[^}]*?PortNumber\s*=\s*(\d+)",
+                      ports)
+        return int(m[1])
+
     def server(self):
         """The supervisor's process id."""
         return int(pathlib.Path(self.base, "ProcessID").read_text().split()[0])
