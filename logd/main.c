@@ -1,0 +1,166 @@
+/*
+ * logd: everybody's log records, one way, into SystemLogs/ (manual 06).  Owns
+ * the log files; reads datagrams, one socket a process, and answers nobody.
+ * Never waited for: a sender whose socket is full drops and counts.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "logd.h"
+#include "proc.h"
+#include "settings.h"
+
+enum {
+	BATCH = 32,		/* records a system call */
+	RECORD = 2304,		/* bytes of one; log.c sends fewer */
+	TURN = 8,		/* batches from one sender, then the next one */
+	EXPIRE_EVERY = 600	/* seconds */
+};
+
+struct source {
+	struct event	*ev;
+	char		*name;
+};
+
+static char		 data[BATCH][RECORD];
+static struct mmsghdr	 mm[BATCH];
+static struct iovec	 iov[BATCH];
+static struct event	*ev_flush, *ev_expire;
+static uint64_t		 records;
+
+static void
+source_free(struct source *s)
+{
+	int fd = event_get_fd(s->ev);
+
+	event_free(s->ev);
+	close(fd);
+	free(s->name);
+	free(s);
+}
+
+static void
+readable(int fd, short what, void *arg)
+{
+	struct source *s = arg;
+	int i, n, turn;
+
+	for (turn = 0; turn < TURN; turn++) {
+		n = recvmmsg(fd, mm, BATCH, MSG_DONTWAIT, NULL);
+		if (n == -1) {
+			if (errno != EAGAIN && errno != EINTR)
+				source_free(s);
+			break;
+		}
+		for (i = 0; i < n; i++)
+			logfile_record(data[i], mm[i].msg_len);
+		records += n;
+		if (n < BATCH)
+			break;
+	}
+	/* One write for all that this turn of the loop brings. */
+	event_active(ev_flush, EV_TIMEOUT, 0);
+}
+
+static void
+flush(int fd, short what, void *arg)
+{
+	logfile_flush();
+}
+
+static void
+expire(int fd, short what, void *arg)
+{
+	logfile_expire();
+}
+
+static void
+logsource(const char *name, int fd)
+{
+	struct source *s = xcalloc(1, sizeof(*s));
+
+	s->name = xstrdup(name);
+	s->ev = event_new(proc_base(), fd, EV_READ | EV_PERSIST, readable, s);
+	if (s->ev == NULL || event_add(s->ev, NULL) == -1)
+		fatalx("no event for %s", name);
+}
+
+static void
+init(const struct proc_conf *conf)
+{
+	int i;
+
+	for (i = 0; i < BATCH; i++) {
+		iov[i].iov_base = data[i];
+		iov[i].iov_len = RECORD;
+		mm[i].msg_hdr.msg_iov = &iov[i];
+		mm[i].msg_hdr.msg_iovlen = 1;
+	}
+	logfile_open(proc_basefd());
+	ev_flush = event_new(proc_base(), -1, 0, flush, NULL);
+	ev_expire = event_new(proc_base(), -1, EV_PERSIST, expire, NULL);
+	if (ev_flush == NULL || ev_expire == NULL)
+		fatalx("no events");
+}
+
+static void
+start(void)
+{
+	const struct timeval tv = { EXPIRE_EVERY, 0 };
+
+	logfile_expire();
+	event_add(ev_expire, &tv);
+}
+
+static void
+settings(const struct val *all)
+{
+	logfile_limits(settings_int(all, "Log", "RotateSize"),
+	    settings_int(all, "Log", "RotateTime"),
+	    settings_int(all, "Log", "KeepFor"));
+}
+
+static void
+status(struct val *dict)
+{
+	dict_setf(dict, "Records", "%llu", (unsigned long long)records);
+}
+
+/* The last words of the others may still lie in their sockets. */
+static void
+stop(void)
+{
+	event_base_loop(proc_base(), EVLOOP_NONBLOCK);
+	logfile_flush();
+	proc_exit(0);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char *const dirs[] = { "SystemLogs", NULL };
+	static const struct proc_def def = {
+		.name = "logd",
+		.tag = "LOG",
+		.id = PROC_LOGD,
+		.sandbox = {
+			.allow = SB_FILES_READ | SB_FILES_WRITE,
+			.write = dirs,
+			.noproc = true,
+		},
+		.init = init,
+		.start = start,
+		.settings = settings,
+		.status = status,
+		.stop = stop,
+		.logsource = logsource,
+	};
+
+	return proc_run(argc, argv, &def);
+}
