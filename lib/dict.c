@@ -330,29 +330,37 @@ unit(int c)
 	return 0;
 }
 
-int64_t
-dict_int(const struct val *d, const char *key, int64_t dflt)
+bool
+val_int(const struct val *v, int64_t *out)
 {
-	const char *s = dict_str(d, key, NULL);
+	const char *s = val_text(v);
 	int64_t n, u = 1;
 	char *end;
 
 	if (s == NULL)
-		return dflt;
-	if (strcasecmp(s, "unlimited") == 0)
-		return -1;
+		return false;
+	if (strcasecmp(s, "unlimited") == 0) {
+		*out = -1;
+		return true;
+	}
 	if (!isdigit((unsigned char)s[0]) &&
 	    (s[0] != '-' || !isdigit((unsigned char)s[1])))
-		return dflt;
+		return false;
 	errno = 0;
 	n = strtoll(s, &end, 10);
 	if (errno != 0)
-		return dflt;
+		return false;
 	if (*end != '\0' && ((u = unit(*end)) == 0 || end[1] != '\0'))
-		return dflt;
-	if (__builtin_mul_overflow(n, u, &n))
-		return dflt;
-	return n;
+		return false;
+	return !__builtin_mul_overflow(n, u, out);
+}
+
+int64_t
+dict_int(const struct val *d, const char *key, int64_t dflt)
+{
+	int64_t n;
+
+	return val_int(dict_get(d, key), &n) ? n : dflt;
 }
 
 struct val *

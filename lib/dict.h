@@ -60,6 +60,8 @@ const char	*dict_str(const struct val *, const char *key,
 bool		 dict_bool(const struct val *, const char *key, bool dflt);
 /* Decimal with an optional K, M, G or s, m, h, d unit; bytes or seconds. */
 int64_t		 dict_int(const struct val *, const char *key, int64_t dflt);
+/* The same of one value ("unlimited" is -1); false if it is no number. */
+bool		 val_int(const struct val *, int64_t *);
 
 /*
  * Reads one object at the cursor and leaves the cursor behind it.  NULL and

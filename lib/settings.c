@@ -1,0 +1,179 @@
+/*
+ * The settings' values in force, and whether a value can be one.  Runs in
+ * every process; knows nothing about files.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "log.h"
+#include "settings.h"
+
+enum { SLOTS = 1024 };
+
+/* A setting and its parsed default, found by a hash of its two names. */
+static struct slot {
+	const struct setting	*s;
+	struct val		*dflt;
+} slots[SLOTS];
+static bool	ready;
+
+static size_t
+hash(const char *module, const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *module != '\0'; module++)
+		h = (h ^ (unsigned char)*module) * 16777619;
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * 16777619;
+	return (h ^ h >> 16) % SLOTS;
+}
+
+/* Its slot, or the free one where it would be. */
+static struct slot *
+slot(const char *module, const char *name)
+{
+	size_t i;
+
+	for (i = hash(module, name); slots[i].s != NULL; i = (i + 1) % SLOTS)
+		if (strcmp(slots[i].s->name, name) == 0 &&
+		    strcmp(slots[i].s->module, module) == 0)
+			break;
+	return &slots[i];
+}
+
+static void
+prepare(void)
+{
+	const struct setting *s;
+	const char *err;
+	struct slot *at;
+
+	for (s = settings_table; s < settings_table + settings_count; s++) {
+		at = slot(s->module, s->name);
+		if (at->s != NULL)
+			panic("settings: %s %s twice", s->module, s->name);
+		at->s = s;
+		if (s->dflt == NULL)
+			continue;
+		at->dflt = val_parse_all(s->dflt, strlen(s->dflt), &err);
+		if (at->dflt == NULL ||
+		    settings_check(s, at->dflt) != NULL)
+			panic("settings: bad default of %s %s", s->module,
+			    s->name);
+	}
+	ready = true;
+}
+
+const struct setting *
+settings_find(const char *module, const char *name)
+{
+	if (!ready)
+		prepare();
+	return slot(module, name)->s;
+}
+
+/* The slot of a setting that must be there. */
+static const struct slot *
+known(const char *module, const char *name)
+{
+	const struct slot *at;
+
+	if (!ready)
+		prepare();
+	at = slot(module, name);
+	if (at->s == NULL)
+		panic("settings: no %s %s", module, name);
+	return at;
+}
+
+static bool
+is_choice(const char *choices, const char *text)
+{
+	size_t n;
+
+	for (; *choices != '\0'; choices += n + (choices[n] == '|')) {
+		n = strcspn(choices, "|");
+		if (strlen(text) == n && strncasecmp(choices, text, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_bool(const char *text)
+{
+	return is_choice("YES|NO|True|False|1|0", text);
+}
+
+const char *
+settings_check(const struct setting *s, const struct val *v)
+{
+	const char *text = val_text(v);
+	int64_t n;
+
+	if (s->type == SET_VALUE)
+		return NULL;
+	if (text == NULL)
+		return "a single value is wanted";
+	switch (s->type) {
+	case SET_BOOL:
+		return is_bool(text) ? NULL : "YES or NO is wanted";
+	case SET_ENUM:
+		return is_choice(s->choices, text) ? NULL :
+						     "no such choice";
+	case SET_TEXT:
+		return strlen(text) == val_len(v) ? NULL : "illegal symbol";
+	default:
+		if (!val_int(v, &n))
+			return "a number is wanted";
+		if (n < s->min)
+			return "too small";
+		return n > s->max ? "too large" : NULL;
+	}
+}
+
+/* The value in force; one that cannot be is as good as none. */
+static const struct val *
+in_force(const struct val *all, const struct slot *at)
+{
+	const struct val *v;
+
+	v = dict_get(dict_get(all, at->s->module), at->s->name);
+	if (v == NULL || settings_check(at->s, v) != NULL)
+		return at->dflt;
+	return v;
+}
+
+int64_t
+settings_int(const struct val *all, const char *module, const char *name)
+{
+	const struct slot *at = known(module, name);
+	const struct val *v = in_force(all, at);
+	int64_t n;
+
+	return v != NULL && val_int(v, &n) ? n : 0;
+}
+
+bool
+settings_bool(const struct val *all, const char *module, const char *name)
+{
+	const char *text = settings_text(all, module, name);
+
+	return is_choice("YES|True|1", text);
+}
+
+const char *
+settings_text(const struct val *all, const char *module, const char *name)
+{
+	const char *text = val_text(in_force(all, known(module, name)));
+
+	return text != NULL ? text : "";
+}
+
+const struct val *
+settings_value(const struct val *all, const char *module, const char *name)
+{
+	return in_force(all, known(module, name));
+}
