@@ -1,0 +1,416 @@
+/*
+ * Commands that make, rename and remove accounts.  Runs in authd.  The order
+ * of steps is what keeps a crash from leaving half an account: stored is made
+ * quiet first, a rename on disk is the commit, routerd hears of it after.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "authd.h"
+#include "log.h"
+
+/* --- create --- */
+
+static void
+created(int code, const char *text, void *arg)
+{
+	struct admin *a = arg;
+
+	if (code == 0)
+		admin_done(a, NULL);
+	else
+		admin_fail(a, 501, *text != '\0' ? text :
+		    "the account cannot be made");
+}
+
+static const char *
+may_create(const struct admin *a, const char *domain, const char *type)
+{
+	if (!admin_may(a, domain, "CanCreateAccounts") ||
+	    (strcmp(type, "MultiMailbox") != 0 &&
+		!admin_may(a, domain, "CanCreateSpecialAccounts")))
+		return "you have no right to do this";
+	return NULL;
+}
+
+/* The Account Template with what was given on top of it. */
+static struct val *
+initial_settings(const struct admin *a, const char *domain,
+    const struct val *given, const char **err)
+{
+	const struct val *limit = admin_is_users(a) ? NULL : a->rights;
+	const struct val *template = domain_setting(domain, "Template");
+	struct val *empty = NULL, *v;
+
+	if (given == NULL && (given = empty = val_dict()) == NULL) {
+		*err = "out of memory";
+		return NULL;
+	}
+	v = settings_prepare(template, given, domain, limit, err);
+	val_free(empty);
+	return v;
+}
+
+static const char *
+check_name(const char *name)
+{
+	const char *at = name != NULL ? strrchr(name, '@') : NULL;
+
+	if (at == NULL ||
+	    !name_valid((struct str) { name, at - name }))
+		return "illegal account name";
+	return NULL;
+}
+
+void
+admin_create(struct admin *a)
+{
+	const char *type = admin_arg(a, 1), *err;
+	struct val *settings;
+
+	a->name = admin_fullname(a, admin_arg(a, 0));
+	if ((err = check_name(a->name)) != NULL) {
+		admin_fail(a, 501, err);
+		return;
+	}
+	a->odomain = strdup(strrchr(a->name, '@') + 1);
+	if (*type == '\0')
+		type = "MultiMailbox";
+	if (a->odomain == NULL) {
+		admin_later(a);
+		return;
+	}
+	if ((err = may_create(a, a->odomain, type)) != NULL) {
+		admin_fail(a, 501, err);
+		return;
+	}
+	if (strcmp(type, "MultiMailbox") != 0 &&
+	    strcmp(type, "TextMailbox") != 0) {
+		admin_fail(a, 501, "accounts of this type cannot be made yet");
+		return;
+	}
+	if (*admin_arg(a, 2) != '\0') {
+		admin_fail(a, 501, "external mailboxes cannot be made yet");
+		return;
+	}
+	settings = initial_settings(a, a->odomain,
+	    admin_value(a, 3, VAL_DICT), &err);
+	if (settings == NULL) {
+		admin_fail(a, 501, err);
+		return;
+	}
+	create_account(a->name, type, settings, created, a);
+}
+
+/* --- what removing and renaming have in common --- */
+
+/* Told whatever happens: else mail to the account waits for ever. */
+static void
+release(const struct admin *a, const char *newpath)
+{
+	struct msg_account_release m = { .path = a->path,
+		.newpath = newpath };
+
+	ipc_send(proc_peer(PROC_STORED), IPC_ACCOUNT_RELEASE, 0, &m, -1);
+}
+
+static bool
+answered(const struct ipc_pkt *pkt, const char **text)
+{
+	const struct msg_done *m;
+
+	*text = "server is temporarily unable to do this";
+	if (pkt == NULL || pkt->type != IPC_DONE)
+		return false;
+	m = pkt->m;
+	if (m->code != 0 && *m->text != '\0')
+		*text = m->text;
+	return m->code == 0;
+}
+
+static void
+quiet(struct admin *a, const char *text,
+    void (*then)(const struct ipc_pkt *, void *))
+{
+	struct msg_account_quiet m = { .path = a->path, .text = text };
+
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_QUIET, 0, &m, -1,
+	    IPC_TIMEOUT, then, a);
+}
+
+/* A name that is an alias or routed elsewhere is not the object itself. */
+static bool
+is_object(const struct admin *a)
+{
+	char *asked = admin_fullname(a, admin_arg(a, 0));
+	size_t n = strcspn(a->name, "@");
+	bool ok;
+
+	ok = asked != NULL && strncasecmp(asked, a->name, n) == 0 &&
+	    asked[n] == '@';
+	free(asked);
+	return ok;
+}
+
+static bool
+may_change_object(struct admin *a)
+{
+	if (!is_object(a)) {
+		admin_fail(a, 501, "this is another name of an account");
+		return false;
+	}
+	if (!admin_may(a, a->odomain, "CanCreateAccounts") ||
+	    admin_outranked(a)) {
+		admin_fail(a, 501, "you have no right to do this");
+		return false;
+	}
+	return true;
+}
+
+/* --- delete --- */
+
+/* A single-mailbox account's other files; its mailbox went first. */
+static void
+remove_companions(const char *path)
+{
+	static const char *const ext[] = { "settings", "info" };
+	const char *dot = strrchr(path, '.');
+	struct buf name;
+	size_t i;
+
+	for (i = 0; i < sizeof(ext) / sizeof(ext[0]); i++) {
+		buf_init(&name, 0);
+		buf_add(&name, path, dot + 1 - path);
+		buf_puts(&name, ext[i]);
+		if (!name.failed)
+			remove_tree(name.p);
+		buf_free(&name);
+	}
+}
+
+static void
+name_removed(const struct ipc_pkt *pkt, void *arg)
+{
+	struct admin *a = arg;
+
+	/* Gone on disk: a routerd that starts anew will not find it. */
+	release(a, "");
+	log_msg(LOG_PROBLEM, "account %s removed by %s", a->name, a->account);
+	admin_done(a, NULL);
+}
+
+static void
+delete_quiet(const struct ipc_pkt *pkt, void *arg)
+{
+	struct msg_name_remove m = { 0 };
+	struct admin *a = arg;
+	const char *text;
+
+	if (!answered(pkt, &text)) {
+		release(a, a->path);
+		admin_fail(a, 501, text);
+		return;
+	}
+	if (create_retire(a->path) == -1) {
+		log_warn("%s: cannot be removed", a->path);
+		release(a, a->path);
+		admin_fail(a, 501, "the account cannot be removed");
+		return;
+	}
+	if (account_is_single(a->path))
+		remove_companions(a->path);
+	ticket_drop_account(a->name);
+	if (rights_set(a->name, a->odomain, NULL) == -1)
+		log_warn("%s: Access.settings", a->odomain);
+	m.name = a->name;
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
+	    IPC_TIMEOUT, name_removed, a);
+}
+
+static void
+do_delete(struct admin *a)
+{
+	if (!may_change_object(a))
+		return;
+	if (admin_is_self(a)) {
+		admin_fail(a, 501, "you cannot remove your own account");
+		return;
+	}
+	quiet(a, "the account is being removed", delete_quiet);
+}
+
+void
+admin_delete(struct admin *a)
+{
+	admin_find(a, 0, do_delete);
+}
+
+/* --- rename --- */
+
+static void
+unreserved(const struct ipc_pkt *pkt, void *arg)
+{
+}
+
+static void
+rename_undo(struct admin *a, const char *text)
+{
+	struct msg_name_remove m = { .name = a->newname };
+
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
+	    IPC_TIMEOUT, unreserved, NULL);
+	release(a, a->path);
+	admin_fail(a, 501, text);
+}
+
+static int
+rename_one(const char *from, const char *to)
+{
+	const char *a, *b;
+	int fa, fb, ret = -1;
+
+	if ((fa = path_parent(from, &a)) == -1)
+		return -1;
+	if ((fb = path_parent(to, &b)) != -1) {
+		ret = renameat(fa, a, fb, b);
+		close(fb);
+	}
+	close(fa);
+	return ret;
+}
+
+static char *
+with_ext(const char *path, const char *ext)
+{
+	struct buf name;
+
+	buf_init(&name, 0);
+	buf_add(&name, path, strrchr(path, '.') + 1 - path);
+	buf_puts(&name, ext);
+	return buf_steal(&name);
+}
+
+/* Settings and info first: the mailbox's name is what makes an account. */
+static int
+rename_companion(const char *from, const char *to, const char *ext)
+{
+	char *a = with_ext(from, ext), *b = with_ext(to, ext);
+	int ret = -1;
+
+	if (a != NULL && b != NULL)
+		ret = rename_one(a, b);
+	free(a);
+	free(b);
+	return ret == -1 && errno == ENOENT ? 0 : ret;
+}
+
+static int
+rename_files(const char *from, const char *to)
+{
+	account_forget(from);
+	if (account_is_single(from) &&
+	    (rename_companion(from, to, "settings") == -1 ||
+		rename_companion(from, to, "info") == -1))
+		return -1;
+	if (rename_one(from, to) == -1)
+		return -1;
+	if (sync_parent(to) == -1)
+		return -1;
+	return sync_parent(from);
+}
+
+static void
+rename_published(const struct ipc_pkt *pkt, void *arg)
+{
+	struct admin *a = arg;
+
+	release(a, a->newpath);
+	log_msg(LOG_PROBLEM, "account %s renamed into %s by %s", a->name,
+	    a->newname, a->account);
+	admin_done(a, NULL);
+}
+
+static void
+rename_quiet(const struct ipc_pkt *pkt, void *arg)
+{
+	struct msg_name_publish m = { 0 };
+	struct admin *a = arg;
+	const char *text;
+
+	if (!answered(pkt, &text)) {
+		rename_undo(a, text);
+		return;
+	}
+	if (rename_files(a->path, a->newpath) == -1) {
+		log_warn("%s: cannot be renamed", a->path);
+		rename_undo(a, "the account cannot be renamed");
+		return;
+	}
+	ticket_drop_account(a->name);
+	if (rights_rename(a->name, a->odomain, a->newname, a->newdomain) == -1)
+		log_warn("%s: Access.settings", a->odomain);
+	m.name = a->newname;
+	m.from = a->name;
+	m.path = a->newpath;
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_PUBLISH, 0, &m, -1,
+	    IPC_TIMEOUT, rename_published, a);
+}
+
+static void
+rename_reserved(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_name_reserved *m = pkt != NULL ? pkt->m : NULL;
+	struct admin *a = arg;
+
+	if (m == NULL || pkt->type != IPC_NAME_RESERVED || m->code == 2) {
+		admin_later(a);
+		return;
+	}
+	if (m->code != 0) {
+		admin_fail(a, 501, m->text);
+		return;
+	}
+	if ((a->newpath = strdup(m->path)) == NULL ||
+	    strchr(a->newpath, '/') == NULL) {
+		rename_undo(a, "out of memory");
+		return;
+	}
+	quiet(a, "the account is being renamed", rename_quiet);
+}
+
+static void
+do_rename(struct admin *a)
+{
+	struct msg_name_reserve m = { 0 };
+	const char *err;
+
+	if (!may_change_object(a))
+		return;
+	a->newname = admin_fullname(a, admin_arg(a, 1));
+	if ((err = check_name(a->newname)) != NULL) {
+		admin_fail(a, 501, err);
+		return;
+	}
+	if ((a->newdomain = strdup(strrchr(a->newname, '@') + 1)) == NULL) {
+		admin_later(a);
+		return;
+	}
+	if (!admin_may(a, a->newdomain, "CanCreateAccounts")) {
+		admin_fail(a, 501, "you have no right to do this");
+		return;
+	}
+	m.name = a->newname;
+	m.type = account_is_single(a->path) ? "TextMailbox" : "MultiMailbox";
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_RESERVE, 0, &m, -1,
+	    IPC_TIMEOUT, rename_reserved, a);
+}
+
+void
+admin_rename(struct admin *a)
+{
+	admin_find(a, 0, do_rename);
+}

@@ -1,0 +1,113 @@
+/*
+ * authd: who may.  Owns account directories as such, account.settings,
+ * Access.settings, passwords, login limits, grants and session tickets; runs
+ * as _cgauth in the base directory.  This file is its main(): which peer may
+ * say what, and what is done when it starts.  It must never tell anyone a
+ * stored password, nor block on a peer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "authd.h"
+#include "log.h"
+
+static const struct ipc_disp from_front[] = {
+	{ IPC_AUTH,		login_auth },
+	{ IPC_TICKET_END,	ticket_end },
+	{ IPC_NONE,		NULL }
+};
+
+static const struct ipc_disp from_pwdd[] = {
+	{ IPC_AUTH,		login_auth },
+	{ IPC_AUTH_SOCKET,	login_socket },
+	{ IPC_TICKET_END,	ticket_end },
+	{ IPC_ADMIN,		admin_request },
+	{ IPC_NONE,		NULL }
+};
+
+static const struct ipc_disp from_owner[] = {
+	{ IPC_TICKET_CHECK,	ticket_check },
+	{ IPC_NONE,		NULL }
+};
+
+static const struct ipc_disp from_priv[] = {
+	{ IPC_NONE,		NULL }
+};
+
+static void
+init(const struct proc_conf *conf)
+{
+	account_init();
+	proof_init();
+}
+
+static void
+settings(const struct val *all)
+{
+	effective_settings_changed();
+	/* The main domain's name may have changed. */
+	rights_forget();
+}
+
+static void
+start(void)
+{
+	first_start();
+}
+
+static void
+peer_up(enum proc_id id, int instance, struct ipc *ipc)
+{
+	if (id == PROC_ROUTERD || id == PROC_STORED)
+		first_peer();
+}
+
+static void
+peer_down(enum proc_id id, int instance, struct ipc *ipc)
+{
+	ticket_drop_channel(ipc);
+}
+
+static void
+status(struct val *dict)
+{
+	dict_setf(dict, "Logins", "%llu", (unsigned long long)login_ok);
+	dict_setf(dict, "FailedLogins", "%llu",
+	    (unsigned long long)login_failed);
+	dict_setf(dict, "Tickets", "%zu", ticket_count());
+	dict_setf(dict, "WatchedFailures", "%zu", limit_count());
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char *const write[] = { "Accounts", "Domains", NULL };
+	static const struct proc_def def = {
+		.name = "authd",
+		.tag = "AUTH",
+		.id = PROC_AUTHD,
+		.sandbox = {
+			.allow = SB_FILES_READ | SB_FILES_WRITE | SB_CHMOD_FD,
+			.write = write,
+			.noproc = true,
+		},
+		.peers = {
+			[PROC_SMTPD] = from_front,
+			[PROC_POP3D] = from_front,
+			[PROC_IMAPD] = from_front,
+			[PROC_PWDD] = from_pwdd,
+			[PROC_ROUTERD] = from_owner,
+			[PROC_QUEUED] = from_owner,
+			[PROC_STORED] = from_owner,
+			[PROC_PRIV] = from_priv,
+		},
+		.init = init,
+		.start = start,
+		.settings = settings,
+		.peer_up = peer_up,
+		.peer_down = peer_down,
+		.status = status,
+	};
+
+	return proc_run(argc, argv, &def);
+}

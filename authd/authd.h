@@ -1,0 +1,236 @@
+/*
+ * What authd's files say to one another.  authd alone includes this.
+ */
+#ifndef AUTHD_H
+#define AUTHD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "dict.h"
+#include "ipc.h"
+#include "password.h"
+#include "proc.h"
+
+/* --- account.c: directories and account.settings --- */
+
+struct account {
+	char		*path;		/* Accounts/john.macnt */
+	struct val	*settings;
+	/* The clear text last found right for a slow stored form. */
+	bool		 marked;
+	unsigned char	 mark[PASSWORD_MARKLEN];
+	struct account	*hnext, *newer, *older;
+};
+
+/* Where a path's files are: a directory's fd, the settings' name in it. */
+struct place {
+	int	 fd;			/* the account's, or its parent's */
+	char	*settings;		/* "account.settings", "john.settings" */
+};
+
+void	account_init(void);
+/* From the cache or the disk; good until the loop turns.  NULL, errno. */
+struct account *account_get(const char *path);
+/* Durable, then in the cache.  -1 and errno. */
+int	account_save(const char *path, const struct val *settings);
+void	account_forget(const char *path);
+bool	account_is_single(const char *path);
+bool	account_place(const char *path, struct place *);
+void	place_close(struct place *);
+/* The directory that a path under the base stands in; *last its name. */
+int	path_parent(const char *path, const char **last);
+int	sync_parent(const char *path);
+/* The group that stored's processes have, or (gid_t)-1 without root. */
+gid_t	mail_group(void);
+
+/* --- effective.c: defaults of the domain, of the server, of the table --- */
+
+const struct val *effective(const struct val *settings, const char *domain,
+	    const char *name);
+bool	effective_bool(const struct val *settings, const char *domain,
+	    const char *name);
+const char *effective_text(const struct val *settings, const char *domain,
+	    const char *name);
+struct val *effective_all(const struct val *settings, const char *domain);
+/* A domain's own setting, or NULL. */
+const struct val *domain_setting(const char *domain, const char *name);
+const char *main_domain(void);
+/* Is a service ("POP", "Relay") enabled for the account and its domain? */
+bool	service_enabled(const struct val *settings, const char *domain,
+	    const char *service);
+bool	is_client_ip(const char *peer);
+void	effective_settings_changed(void);
+
+/* --- limits.c: failed logins --- */
+
+bool	limit_blocked(const char *account, const char *peer);
+void	limit_failed(const char *account, const char *peer, unsigned count,
+	    unsigned period);
+void	limit_clear(const char *account, const char *peer);
+size_t	limit_count(void);
+
+/* --- proof.c: is that the password? --- */
+
+enum proof { PROOF_YES, PROOF_NO, PROOF_UNREADABLE, PROOF_OFF, PROOF_LATER };
+
+struct claim {
+	const char	*account;	/* full name */
+	const char	*domain;
+	const char	*path;
+	const char	*method;
+	const char	*service;
+	const char	*challenge;
+	struct str	 secret;
+};
+
+void	proof_init(void);
+extern struct password_key proof_key;
+/* The claim's strings must live until cb, which may be called at once. */
+void	proof_check(const struct claim *, void (*cb)(enum proof, void *),
+	    void *arg);
+/* A clear password against the CommuniGate one alone. */
+enum proof proof_own(struct account *, struct str clear);
+bool	method_is_clear(const char *method);
+
+/* --- login.c --- */
+
+void	login_auth(struct ipc *, struct ipc_pkt *, void *);
+void	login_socket(struct ipc *, struct ipc_pkt *, void *);
+extern uint64_t login_ok, login_failed;
+
+/* --- ticket.c --- */
+
+enum { TICKET_LEN = 16 };
+
+struct ticket {
+	unsigned char	 id[TICKET_LEN];
+	char		*account;	/* full name */
+	char		*domain;
+	bool		 local;		/* root or the owner, by its socket */
+	uint64_t	 channel;	/* of the front that holds it */
+	struct ticket	*hnext;
+};
+
+/* NULL when memory is out. */
+struct ticket *ticket_new(const char *account, const char *domain, bool local,
+	    uint64_t channel);
+struct ticket *ticket_find(struct ipc_str);
+void	ticket_drop_channel(struct ipc *);
+void	ticket_drop_account(const char *account);
+size_t	ticket_count(void);
+/* What it allows: a fresh dictionary of rights, or NULL. */
+struct val *ticket_rights(const struct ticket *);
+void	ticket_check(struct ipc *, struct ipc_pkt *, void *);
+void	ticket_end(struct ipc *, struct ipc_pkt *, void *);
+
+/* --- rights.c: Access.settings --- */
+
+bool	rights_is_server(const char *name);
+/* The table's spelling, older names understood; NULL for no right. */
+const char *rights_canonical(const char *name);
+/* What was granted, canonical, without what a domain cannot grant. */
+struct val *rights_granted(const char *account, const char *domain);
+/* The same as a dictionary of YES, Master spelt out. */
+struct val *rights_dict(const char *account, const char *domain, bool local);
+/* Replaces an account's; NULL removes.  -1 and errno. */
+int	rights_set(const char *account, const char *domain,
+	    const struct val *array);
+int	rights_rename(const char *account, const char *domain,
+	    const char *newaccount, const char *newdomain);
+/* First start: nobody has rights yet. */
+int	rights_first(void);
+/* May a domain administrator with these change this account setting? */
+bool	rights_setting(const struct val *rights, const char *setting);
+void	rights_forget(void);
+
+/* --- create.c --- */
+
+struct create;
+/* text is for the caller; code 0 done, 1 refused, 2 later. */
+typedef void create_cb(int code, const char *text, void *arg);
+/* Takes settings. */
+void	create_account(const char *name, const char *type,
+	    struct val *settings, create_cb *, void *arg);
+/* Puts an account's tree out of sight, durably: it is gone; files follow. */
+int	create_retire(const char *path);
+
+/* --- first.c --- */
+
+void	first_start(void);
+void	first_peer(void);
+
+/* --- remove.c --- */
+
+/* A path under the base that nobody uses any more. */
+void	remove_tree(const char *path);
+
+/* --- admin.c --- */
+
+struct admin {
+	struct ipc_ref	 ref;
+	const char	*verb;
+	struct val	*args;
+	char		*account;	/* the caller */
+	char		*domain;
+	bool		 local;
+	struct val	*rights;
+	/* The object, once found. */
+	char		*name;		/* john@x.com */
+	char		*odomain;
+	char		*path;
+	void		(*next)(struct admin *);
+	/* Rename: where it goes. */
+	char		*newname, *newdomain, *newpath;
+};
+
+void	admin_request(struct ipc *, struct ipc_pkt *, void *);
+/* All three answer the caller and free a. */
+void	admin_done(struct admin *, struct val *data);	/* 200; takes data */
+void	admin_fail(struct admin *, int code, const char *text);
+void	admin_later(struct admin *);
+const char *admin_arg(const struct admin *, size_t);	/* "" if absent */
+struct val *admin_value(const struct admin *, size_t, enum val_type);
+/* Full name for what the caller wrote; NULL if it makes no sense. */
+char	*admin_fullname(const struct admin *, const char *);
+/* Finds the account of an argument; then next, or an answer. */
+void	admin_find(struct admin *, size_t arg, void (*next)(struct admin *));
+bool	admin_is_users(const struct admin *);		/* all domains */
+bool	admin_may(const struct admin *, const char *domain, const char *right);
+/* Any of a domain administrator's rights there; or at least reading. */
+bool	admin_administers(const struct admin *, const char *domain);
+bool	admin_reads(const struct admin *, const char *domain);
+bool	admin_is_self(const struct admin *);
+/* Has the object a server right that the caller has not? */
+bool	admin_outranked(const struct admin *);
+
+/* admin_object.c, admin_settings.c, admin_server.c */
+void	admin_create(struct admin *);
+void	admin_rename(struct admin *);
+void	admin_delete(struct admin *);
+void	admin_get_settings(struct admin *);
+void	admin_get_effective(struct admin *);
+void	admin_update_settings(struct admin *);
+void	admin_set_settings(struct admin *);
+void	admin_set_password(struct admin *);
+void	admin_verify_password(struct admin *);
+void	admin_get_rights(struct admin *);
+void	admin_set_rights(struct admin *);
+void	admin_shutdown(struct admin *);
+void	admin_status(struct admin *);
+/*
+ * Checks new settings and stores passwords among them as they must be: a
+ * fresh dictionary, or NULL and *err.  old may be NULL.
+ */
+struct val *settings_prepare(const struct val *old, const struct val *given,
+	    const char *domain, const struct val *limit, const char **err);
+/* A stored form for a new password; NULL and *err. */
+struct val *password_prepare(const struct val *settings, const char *domain,
+	    struct str clear, bool admin, const char **err);
+
+/* Is it one lower-case piece of a path, fit for a name?  */
+bool	name_valid(struct str);
+/* Copies in lower case (ASCII; UTF-8 stays). */
+char	*lower(const char *);
+#endif

@@ -1,0 +1,327 @@
+/*
+ * An account comes to be (DECISIONS, Ownership): routerd reserves the name,
+ * its directory is made as name.new with its settings, stored adds INBOX and
+ * info, the rename is the commit, routerd publishes.  Runs in authd.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "authd.h"
+#include "file.h"
+#include "log.h"
+
+struct create {
+	char		*name;		/* john@x.com */
+	char		*type;
+	struct val	*settings;
+	char		*path;		/* where it shall live */
+	char		*tmp;		/* path with .new */
+	create_cb	*cb;
+	void		*arg;
+};
+
+static void
+finish(struct create *c, int code, const char *text)
+{
+	c->cb(code, text, c->arg);
+	free(c->name);
+	free(c->type);
+	free(c->path);
+	free(c->tmp);
+	val_free(c->settings);
+	free(c);
+}
+
+/* Nobody waits for this: a dead routerd has forgotten the name anyway. */
+static void
+unreserved(const struct ipc_pkt *pkt, void *arg)
+{
+}
+
+static void
+undo(struct create *c, int code, const char *text)
+{
+	struct msg_name_remove m = { .name = c->name };
+
+	if (c->tmp != NULL) {
+		account_forget(c->tmp);
+		remove_tree(c->tmp);
+	}
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
+	    IPC_TIMEOUT, unreserved, NULL);
+	finish(c, code, text);
+}
+
+/* --- the files --- */
+
+static int
+give_to_mail(int fd, mode_t mode)
+{
+	gid_t gid = mail_group();
+
+	if (gid != (gid_t)-1 && fchown(fd, -1, gid) == -1)
+		return -1;
+	return fchmod(fd, mode);
+}
+
+/* Something half made in the same life of authd stands in the way. */
+static void
+set_aside(int dirfd, const char *path, const char *last)
+{
+	static unsigned serial;
+	struct buf other;
+
+	buf_init(&other, 0);
+	buf_printf(&other, "%.*s.%u.new", (int)(strlen(last) - 4), last,
+	    ++serial);
+	if (!other.failed &&
+	    renameat(dirfd, last, dirfd, other.p) == 0) {
+		struct buf whole;
+
+		buf_init(&whole, 0);
+		buf_add(&whole, path, last - path);
+		buf_puts(&whole, other.p);
+		if (!whole.failed)
+			remove_tree(whole.p);
+		buf_free(&whole);
+	}
+	buf_free(&other);
+}
+
+static int
+make_dir(const char *path)
+{
+	const char *last;
+	int fd, dir = -1;
+
+	if ((fd = path_parent(path, &last)) == -1)
+		return -1;
+	if (mkdirat(fd, last, 0700) == -1 && errno == EEXIST) {
+		set_aside(fd, path, last);
+		if (mkdirat(fd, last, 0700) == -1)
+			goto out;
+	}
+	dir = file_open_beneath(fd, last, O_RDONLY | O_DIRECTORY, 0);
+	if (dir == -1 || give_to_mail(dir, 01770) == -1) {
+		if (dir != -1)
+			close(dir);
+		dir = -1;
+	}
+out:
+	close(fd);
+	return dir;
+}
+
+/* An empty file that stored's processes may write, not replace. */
+static int
+make_file(int dirfd, const char *name)
+{
+	int fd, ret;
+
+	if (unlinkat(dirfd, name, 0) == -1 && errno != ENOENT)
+		return -1;
+	fd = file_open_beneath(dirfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd == -1)
+		return -1;
+	ret = give_to_mail(fd, 0660);
+	if (ret == 0)
+		ret = fsync(fd);
+	close(fd);
+	return ret;
+}
+
+/* john.mbox.new to john.info; anything that ends in .mbox.new. */
+static char *
+info_name(const char *last)
+{
+	const char *dot = strrchr(last, '.');
+	struct buf name;
+
+	while (dot > last && dot[-1] != '.')
+		dot--;
+	buf_init(&name, 0);
+	buf_add(&name, last, dot - last);
+	buf_puts(&name, "info");
+	return buf_steal(&name);
+}
+
+static int
+make_single(const char *path)
+{
+	const char *last;
+	char *info;
+	int fd, ret = -1;
+
+	if ((fd = path_parent(path, &last)) == -1)
+		return -1;
+	if ((info = info_name(last)) != NULL && make_file(fd, last) == 0)
+		ret = make_file(fd, info);
+	free(info);
+	close(fd);
+	return ret;
+}
+
+static int
+make_files(struct create *c)
+{
+	int dir, ret;
+
+	if (account_is_single(c->path)) {
+		if (make_single(c->tmp) == -1)
+			return -1;
+		return account_save(c->tmp, c->settings);
+	}
+	if ((dir = make_dir(c->tmp)) == -1)
+		return -1;
+	ret = account_save(c->tmp, c->settings);
+	close(dir);
+	return ret;
+}
+
+/* The commit: after it the account is there, whoever dies. */
+static int
+commit(const char *tmp, const char *path)
+{
+	const char *from, *to;
+	int fd, dir, ret = -1;
+
+	if ((fd = path_parent(tmp, &from)) == -1)
+		return -1;
+	to = strrchr(path, '/') + 1;
+	if (account_is_single(path)) {
+		ret = renameat(fd, from, fd, to);
+	} else {
+		dir = file_open_beneath(fd, from, O_RDONLY | O_DIRECTORY, 0);
+		if (dir != -1 && fsync(dir) == 0)
+			ret = renameat(fd, from, fd, to);
+		if (dir != -1)
+			close(dir);
+	}
+	if (ret == 0)
+		ret = fsync(fd);
+	close(fd);
+	return ret;
+}
+
+int
+create_retire(const char *path)
+{
+	static unsigned serial;
+	const char *last;
+	struct buf gone;
+	int fd, ret = -1;
+
+	if ((fd = path_parent(path, &last)) == -1)
+		return -1;
+	buf_init(&gone, 0);
+	buf_add(&gone, path, last - path);
+	buf_printf(&gone, "%s.gone%u.new", last, ++serial);
+	if (!gone.failed &&
+	    renameat(fd, last, fd, gone.p + (last - path)) == 0)
+		ret = fsync(fd);
+	close(fd);
+	account_forget(path);
+	if (ret == 0)
+		remove_tree(gone.p);
+	buf_free(&gone);
+	return ret;
+}
+
+/* --- the steps --- */
+
+static void
+published(const struct ipc_pkt *pkt, void *arg)
+{
+	struct create *c = arg;
+
+	/* It is on disk: a routerd that starts anew finds it there. */
+	if (pkt == NULL)
+		log_warnx("%s: made, but not yet published", c->name);
+	log_msg(LOG_PROBLEM, "account %s created (%s)", c->name, c->path);
+	finish(c, 0, "");
+}
+
+static void
+initialised(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
+	struct msg_name_publish p = { 0 };
+	struct create *c = arg;
+
+	if (m == NULL || pkt->type != IPC_DONE || m->code != 0) {
+		undo(c, m != NULL ? m->code : 2, m != NULL ? m->text :
+		    "server is temporarily unable to do this");
+		return;
+	}
+	account_forget(c->tmp);
+	if (commit(c->tmp, c->path) == -1) {
+		log_warn("%s: cannot be made", c->path);
+		undo(c, 2, "the account's files cannot be made");
+		return;
+	}
+	p.name = c->name;
+	p.from = "";
+	p.path = c->path;
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_PUBLISH, 0, &p, -1,
+	    IPC_TIMEOUT, published, c);
+}
+
+static void
+reserved(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_name_reserved *m = pkt != NULL ? pkt->m : NULL;
+	struct msg_account_init init = { .format = "mbox" };
+	struct create *c = arg;
+
+	if (m == NULL || pkt->type != IPC_NAME_RESERVED || m->code != 0) {
+		finish(c, m != NULL ? m->code : 2, m != NULL ? m->text :
+		    "server is temporarily unable to do this");
+		return;
+	}
+	c->path = strdup(m->path);
+	if (c->path == NULL || strchr(c->path, '/') == NULL ||
+	    asprintf(&c->tmp, "%s.new", c->path) == -1) {
+		c->tmp = NULL;
+		undo(c, 2, "out of memory");
+		return;
+	}
+	if (make_files(c) == -1) {
+		log_warn("%s: cannot be made", c->tmp);
+		undo(c, 2, "the account's files cannot be made");
+		return;
+	}
+	init.path = c->tmp;
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_INIT, 0, &init, -1,
+	    IPC_TIMEOUT, initialised, c);
+}
+
+void
+create_account(const char *name, const char *type, struct val *settings,
+    create_cb *cb, void *arg)
+{
+	struct msg_name_reserve m = { .name = name, .type = type };
+	struct create *c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		val_free(settings);
+		cb(2, "out of memory", arg);
+		return;
+	}
+	c->cb = cb;
+	c->arg = arg;
+	c->settings = settings;
+	c->name = strdup(name);
+	c->type = strdup(type);
+	if (c->name == NULL || c->type == NULL || settings == NULL) {
+		finish(c, 2, "out of memory");
+		return;
+	}
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_RESERVE, 0, &m, -1,
+	    IPC_TIMEOUT, reserved, c);
+}

@@ -1,0 +1,492 @@
+/*
+ * One AUTH, from the name to the answer: route, limits, proof, services, then
+ * a grant at stored (POP, IMAP) or a session's ticket (SMTP, PWD).  Runs in
+ * authd.  What a client hears tells it nothing of which names exist, unless
+ * Hide Unknown Account is off.
+ */
+#include <sys/socket.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "authd.h"
+#include "log.h"
+#include "settings.h"
+
+enum { GRANT_SECONDS = 10, LOGNAME_MAX = 128 };
+
+uint64_t login_ok, login_failed;
+
+struct login {
+	struct ipc_ref	 ref;
+	enum proc_id	 front;
+	int		 instance;
+	char		*service, *method, *name, *challenge, *peer;
+	char		*secret;
+	size_t		 secretlen;
+	bool		 tls;
+	/* Once routed. */
+	char		*account, *domain, *path, *mailbox;
+	unsigned char	 ticket[TICKET_LEN];
+};
+
+/* Which of the account's services (AccessModes) a front's login needs. */
+static const struct {
+	const char	*service, *mode;
+	bool		 grant;		/* stored opens the account */
+} services[] = {
+	{ "POP",	"POP",	true },
+	{ "IMAP",	"IMAP",	true },
+	{ "SMTP",	"Relay", false },
+	{ "PWD",	"PWD",	false },
+};
+
+static void
+login_free(struct login *l)
+{
+	free(l->service);
+	free(l->method);
+	free(l->name);
+	free(l->challenge);
+	free(l->peer);
+	if (l->secret != NULL)
+		explicit_bzero(l->secret, l->secretlen);
+	free(l->secret);
+	free(l->account);
+	free(l->domain);
+	free(l->path);
+	free(l->mailbox);
+	explicit_bzero(l->ticket, sizeof(l->ticket));
+	free(l);
+}
+
+static void
+answer(struct login *l, int code, const char *reason, const char *text)
+{
+	struct msg_authed m = { .code = code, .reason = reason, .text = text };
+
+	m.account = code == 0 ? l->account : "";
+	m.mailbox = code == 0 ? l->mailbox : "";
+	if (code == 0) {
+		m.ticket.p = l->ticket;
+		m.ticket.len = sizeof(l->ticket);
+	}
+	ipc_answer(l->ref, IPC_AUTHED, &m, -1);
+	login_free(l);
+}
+
+static void
+later(struct login *l, const char *why)
+{
+	log_msg(LOG_PROBLEM, "AUTH-LATER %s [%s] %s", l->service, l->peer, why);
+	answer(l, 2, "TEMP", "server is temporarily unable to check");
+}
+
+/* A name for one log line, whatever the client sent. */
+static void
+printable(char *out, size_t size, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && name[i] != '\0'; i++)
+		out[i] = (unsigned char)name[i] <= ' ' || name[i] == 0x7f ?
+		    '?' : name[i];
+	out[i] = '\0';
+}
+
+/* The one line a failure leaves; programs that ban addresses read it. */
+static void
+log_failure(const struct login *l, const char *why)
+{
+	char name[LOGNAME_MAX];
+
+	login_failed++;
+	printable(name, sizeof(name), l->account != NULL ? l->account :
+							   l->name);
+	log_msg(LOG_MAJOR, "AUTH-FAIL %s %s [%s] %s", l->service, name,
+	    l->peer, why);
+}
+
+static void
+refuse(struct login *l, const char *why, const char *reason, const char *text)
+{
+	log_failure(l, why);
+	answer(l, 1, reason, text);
+}
+
+static bool
+hide_unknown(void)
+{
+	return settings_bool(proc_settings(), "Main", "HideAccountUnknown");
+}
+
+/* Failures of a name that is no account are counted under what was given. */
+static const char *
+counted_name(const struct login *l)
+{
+	return l->account != NULL ? l->account : l->name;
+}
+
+/* FailedLoginFlow = (count, period): the account's, else the defaults'. */
+static void
+count_failure(const struct login *l)
+{
+	const struct val *flow, *settings = NULL;
+	struct val *pair;
+	struct account *a;
+	int64_t count, period;
+
+	if (l->path != NULL && (a = account_get(l->path)) != NULL)
+		settings = a->settings;
+	flow = effective(settings, l->domain != NULL ? l->domain : "",
+	    "FailedLoginFlow");
+	if (flow == NULL || val_type(flow) != VAL_ARRAY || val_count(flow) < 2)
+		return;
+	/* Through a dictionary, which knows the units. */
+	if ((pair = val_dict()) == NULL)
+		return;
+	dict_set(pair, "n", val_copy(val_at(flow, 0)));
+	dict_set(pair, "t", val_copy(val_at(flow, 1)));
+	count = dict_int(pair, "n", 0);
+	period = dict_int(pair, "t", 0);
+	val_free(pair);
+	if (count > 0 && period > 0)
+		limit_failed(counted_name(l), l->peer, count, period);
+}
+
+static void
+refuse_proof(struct login *l, const char *why, bool unknown)
+{
+	const char *text = "incorrect account name or password";
+
+	count_failure(l);
+	if (!hide_unknown())
+		text = unknown ? "unknown user account" : "incorrect password";
+	refuse(l, why, "AUTH", text);
+}
+
+/* --- the end of a good login --- */
+
+static void
+granted(const struct ipc_pkt *pkt, void *arg)
+{
+	struct login *l = arg;
+	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
+
+	if (m == NULL || pkt->type != IPC_DONE || m->code != 0) {
+		later(l, m != NULL ? m->text : "stored does not answer");
+		return;
+	}
+	login_ok++;
+	answer(l, 0, "", "");
+}
+
+static void
+ask_grant(struct login *l)
+{
+	struct msg_grant m = { 0 };
+
+	arc4random_buf(l->ticket, sizeof(l->ticket));
+	m.ticket.p = l->ticket;
+	m.ticket.len = sizeof(l->ticket);
+	m.account = l->account;
+	m.path = l->path;
+	m.mailbox = l->mailbox;
+	m.service = l->service;
+	m.front = l->front;
+	m.instance = l->instance;
+	m.seconds = GRANT_SECONDS;
+	ipc_call(proc_peer(PROC_STORED), IPC_GRANT, 0, &m, -1, IPC_TIMEOUT,
+	    granted, l);
+}
+
+static void
+give_ticket(struct login *l, bool local)
+{
+	struct ticket *t;
+
+	t = ticket_new(l->account, l->domain, local, l->ref.channel);
+	if (t == NULL) {
+		later(l, "out of memory");
+		return;
+	}
+	memcpy(l->ticket, t->id, sizeof(l->ticket));
+	login_ok++;
+	answer(l, 0, "", "");
+}
+
+static bool
+insecure(const struct login *l)
+{
+	return method_is_clear(l->method) && !l->tls;
+}
+
+/*
+ * The password was right: may he come in by this door?  Said only now, so
+ * that these answers tell strangers nothing.
+ */
+static void
+admit(struct login *l, const struct account *a)
+{
+	const struct val *s = a->settings;
+	const char *mode = l->service;
+	bool grant = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (strcmp(services[i].service, l->service) == 0) {
+			mode = services[i].mode;
+			grant = services[i].grant;
+		}
+	if (insecure(l) && effective_bool(s, l->domain, "RequireAPOP")) {
+		refuse(l, "secure-method-required", "PRIVACYREQUIRED",
+		    "this account requires a secure login method");
+		return;
+	}
+	if (!service_enabled(s, l->domain, mode) ||
+	    (l->tls && !service_enabled(s, l->domain, "TLS"))) {
+		refuse(l, "service-disabled", "NOSERVICE",
+		    "this service is disabled for this account");
+		return;
+	}
+	if (!is_client_ip(l->peer) &&
+	    !service_enabled(s, l->domain, "Mobile")) {
+		refuse(l, "mobile-disabled", "NOSERVICE",
+		    "this account cannot be used from your address");
+		return;
+	}
+	limit_clear(l->account, l->peer);
+	if (grant)
+		ask_grant(l);
+	else
+		give_ticket(l, false);
+}
+
+static void
+proved(enum proof proof, void *arg)
+{
+	struct login *l = arg;
+	struct account *a;
+
+	switch (proof) {
+	case PROOF_YES:
+		if ((a = account_get(l->path)) == NULL)
+			later(l, "account settings cannot be read");
+		else
+			admit(l, a);
+		break;
+	case PROOF_NO:
+		refuse_proof(l, "wrong-password", false);
+		break;
+	case PROOF_UNREADABLE:
+		refuse_proof(l, "unreadable-password (stored by the vendor's "
+				"A-crpt: set a new one)", false);
+		break;
+	case PROOF_OFF:
+		refuse_proof(l, "passwords-disabled", false);
+		break;
+	case PROOF_LATER:
+		later(l, "password cannot be checked");
+		break;
+	}
+}
+
+static bool
+locked_out(struct login *l)
+{
+	if (!limit_blocked(counted_name(l), l->peer))
+		return false;
+	refuse(l, "too-many-failures", "LIMIT",
+	    "too many failed login attempts, try again later");
+	return true;
+}
+
+static void
+unknown(struct login *l)
+{
+	if (!locked_out(l))
+		refuse_proof(l, "unknown-account", true);
+}
+
+/* The rest behind box#name comes with its # or without. */
+static char *
+mailbox_of(const char *address)
+{
+	size_t n = strlen(address);
+
+	if (n > 0 && address[n - 1] == '#')
+		n--;
+	return strndup(address, n);
+}
+
+static bool
+keep_route(struct login *l, const struct msg_routed *m)
+{
+	struct buf full;
+
+	buf_init(&full, 512);
+	buf_add(&full, m->host, strcspn(m->host, "@"));
+	buf_putc(&full, '@');
+	buf_puts(&full, m->domain);
+	l->account = buf_steal(&full);
+	l->domain = strdup(m->domain);
+	l->path = strdup(m->path);
+	l->mailbox = mailbox_of(m->address);
+	return l->account != NULL && l->domain != NULL && l->path != NULL &&
+	    l->mailbox != NULL;
+}
+
+static void
+routed(const struct ipc_pkt *pkt, void *arg)
+{
+	struct login *l = arg;
+	const struct msg_routed *m;
+	struct claim c = { 0 };
+
+	if (pkt == NULL || pkt->type != IPC_ROUTED ||
+	    (m = pkt->m)->code == 2) {
+		later(l, "name cannot be routed");
+		return;
+	}
+	if (m->code != 0 || strcmp(m->module, "LOCAL") != 0 ||
+	    *m->path == '\0') {
+		unknown(l);
+		return;
+	}
+	if (!keep_route(l, m)) {
+		later(l, "out of memory");
+		return;
+	}
+	if (locked_out(l))
+		return;
+	c.account = l->account;
+	c.domain = l->domain;
+	c.path = l->path;
+	c.method = l->method;
+	c.service = l->service;
+	c.challenge = l->challenge;
+	c.secret = (struct str) { l->secret, l->secretlen };
+	proof_check(&c, proved, l);
+}
+
+/* --- the beginning --- */
+
+static struct login *
+login_new(struct ipc *ipc, struct ipc_pkt *pkt, const struct msg_auth *m)
+{
+	struct login *l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return NULL;
+	l->ref = ipc_ref(ipc, pkt);
+	l->front = proc_who(ipc, &l->instance);
+	l->tls = m->tls;
+	l->service = strdup(m->service);
+	l->method = strdup(m->method);
+	l->name = lower(m->name);
+	l->challenge = strdup(m->challenge);
+	l->peer = strdup(m->peer);
+	l->secretlen = m->secret.len;
+	if ((l->secret = malloc(m->secret.len + 1)) != NULL) {
+		if (m->secret.len > 0)
+			memcpy(l->secret, m->secret.p, m->secret.len);
+		l->secret[m->secret.len] = '\0';
+	}
+	if (l->service != NULL && l->method != NULL && l->name != NULL &&
+	    l->challenge != NULL && l->peer != NULL && l->secret != NULL)
+		return l;
+	login_free(l);
+	return NULL;
+}
+
+/*
+ * PLAIN may name whom to act for.  Nobody may be another yet; clients that
+ * send their own name there are fine.
+ */
+static bool
+acts_for_other(const struct msg_auth *m)
+{
+	return *m->authz != '\0' && strcasecmp(m->authz, m->name) != 0;
+}
+
+void
+login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_auth *m = pkt->m;
+	struct msg_authed busy = { .code = 2, .reason = "TEMP",
+		.text = "out of memory", .account = "", .mailbox = "" };
+	struct msg_route r = { 0 };
+	struct login *l;
+
+	if ((l = login_new(ipc, pkt, m)) == NULL) {
+		ipc_answer(ipc_ref(ipc, pkt), IPC_AUTHED, &busy, -1);
+		return;
+	}
+	if (insecure(l) && !is_client_ip(l->peer) &&
+	    !settings_bool(proc_settings(), "Main", "ClearTextLogin")) {
+		refuse(l, "clear-text-refused", "PRIVACYREQUIRED",
+		    "use TLS or a secure login method");
+		return;
+	}
+	if (!is_client_ip(l->peer) && settings_bool(proc_settings(),
+		"Protection", "ClientsOnlyLogin")) {
+		refuse(l, "not-a-client-address", "NOSERVICE",
+		    "logins are not accepted from your address");
+		return;
+	}
+	if (*l->name == '\0' || acts_for_other(m)) {
+		unknown(l);
+		return;
+	}
+	r.address = l->name;
+	r.peer = m->peer;
+	r.local = m->local;
+	r.account = "";
+	r.access = 1;
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_ROUTE, 0, &r, -1, IPC_TIMEOUT,
+	    routed, l);
+}
+
+/* root, and whoever runs the suite: by what the kernel says of the socket. */
+static bool
+is_owner(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (fd == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		return false;
+	return cred.uid == 0 ||
+	    (!proc_conf()->root && cred.uid == proc_conf()->uid);
+}
+
+void
+login_socket(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_auth_socket *m = pkt->m;
+	struct msg_auth as = { .service = m->service, .method = "SOCKET",
+		.name = "postmaster", .authz = "", .challenge = "",
+		.peer = "", .local = "" };
+	struct msg_authed no = { .code = 1, .reason = "AUTH",
+		.text = "log in first", .account = "", .mailbox = "" };
+	struct login *l;
+	int fd = ipc_take_fd(pkt);
+	bool owner = is_owner(fd);
+
+	if (fd != -1)
+		close(fd);
+	if (!owner || (l = login_new(ipc, pkt, &as)) == NULL) {
+		ipc_answer(ipc_ref(ipc, pkt), IPC_AUTHED, &no, -1);
+		return;
+	}
+	l->domain = strdup(main_domain());
+	l->account = xasprintf("postmaster@%s", main_domain());
+	l->mailbox = strdup("");
+	if (l->domain == NULL || l->mailbox == NULL)
+		later(l, "out of memory");
+	else
+		give_ticket(l, true);
+}
