@@ -47,6 +47,12 @@ void		 conn_data(struct conn *);
 bool		 conn_bare_lf(const struct conn *);
 void		 conn_pause(struct conn *);
 void		 conn_resume(struct conn *);
+/*
+ * Paused, and the socket is not read either, so that it can be handed over;
+ * conn_resume() ends it.  0 when all output is in the kernel, else -1: wait
+ * for CONN_DRAINED.
+ */
+int		 conn_hold(struct conn *);
 struct evbuffer	*conn_input(struct conn *);
 void		 conn_write(struct conn *, const void *, size_t);
 void		 conn_printf(struct conn *, const char *, ...)
@@ -72,4 +78,7 @@ int		 conn_release(struct conn *, struct evbuffer *rest);
  * other.  done is called once both ways are closed; the conn is freed then.
  */
 int		 conn_pump(struct conn *, void (*done)(void *), void *);
+/* The same with our end of a pair that was made before; 0 or -1. */
+int		 conn_pump_fd(struct conn *, int fd, void (*done)(void *),
+		    void *);
 #endif

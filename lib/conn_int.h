@@ -1,0 +1,99 @@
+/* What conn.c, conn_io.c and conn_pump.c share; nobody else includes it. */
+#ifndef CG_CONN_INT_H
+#define CG_CONN_INT_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <openssl/ssl.h>
+
+#include <time.h>
+
+#include "conn.h"
+
+enum {
+	/*
+	 * In line mode no more than this is read ahead of the commands, so
+	 * that what is left at a hand-over always fits a SESSION packet.
+	 */
+	CONN_LINEAHEAD = 8192,
+	CONN_MAXIOV = 16,
+	CONN_TLSRECORD = 16384,
+	CONN_ROUNDS = 8,	/* output rounds in one turn of the loop */
+	CONN_LINGER = 2,	/* seconds, for input that nobody wants */
+	CONN_FINISH = 30	/* seconds, when no time-out was ever set */
+};
+
+enum conn_mode { MODE_LINES, MODE_DATA, MODE_PUMP, MODE_FINISH, MODE_LINGER };
+
+enum conn_tls {
+	TLS_NONE,
+	TLS_WAIT,		/* the plain "go ahead" is not sent yet */
+	TLS_SHAKE,
+	TLS_UP
+};
+
+struct pump {
+	int		 fd;		/* our end of the pair */
+	struct event	 rd, wr;
+	bool		 from_eof;	/* the worker sends no more */
+	bool		 to_eof;	/* nothing more goes to the worker */
+	bool		 out_eof;	/* the client was told the end */
+	void		(*done)(void *);
+	void		*arg;
+};
+
+struct conn {
+	int			 fd;
+	enum conn_mode		 mode;
+	enum conn_tls		 tls;
+	struct event_base	*base;
+	conn_cb			*cb;
+	void			*arg;
+	struct event		 rd, wr;
+	struct event		 work;	/* run by hand: lines, then output */
+	struct event		 timer;
+	struct evbuffer		*in, *out;
+	SSL			*ssl;
+	struct pump		*pump;
+	const char		*error;
+	size_t			 maxline;
+	size_t			 seen;	/* bytes of in that hold no LF */
+	time_t			 last;	/* of the last progress */
+	time_t			 due;	/* when the timer is set to fire */
+	int			 timeout;
+	int			 err;	/* errno of the failure */
+	bool			 busy;	/* in a turn: free it only afterwards */
+	bool			 dead;
+	bool			 paused;
+	bool			 held;		/* and not even read */
+	bool			 skipping;	/* an over-long line */
+	bool			 bare_lf;
+	bool			 eof, eof_told;
+	bool			 rd_on, wr_on;	/* what the kernel watches */
+	bool			 queued;	/* work is going to run */
+	bool			 again;		/* asked for while in a turn */
+	bool			 fresh;		/* data mode: input not told */
+	bool			 drained;	/* CONN_DRAINED is due */
+	bool			 secured;	/* CONN_SECURE is due */
+	bool			 failed, fail_told;
+	bool			 more;		/* OpenSSL holds input */
+	bool			 tls_wants_write;
+};
+
+time_t	conn_now(void);
+/* conn_io.c: 1 progress, 0 nothing now, -1 the connection has failed. */
+int	conn_fill(struct conn *);
+int	conn_flush(struct conn *);
+int	conn_shake(struct conn *);
+void	conn_close_notify(struct conn *);
+size_t	conn_room(const struct conn *);
+/* conn.c */
+void	conn_schedule(struct conn *);
+void	conn_want_read(struct conn *, bool);
+void	conn_want_write(struct conn *, bool);
+void	conn_fail(struct conn *, int err);
+/* conn_pump.c; both run inside a turn. */
+void	conn_pump_turn(struct conn *);
+void	conn_pump_free(struct conn *);
+#endif
