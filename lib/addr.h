@@ -11,10 +11,12 @@ enum { ADDR_MAXLOCAL = 256, ADDR_MAXDOMAIN = 255, ADDR_MAX = 1000 };
 
 /*
  * A path at the cursor, "<...>" or (lax) bare, as MAIL FROM and RCPT TO have
- * it: the mailbox without brackets, quotes kept, source route removed unless
- * keep.  An empty path gives "".  -1: not a path.
+ * it: the mailbox without brackets, quotes kept, source route removed; or
+ * kept, "@a,@b:c@d", which ROUTE understands.  An empty path gives "".  The
+ * cursor is left behind it.  -1: not a path.
  */
 int	addr_path(struct cur *, struct buf *out, bool lax);
+int	addr_path_routed(struct cur *, struct buf *out, bool lax);
 /* Splits at the last @ outside quotes; domain is empty if there is none. */
 bool	addr_split(struct str, struct str *local, struct str *domain);
 /*
