@@ -93,7 +93,7 @@ const struct setting settings_table[] = {
 	LEVEL("Queue", "LogLevel", "3", "taking in and scheduling messages"),
 	LEVEL("Queue", "EnqueuerLogLevel", "3", "routing and server-wide rules"),
 	LEVEL("Queue", "DequeuerLogLevel", "2", "results and reports"),
-	NUM("Queue", "Processors", "2", 1, 64,
+	NUM("Queue", "Processors", "24", 1, 128,
 	    "threads that sync messages to disk"),
 	TIME("Queue", "ReportDelay", "1m", 0, DAY,
 	    "how long failures are gathered for one report"),
