@@ -22,7 +22,8 @@ enum sandbox_allow {
 	SB_SOCKETPAIR	= 1 << 9,	/* fronts' pumps, broker */
 	SB_MMAP_FILE	= 1 << 10,	/* worker's index */
 	SB_CHMOD_FD	= 1 << 11,	/* fchmod, fchown on an fd: authd */
-	SB_CHROOT	= 1 << 12	/* template until the worker is walled */
+	SB_CHROOT	= 1 << 12,	/* template until the worker is walled */
+	SB_PIDFD	= 1 << 13	/* broker: pidfd_send_signal to a worker */
 };
 
 struct sandbox {
