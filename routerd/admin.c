@@ -1,0 +1,181 @@
+/*
+ * The administration language at its owner: who asks is looked up at authd,
+ * for each request; then the verb's function acts and answers.  Runs in
+ * routerd.  What the arguments are stands in cli/cli.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "log.h"
+#include "router.h"
+
+struct pending {
+	struct command	 cmd;
+	admin_fn	*fn;
+	struct val	*args;
+};
+
+bool
+may(const struct caller *who, const char *right)
+{
+	return dict_bool(who->rights, "Master", false) ||
+	    dict_bool(who->rights, right, false);
+}
+
+/*
+ * Domain administrators: any right in their own domain; with
+ * CanAdminSubDomains, in those that name theirs as the administrator's.
+ */
+bool
+may_domain(const struct caller *who, const struct domain *d)
+{
+	if (may(who, "Users"))
+		return true;
+	if (who->rights == NULL || val_count(who->rights) == 0)
+		return false;
+	if (strcmp(who->domain, d->name) == 0)
+		return !d->main;
+	return may(who, "CanAdminSubDomains") && strcasecmp(who->domain,
+	    dict_str(d->settings, "AdminDomainName", "")) == 0;
+}
+
+const struct val *
+arg_val(const struct command *c, size_t n)
+{
+	return n < val_count(c->args) ? val_at(c->args, n) : NULL;
+}
+
+const char *
+arg_text(const struct command *c, size_t n)
+{
+	const struct val *v = arg_val(c, n);
+	const char *text = v != NULL ? val_text(v) : NULL;
+
+	return text != NULL ? text : "";
+}
+
+void
+answer(const struct command *c, unsigned code, const char *text)
+{
+	struct msg_admined m = { .code = code, .text = text, .data = "" };
+
+	ipc_answer(c->ref, IPC_ADMINED, &m, -1);
+}
+
+void
+answer_err(const struct command *c, const char *err)
+{
+	answer(c, err == NULL ? 200 : 501, err == NULL ? "OK" : err);
+}
+
+/* Long data goes as a memory file: a packet holds 64 KiB. */
+void
+answer_val(const struct command *c, struct val *v)
+{
+	struct msg_admined m = { .code = 200, .text = "OK", .data = "" };
+	struct buf b;
+	int fd = -1;
+
+	buf_init(&b, 0);
+	if (v == NULL || !val_write(&b, v, false)) {
+		m.code = 501;
+		m.text = "out of memory";
+	} else if (b.len < 60000)
+		m.data = b.p;
+	else if ((fd = file_memfd("answer", b.p, b.len)) == -1) {
+		m.code = 501;
+		m.text = "out of memory";
+	}
+	ipc_answer(c->ref, IPC_ADMINED, &m, fd);
+	buf_free(&b);
+	val_free(v);
+}
+
+static void
+pending_free(struct pending *p)
+{
+	free(p->cmd.who.account);
+	free(p->cmd.who.domain);
+	val_free(p->cmd.who.rights);
+	val_free(p->args);
+	free(p);
+}
+
+static void
+on_ticket(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_ticket_info *m = pkt != NULL ? pkt->m : NULL;
+	struct pending *p = arg;
+	const char *at, *err;
+
+	if (m == NULL)
+		answer(&p->cmd, 501, "temporary failure, try again");
+	else if (m->code != 0)
+		answer(&p->cmd, 501, "the session is not valid any more");
+	else {
+		at = strrchr(m->account, '@');
+		p->cmd.who.account = xstrdup(m->account);
+		p->cmd.who.domain = xstrdup(at != NULL ? at + 1 :
+						    names.main->name);
+		p->cmd.who.rights = val_parse_all(m->rights,
+		    strlen(m->rights), &err);
+		p->fn(&p->cmd);
+	}
+	pending_free(p);
+}
+
+static admin_fn *
+find_verb(const char *name)
+{
+	static const struct verb *const tables[] = { verbs_domain,
+		verbs_server };
+	const struct verb *v;
+	size_t i;
+
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (v = tables[i]; v->name != NULL; v++)
+			if (strcasecmp(v->name, name) == 0)
+				return v->fn;
+	return NULL;
+}
+
+static struct val *
+read_args(struct ipc_pkt *pkt, const struct msg_admin *m)
+{
+	const char *err = NULL;
+	struct val *v;
+	int fd = ipc_take_fd(pkt);
+
+	if (fd == -1)
+		return val_parse_all(m->args, strlen(m->args), &err);
+	v = val_read_fd(fd, &err);
+	close(fd);
+	return v;
+}
+
+void
+on_admin(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_admin *m = pkt->m;
+	struct msg_ticket_check check = { .ticket = m->ticket };
+	struct pending *p = xcalloc(1, sizeof(*p));
+
+	p->cmd.ref = ipc_ref(ipc, pkt);
+	p->fn = find_verb(m->verb);
+	p->args = read_args(pkt, m);
+	p->cmd.args = p->args;
+	if (m->ticket.len == sizeof(p->cmd.ticket))
+		memcpy(p->cmd.ticket, m->ticket.p, m->ticket.len);
+	if (p->fn == NULL || p->args == NULL) {
+		answer(&p->cmd, 501, p->fn == NULL ?
+		    "this command is not available yet" :
+		    "the arguments cannot be read");
+		pending_free(p);
+		return;
+	}
+	ipc_call(proc_peer(PROC_AUTHD), IPC_TICKET_CHECK, 0, &check, -1,
+	    IPC_TIMEOUT, on_ticket, p);
+}

@@ -1,0 +1,333 @@
+/*
+ * Commands over the server's settings: modules, Router, IP address lists,
+ * domain and account defaults.  Runs in routerd.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "iplist.h"
+#include "router.h"
+
+static bool
+need(struct command *c, const char *right)
+{
+	if (may(&c->who, right))
+		return true;
+	answer(c, 501, "you have no right to do that");
+	return false;
+}
+
+/* What is set, pinned values over it, and which are pinned. */
+static void
+get_module(struct command *c, const char *module)
+{
+	const struct val *pins = config_pinned(module);
+	struct val *v, *list;
+	size_t i;
+
+	v = config_file(module) != NULL ? val_copy(config_file(module)) :
+					  val_dict();
+	if (pins != NULL && val_count(pins) > 0) {
+		list = val_array();
+		for (i = 0; i < val_count(pins); i++) {
+			dict_set(v, val_key(pins, i),
+			    val_copy(val_at(pins, i)));
+			val_append(list, val_string(val_key(pins, i)));
+		}
+		dict_set(v, "Pinned", list);
+	}
+	answer_val(c, v);
+}
+
+static void
+set_module(struct command *c, const char *module, const struct val *v)
+{
+	struct val *new = val_copy(v);
+
+	dict_set(new, "Pinned", NULL);		/* as get_module showed it */
+	answer_err(c, config_store(module, new));
+	val_free(new);
+}
+
+static void
+update_module(struct command *c, const char *module, const struct val *v)
+{
+	struct val *new = config_update(config_file(module), v);
+
+	set_module(c, module, new);
+	val_free(new);
+}
+
+static const char *
+named_module(struct command *c)
+{
+	const char *module;
+
+	if (!need(c, "Settings"))
+		return NULL;
+	if ((module = config_module(arg_text(c, 0))) == NULL)
+		answer(c, 501, "unknown module");
+	return module;
+}
+
+static void
+do_get_module(struct command *c)
+{
+	const char *module = named_module(c);
+
+	if (module != NULL)
+		get_module(c, module);
+}
+
+static void
+do_set_module(struct command *c)
+{
+	const char *module = named_module(c);
+
+	if (module != NULL)
+		set_module(c, module, arg_val(c, 1));
+}
+
+static void
+do_update_module(struct command *c)
+{
+	const char *module = named_module(c);
+
+	if (module != NULL)
+		update_module(c, module, arg_val(c, 1));
+}
+
+/* One text of a module: the Routing Table, a list of addresses. */
+static void
+get_text(struct command *c, const char *module, const char *name)
+{
+	const struct val *v;
+
+	if (!need(c, "Settings"))
+		return;
+	v = dict_get(dict_get(merged, module), name);
+	answer_val(c, v != NULL ? val_copy(v) : val_string(""));
+}
+
+static void
+set_text(struct command *c, const char *module, const char *name)
+{
+	struct val *v = val_dict();
+
+	dict_set(v, name, val_string(arg_text(c, 0)));
+	update_module(c, module, v);
+	val_free(v);
+}
+
+static void
+do_get_router_table(struct command *c)
+{
+	get_text(c, "Router", "Table");
+}
+
+static void
+do_set_router_table(struct command *c)
+{
+	struct table *t;
+	char text[64];
+	int line = 0;
+
+	if (!need(c, "Settings"))
+		return;
+	if ((t = table_parse(arg_text(c, 0), &line)) == NULL) {
+		snprintf(text, sizeof(text), "line %d is not a routing record",
+		    line);
+		answer(c, 501, text);
+		return;
+	}
+	table_free(t);
+	set_text(c, "Router", "Table");
+}
+
+static void
+set_ips(struct command *c, const char *name)
+{
+	struct iplist *l;
+	char text[64];
+	int line = 0;
+
+	if (!need(c, "Settings"))
+		return;
+	if ((l = iplist_parse(arg_text(c, 0), &line)) == NULL) {
+		snprintf(text, sizeof(text), "line %d is not an address or a "
+		    "range", line);
+		answer(c, 501, text);
+		return;
+	}
+	iplist_free(l);
+	set_text(c, "Protection", name);
+}
+
+static void
+do_get_client_ips(struct command *c)
+{
+	get_text(c, "Protection", "ClientIPs");
+}
+
+static void
+do_set_client_ips(struct command *c)
+{
+	set_ips(c, "ClientIPs");
+}
+
+static void
+do_get_black_ips(struct command *c)
+{
+	get_text(c, "Protection", "BlackListIPs");
+}
+
+static void
+do_set_black_ips(struct command *c)
+{
+	set_ips(c, "BlackListIPs");
+}
+
+static void
+do_get_white_ips(struct command *c)
+{
+	get_text(c, "Protection", "WhiteHoleIPs");
+}
+
+static void
+do_set_white_ips(struct command *c)
+{
+	set_ips(c, "WhiteHoleIPs");
+}
+
+static void
+do_get_protection(struct command *c)
+{
+	if (need(c, "Settings"))
+		get_module(c, "Protection");
+}
+
+static void
+do_set_protection(struct command *c)
+{
+	if (need(c, "Settings"))
+		set_module(c, "Protection", arg_val(c, 0));
+}
+
+static void
+do_get_router(struct command *c)
+{
+	if (need(c, "Settings"))
+		get_module(c, "Router");
+}
+
+static void
+do_set_router(struct command *c)
+{
+	if (need(c, "Settings"))
+		set_module(c, "Router", arg_val(c, 0));
+}
+
+static void
+do_update_router(struct command *c)
+{
+	if (need(c, "Settings"))
+		update_module(c, "Router", arg_val(c, 0));
+}
+
+static void
+do_get_domain_defaults(struct command *c)
+{
+	if (need(c, "Users"))
+		get_module(c, "Domain");
+}
+
+static void
+do_set_domain_defaults(struct command *c)
+{
+	if (need(c, "Users"))
+		set_module(c, "Domain", arg_val(c, 0));
+}
+
+static void
+do_update_domain_defaults(struct command *c)
+{
+	if (need(c, "Users"))
+		update_module(c, "Domain", arg_val(c, 0));
+}
+
+static void
+do_get_all_defaults(struct command *c)
+{
+	if (need(c, "Users"))
+		get_module(c, "Account");
+}
+
+static void
+do_set_all_defaults(struct command *c)
+{
+	if (need(c, "Users"))
+		set_module(c, "Account", arg_val(c, 0));
+}
+
+static void
+do_update_all_defaults(struct command *c)
+{
+	if (need(c, "Users"))
+		update_module(c, "Account", arg_val(c, 0));
+}
+
+static void
+do_route(struct command *c)
+{
+	struct route_query q = { .address = arg_text(c, 0), .peer = "",
+		.local = "", .account = c->who.account };
+	struct route_answer a;
+	struct val *v;
+
+	if (!may(&c->who, "Settings") && !need(c, "Users"))
+		return;
+	q.access = strcasecmp(arg_text(c, 1), "access") == 0;
+	if (strlen(q.address) > 1024) {
+		answer(c, 501, "the address is too long");
+		return;
+	}
+	route_address(&env, &q, &a);
+	if (a.code != 0) {
+		answer(c, 501, a.text);
+		return;
+	}
+	v = val_array();
+	val_append(v, val_string(a.module));
+	val_append(v, val_string(a.host));
+	val_append(v, val_string(a.address));
+	answer_val(c, v);
+}
+
+const struct verb verbs_server[] = {
+	{ "GetModule", do_get_module },
+	{ "SetModule", do_set_module },
+	{ "UpdateModule", do_update_module },
+	{ "GetRouterTable", do_get_router_table },
+	{ "SetRouterTable", do_set_router_table },
+	{ "GetRouterSettings", do_get_router },
+	{ "SetRouterSettings", do_set_router },
+	{ "UpdateRouterSettings", do_update_router },
+	{ "GetClientIPs", do_get_client_ips },
+	{ "SetClientIPs", do_set_client_ips },
+	{ "GetBlacklistedIPs", do_get_black_ips },
+	{ "SetBlacklistedIPs", do_set_black_ips },
+	{ "GetWhiteHoleIPs", do_get_white_ips },
+	{ "SetWhiteHoleIPs", do_set_white_ips },
+	{ "GetProtection", do_get_protection },
+	{ "SetProtection", do_set_protection },
+	{ "GetDomainDefaults", do_get_domain_defaults },
+	{ "SetDomainDefaults", do_set_domain_defaults },
+	{ "UpdateDomainDefaults", do_update_domain_defaults },
+	{ "GetAllAccountsDefaults", do_get_all_defaults },
+	{ "SetAllAccountsDefaults", do_set_all_defaults },
+	{ "UpdateAllAccountsDefaults", do_update_all_defaults },
+	{ "Route", do_route },
+	{ NULL, NULL }
+};

@@ -1,0 +1,499 @@
+/*
+ * Settings/: one file a module.  Runs in routerd, which alone writes them.
+ * Files and the pinned blocks of cgserver.conf are merged into the one
+ * dictionary that every process gets; the Router's own tables are made from
+ * it here.  A change is on disk before anybody is told of it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "iplist.h"
+#include "log.h"
+#include "router.h"
+#include "settings.h"
+
+struct val	*merged;
+static struct val *files;		/* module to dictionary */
+static struct val *wanted;		/* listeners told last */
+
+static const char default_table[] =
+    "<root> = postmaster\n"
+    "localhost =\n"
+    "mailhost =\n"
+    "<blacklist-admin*@blacklisted> = postmaster\n";
+
+static const char default_aliases[] =
+    "<postmaster> = postmaster\n"
+    "<abuse> = postmaster\n";
+
+/*
+ * Two names of one thing: all accounts' defaults are a part of the domains'
+ * default settings (as the vendor has them), and stand in a file with them.
+ */
+static const struct {
+	const char	*module;
+	const char	*file;
+	const char	*part;		/* of that file's dictionary */
+} places[] = {
+	{ "Domain", "DomainDefault", NULL },
+	{ "Account", "DomainDefault", "AccountDefaults" }
+};
+
+static const char *
+file_of(const char *module, const char **part)
+{
+	size_t i;
+
+	*part = NULL;
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (strcmp(places[i].module, module) != 0)
+			continue;
+		*part = places[i].part;
+		return places[i].file;
+	}
+	return module;
+}
+
+const char *
+config_module(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < settings_count; i++)
+		if (strcasecmp(settings_table[i].module, name) == 0)
+			return settings_table[i].module;
+	return NULL;
+}
+
+const struct val *
+config_file(const char *module)
+{
+	const char *part, *file = file_of(module, &part);
+	const struct val *v = dict_get(files, file);
+
+	if (part != NULL)
+		v = dict_get(v, part);
+	return v != NULL && val_type(v) == VAL_DICT ? v : NULL;
+}
+
+const struct val *
+config_pinned(const char *module)
+{
+	const struct val *v = dict_get(dict_get(proc_conf()->conf, "Pinned"),
+	    module);
+
+	return v != NULL && val_type(v) == VAL_DICT ? v : NULL;
+}
+
+int
+config_write(const char *path, const struct val *v)
+{
+	if (val_write_file(proc_basefd(), path, 0644, v) == 0)
+		return 0;
+	log_warn("%s", path);
+	return -1;
+}
+
+static int
+write_module(const char *file, const struct val *v)
+{
+	char *path = xasprintf("Settings/%s.settings", file);
+	int rv = config_write(path, v);
+
+	free(path);
+	return rv;
+}
+
+static void
+load_file(const char *file)
+{
+	char *path = xasprintf("Settings/%s.settings", file);
+	const char *err = NULL;
+	struct val *v;
+
+	if (dict_get(files, file) != NULL) {
+		free(path);
+		return;
+	}
+	v = val_read_file(proc_basefd(), path, &err);
+	if (v != NULL && val_type(v) == VAL_DICT)
+		dict_set(files, file, v);
+	else if (v != NULL || errno != ENOENT) {
+		/* Going on without it could open what it closed. */
+		fatalx("%s: %s", path, v != NULL ? "not a dictionary" :
+		    err != NULL ? err : strerror(errno));
+	}
+	free(path);
+}
+
+/* A new installation's Router: manual 27, and RFC 2142 for all domains. */
+static void
+new_installation(void)
+{
+	struct val *v;
+
+	if (dict_get(files, "Router") != NULL)
+		return;
+	v = val_dict();
+	dict_set(v, "Table", val_string(default_table));
+	dict_set(v, "AllDomainAliases", val_string(default_aliases));
+	write_module("Router", v);
+	dict_set(files, "Router", v);
+}
+
+void
+config_load(void)
+{
+	const char *part;
+	size_t i;
+
+	files = val_dict();
+	for (i = 0; i < settings_count; i++)
+		load_file(file_of(settings_table[i].module, &part));
+	new_installation();
+}
+
+struct val *
+config_update(const struct val *old, const struct val *changes)
+{
+	struct val *v = old != NULL ? val_copy(old) : val_dict();
+	const struct val *c;
+	const char *text;
+	size_t i;
+
+	for (i = 0; i < val_count(changes); i++) {
+		c = val_at(changes, i);
+		text = val_text(c);
+		dict_set(v, val_key(changes, i), text != NULL &&
+		    strcasecmp(text, "default") == 0 ? NULL : val_copy(c));
+	}
+	return v;
+}
+
+const char *
+config_check(const char *module, const struct val *v)
+{
+	static char text[512];
+	const struct setting *s;
+	const char *wrong, *t;
+	size_t i;
+
+	for (i = 0; i < val_count(v); i++) {
+		t = val_text(val_at(v, i));
+		if (t != NULL && strcasecmp(t, "default") == 0)
+			continue;
+		s = settings_find(module, val_key(v, i));
+		wrong = s == NULL ? NULL : settings_check(s, val_at(v, i));
+		if (wrong == NULL)
+			continue;
+		snprintf(text, sizeof(text), "%.64s: %s", val_key(v, i),
+		    wrong);
+		return text;
+	}
+	return NULL;
+}
+
+static bool
+same(const struct val *a, const struct val *b)
+{
+	struct buf x, y;
+	bool eq;
+
+	if (a == NULL || b == NULL)
+		return a == b;
+	buf_init(&x, 0);
+	buf_init(&y, 0);
+	eq = val_write(&x, a, false) && val_write(&y, b, false) &&
+	    x.len == y.len && memcmp(x.p, y.p, x.len) == 0;
+	buf_free(&x);
+	buf_free(&y);
+	return eq;
+}
+
+/* Nobody may think that he changed what cgserver.conf holds fast. */
+static const char *
+check_pinned(const char *module, const struct val *v)
+{
+	static char text[256];
+	const struct val *pins = config_pinned(module), *old;
+	const char *key;
+	size_t i;
+
+	for (i = 0; pins != NULL && i < val_count(pins); i++) {
+		key = val_key(pins, i);
+		old = dict_get(config_file(module), key);
+		if (dict_get(v, key) == NULL || same(dict_get(v, key), old) ||
+		    same(dict_get(v, key), val_at(pins, i)))
+			continue;
+		snprintf(text, sizeof(text), "%.64s is pinned in "
+		    "cgserver.conf; change it there", key);
+		return text;
+	}
+	return NULL;
+}
+
+const char *
+config_store(const char *module, const struct val *new)
+{
+	const char *part, *file = file_of(module, &part), *wrong;
+	struct val *v, *whole;
+
+	if ((wrong = check_pinned(module, new)) != NULL ||
+	    (wrong = config_check(module, new)) != NULL)
+		return wrong;
+	whole = v = val_copy(new);
+	if (part != NULL) {
+		whole = dict_get(files, file) != NULL ?
+		    val_copy(dict_get(files, file)) : val_dict();
+		dict_set(whole, part, v);
+	}
+	if (write_module(file, whole) == -1) {
+		val_free(whole);
+		return "the settings cannot be written to the disk";
+	}
+	dict_set(files, file, whole);
+	config_apply();
+	return NULL;
+}
+
+struct val *
+config_aliases(void)
+{
+	const char *err;
+	struct val *v;
+
+	v = val_read_file(proc_basefd(), "Settings/DomainAliases.data", &err);
+	if (v != NULL && val_type(v) == VAL_DICT)
+		return v;
+	val_free(v);
+	return val_dict();
+}
+
+static void
+apply_aliases(const struct val *v)
+{
+	char alias[DOMAIN_MAXLEN + 1], name[DOMAIN_MAXLEN + 1];
+	struct domain *d;
+	size_t i;
+
+	names_clear_aliases(&names);
+	for (i = 0; i < val_count(v); i++) {
+		if (val_text(val_at(v, i)) == NULL ||
+		    !name_lower(str_make(val_key(v, i)), alias,
+		    sizeof(alias)) ||
+		    !name_lower(str_make(val_text(val_at(v, i))), name,
+		    sizeof(name)))
+			continue;
+		d = *name == '\0' ? names.main : names_domain(&names, name);
+		if (d == NULL || names_add_alias(&names, alias, d) == -1)
+			log_msg(LOG_PROBLEM, "domain alias %s of %s: ignored",
+			    alias, name);
+	}
+}
+
+int
+config_set_aliases(const struct val *v)
+{
+	if (config_write("Settings/DomainAliases.data", v) == -1)
+		return -1;
+	apply_aliases(v);
+	return 0;
+}
+
+/* Files, with the pinned values over them. */
+static struct val *
+merge_module(const char *module)
+{
+	const struct val *v = config_file(module), *pins;
+	struct val *all = v != NULL ? val_copy(v) : val_dict();
+	size_t i;
+
+	pins = config_pinned(module);
+	for (i = 0; pins != NULL && i < val_count(pins); i++)
+		dict_set(all, val_key(pins, i), val_copy(val_at(pins, i)));
+	return all;
+}
+
+/* What each domain has set for itself; for authd above all. */
+static struct val *
+merge_domains(void)
+{
+	struct val *all = val_dict(), *v;
+	struct domain *d;
+
+	for (d = names.first; d != NULL; d = d->next) {
+		if (val_count(d->settings) + val_count(d->template) == 0)
+			continue;
+		v = val_copy(d->settings);
+		if (val_count(d->template) > 0)
+			dict_set(v, "AccountTemplate", val_copy(d->template));
+		dict_set(all, d->name, v);
+	}
+	return all;
+}
+
+static void
+merge(void)
+{
+	const char *module, *name;
+	char lower[DOMAIN_MAXLEN + 1];
+	struct val *all = val_dict(), *main;
+	size_t i;
+
+	for (i = 0; i < settings_count; i++) {
+		module = settings_table[i].module;
+		if (dict_get(all, module) == NULL)
+			dict_set(all, module, merge_module(module));
+	}
+	if ((main = dict_get(all, "Main")) == NULL)
+		dict_set(all, "Main", main = val_dict());
+	name = dict_str(main, "DomainName", "");
+	if (*name == '\0' ||
+	    !name_lower(str_make(name), lower, sizeof(lower)) ||
+	    !name_valid_domain(lower))
+		name_lower(str_make(proc_conf()->hostname), lower,
+		    sizeof(lower));
+	dict_set(main, "DomainName", val_string(lower));
+	names_rename_main(&names, lower);
+	dict_set(all, "Domains", merge_domains());
+	val_free(merged);
+	merged = all;
+}
+
+static enum unknown
+unknown_mode(const char *text)
+{
+	static const struct {
+		const char	*word;
+		enum unknown	 mode;
+	} words[] = {
+		{ "Discard", UNKNOWN_DISCARD }, { "Rerouted", UNKNOWN_REROUTE },
+		{ "Accept", UNKNOWN_ACCEPT }
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strncasecmp(text, words[i].word,
+		    strlen(words[i].word)) == 0)
+			return words[i].mode;
+	return UNKNOWN_REJECT;
+}
+
+static const char *
+domain_text(const struct domain *d, const char *name)
+{
+	const char *v = dict_str(d->settings, name, "default");
+
+	return strcasecmp(v, "default") == 0 ?
+	    settings_text(merged, "Domain", name) : v;
+}
+
+static void
+apply_domains(void)
+{
+	static const char *const mode[] = { "MailToUnknown",
+		"AccessToUnknown" };
+	static const char *const to[] = { "MailRerouteAddress",
+		"AccessRerouteAddress" };
+	struct domain *d;
+	int i;
+
+	for (d = names.first; d != NULL; d = d->next)
+		for (i = 0; i < 2; i++) {
+			d->unknown[i] = unknown_mode(domain_text(d, mode[i]));
+			free(d->reroute[i]);
+			d->reroute[i] = xstrdup(domain_text(d, to[i]));
+			d->limit = dict_int(d->settings, "AccountsLimit",
+			    settings_int(merged, "Domain", "AccountsLimit"));
+		}
+}
+
+static void
+apply_router(void)
+{
+	const char *detail = settings_text(merged, "LOCAL", "AccountDetail");
+	int line;
+
+	table_free(env.table);
+	env.table = table_parse_lax(settings_text(merged, "Router", "Table"));
+	table_free(env.all_aliases);
+	env.all_aliases = table_parse_lax(settings_text(merged, "Router",
+	    "AllDomainAliases"));
+	iplist_free(env.clients);
+	env.clients = iplist_parse(settings_text(merged, "Protection",
+	    "ClientIPs"), &line);
+	if (env.clients == NULL)
+		log_msg(LOG_PROBLEM, "Client IP Addresses, line %d: not "
+		    "understood; the list is not used", line);
+	free(env.add_domain);
+	env.add_domain = xstrdup(settings_text(merged, "Router", "AddDomain"));
+	env.direct_mailbox = settings_bool(merged, "LOCAL", "DirectMailbox");
+	env.detail = strcasecmp(detail, "Disabled") == 0 ? DETAIL_OFF :
+	    strcasecmp(detail, "Direct Mailbox") == 0 ? DETAIL_MAILBOX :
+							DETAIL_ON;
+	log_set_level(settings_int(merged, "Router", "LogLevel"));
+}
+
+static void
+send_fd(enum ipc_type type, const void *msg, const struct val *v)
+{
+	struct buf b;
+	int fd;
+
+	buf_init(&b, 0);
+	if (!val_write(&b, v, false) ||
+	    (fd = file_memfd(ipc_name(type), b.p, b.len)) == -1)
+		log_warn("%s", ipc_name(type));
+	else
+		ipc_send(proc_control(), type, 0, msg, fd);
+	buf_free(&b);
+}
+
+/* Ports = ({PortNumber=25;}, ...) of each module that listens. */
+static struct val *
+listeners(void)
+{
+	static const char *const modules[] = { "SMTP", "POP", "PWD" };
+	struct val *want = val_dict();
+	const struct val *ports;
+	size_t i;
+
+	for (i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+		ports = dict_get(settings_value(merged, modules[i],
+		    "Listener"), "Ports");
+		dict_set(want, modules[i], ports != NULL ? val_copy(ports) :
+		    val_array());
+	}
+	return want;
+}
+
+void
+config_apply(void)
+{
+	static uint32_t generation;
+	struct msg_ctl_settings m = { .generation = ++generation };
+	struct msg_ctl_want w = { 0 };
+	struct val *want, *aliases;
+
+	merge();
+	aliases = config_aliases();
+	apply_aliases(aliases);
+	val_free(aliases);
+	apply_domains();
+	apply_router();
+	own_apply();
+	send_fd(IPC_CTL_SETTINGS, &m, merged);
+	want = listeners();
+	if (same(want, wanted)) {
+		val_free(want);
+		return;
+	}
+	val_free(wanted);
+	wanted = want;
+	send_fd(IPC_CTL_WANT, &w, wanted);
+}

@@ -1,0 +1,520 @@
+/*
+ * Domains and the accounts in them, in memory.  Runs in routerd; must never
+ * touch a file: scan.c fills it at start, authd's messages keep it true.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "names.h"
+
+static const struct {
+	const char		*ext;
+	enum account_type	 type;
+	bool			 dir;
+} exts[] = {
+	{ ".macnt", ACCOUNT_MULTI, true },
+	{ ".mbox", ACCOUNT_MBOX, false },
+	{ ".mdir", ACCOUNT_MDIR, true },
+	{ ".mslc", ACCOUNT_MSLC, false }
+};
+
+enum { NEXTS = sizeof(exts) / sizeof(exts[0]), MINTABLE = 16 };
+
+/* FNV-1a: nobody but an administrator chooses what is in the tables. */
+uint32_t
+name_hash(const char *p, size_t len)
+{
+	uint32_t h = 2166136261u;
+
+	while (len-- > 0)
+		h = (h ^ (unsigned char)*p++) * 16777619u;
+	return h ^ h >> 15;
+}
+
+bool
+name_lower(struct str s, char *out, size_t size)
+{
+	size_t i;
+
+	if (s.len >= size) {
+		out[0] = '\0';
+		return false;
+	}
+	for (i = 0; i < s.len; i++)
+		out[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 0x20 :
+							  s.p[i];
+	out[i] = '\0';
+	return true;
+}
+
+/*
+ * What may become a file name and the left side of an address without quotes.
+ * Upper case has gone already.
+ */
+bool
+name_valid_account(const char *s)
+{
+	static const char others[] = "._-=&'$^{}~";
+	size_t len = strlen(s), i;
+
+	if (len == 0 || len > NAME_MAXLEN || s[0] == '.' || s[0] == '~' ||
+	    s[len - 1] == '.' || strstr(s, "..") != NULL)
+		return false;
+	for (i = 0; i < len; i++) {
+		unsigned char c = s[i];
+
+		if (c >= 0x80 || isdigit(c) || (c >= 'a' && c <= 'z'))
+			continue;
+		if (strchr(others, c) == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool
+name_valid_domain(const char *s)
+{
+	size_t len = strlen(s), label = 0, i;
+
+	if (len == 0 || len > DOMAIN_MAXLEN)
+		return false;
+	for (i = 0; i <= len; i++) {
+		unsigned char c = s[i];
+
+		if (c == '.' || c == '\0') {
+			if (label == 0 || label > 63 || s[i - 1] == '-')
+				return false;
+			label = 0;
+			continue;
+		}
+		if (c == '-' ? label == 0 :
+		    !(c >= 0x80 || isdigit(c) || c == '_' ||
+		    (c >= 'a' && c <= 'z')))
+			return false;
+		label++;
+	}
+	return true;
+}
+
+/* Text to pointer: open addressing, linear, removed by shifting back. */
+struct entry {
+	char		*key;
+	uint32_t	 len;
+	uint32_t	 hash;
+	void		*value;
+};
+
+struct map {
+	struct entry	*slot;
+	size_t		 size;
+	size_t		 used;
+};
+
+struct map *
+map_new(void)
+{
+	struct map *m = xcalloc(1, sizeof(*m));
+
+	m->size = MINTABLE;
+	m->slot = xcalloc(m->size, sizeof(*m->slot));
+	return m;
+}
+
+void
+map_free(struct map *m, void (*value_free)(void *))
+{
+	size_t i;
+
+	if (m == NULL)
+		return;
+	for (i = 0; i < m->size; i++) {
+		if (m->slot[i].key != NULL && value_free != NULL)
+			value_free(m->slot[i].value);
+		free(m->slot[i].key);
+	}
+	free(m->slot);
+	free(m);
+}
+
+static struct entry *
+map_slot(const struct map *m, const char *key, size_t len, uint32_t hash)
+{
+	size_t i = hash & (m->size - 1);
+	struct entry *e;
+
+	for (;; i = (i + 1) & (m->size - 1)) {
+		e = &m->slot[i];
+		if (e->key == NULL || (e->hash == hash && e->len == len &&
+		    memcmp(e->key, key, len) == 0))
+			return e;
+	}
+}
+
+void *
+map_get(const struct map *m, const char *key, size_t len)
+{
+	return map_slot(m, key, len, name_hash(key, len))->value;
+}
+
+static void
+map_grow(struct map *m)
+{
+	struct entry *old = m->slot;
+	size_t size = m->size, i;
+
+	m->size *= 2;
+	m->slot = xcalloc(m->size, sizeof(*m->slot));
+	for (i = 0; i < size; i++)
+		if (old[i].key != NULL)
+			*map_slot(m, old[i].key, old[i].len, old[i].hash) =
+			    old[i];
+	free(old);
+}
+
+void *
+map_put(struct map *m, const char *key, size_t len, void *value)
+{
+	uint32_t hash = name_hash(key, len);
+	struct entry *e = map_slot(m, key, len, hash);
+	void *old = e->value;
+
+	if (e->key != NULL) {
+		e->value = value;
+		return old;
+	}
+	e->key = xcalloc(1, len + 1);
+	memcpy(e->key, key, len);
+	e->len = len;
+	e->hash = hash;
+	e->value = value;
+	if (++m->used * 3 > m->size * 2)
+		map_grow(m);
+	return NULL;
+}
+
+void *
+map_del(struct map *m, const char *key, size_t len)
+{
+	struct entry *e = map_slot(m, key, len, name_hash(key, len));
+	size_t hole = e - m->slot, i = hole, home;
+	void *old = e->value;
+
+	if (e->key == NULL)
+		return NULL;
+	free(e->key);
+	*e = (struct entry){ NULL, 0, 0, NULL };
+	m->used--;
+	for (;;) {
+		i = (i + 1) & (m->size - 1);
+		if (m->slot[i].key == NULL)
+			return old;
+		home = m->slot[i].hash & (m->size - 1);
+		if (((i - home) & (m->size - 1)) <
+		    ((i - hole) & (m->size - 1)))
+			continue;
+		m->slot[hole] = m->slot[i];
+		m->slot[i] = (struct entry){ NULL, 0, 0, NULL };
+		hole = i;
+	}
+}
+
+/* Accounts: the same, but the entry is the account itself: it is smaller. */
+static struct account **
+account_slot(const struct account_table *t, const char *name, size_t len,
+    uint32_t hash)
+{
+	size_t i = hash & (t->size - 1);
+	struct account *a;
+
+	for (;; i = (i + 1) & (t->size - 1)) {
+		a = t->slot[i];
+		if (a == NULL || (a->hash == hash &&
+		    strncmp(a->name, name, len) == 0 && a->name[len] == '\0'))
+			return &t->slot[i];
+	}
+}
+
+static void
+account_grow(struct account_table *t)
+{
+	struct account **old = t->slot;
+	size_t size = t->size, i;
+
+	t->size = size > 0 ? size * 2 : MINTABLE;
+	t->slot = xcalloc(t->size, sizeof(*t->slot));
+	for (i = 0; i < size; i++)
+		if (old[i] != NULL)
+			*account_slot(t, old[i]->name, strlen(old[i]->name),
+			    old[i]->hash) = old[i];
+	free(old);
+}
+
+struct account *
+names_find(const struct domain *d, const char *name, size_t len)
+{
+	if (d->accounts.size == 0)
+		return NULL;
+	return *account_slot(&d->accounts, name, len, name_hash(name, len));
+}
+
+static int
+intern_dir(struct domain *d, const char *subdir)
+{
+	size_t i;
+
+	for (i = 0; i < d->ndirs; i++)
+		if (strcmp(d->dirs[i], subdir) == 0)
+			return i;
+	if (d->ndirs == UINT16_MAX)
+		return -1;
+	d->dirs = reallocarray(d->dirs, d->ndirs + 1, sizeof(*d->dirs));
+	if (d->dirs == NULL)
+		fatal("names");
+	d->dirs[d->ndirs] = xstrdup(subdir);
+	return d->ndirs++;
+}
+
+struct account *
+names_add(struct names *n, struct domain *d, const char *name,
+    const char *subdir, const char *file, enum account_type type)
+{
+	size_t len = strlen(name), flen = strcmp(name, file) == 0 ? 0 :
+							strlen(file) + 1;
+	struct account_table *t = &d->accounts;
+	struct account *a, **slot;
+	int dir = intern_dir(d, subdir);
+
+	if (dir == -1 || names_find(d, name, len) != NULL)
+		return NULL;
+	if (t->size == 0 || (t->used + 1) * 3 > t->size * 2)
+		account_grow(t);
+	if ((a = malloc(sizeof(*a) + len + 1 + flen)) == NULL)
+		return NULL;
+	a->hash = name_hash(name, len);
+	a->dir = dir;
+	a->type = type | (flen > 0 ? 0x80 : 0);
+	a->reserved = false;
+	memcpy(a->name, name, len + 1);
+	if (flen > 0)
+		memcpy(a->name + len + 1, file, flen);
+	slot = account_slot(t, name, len, a->hash);
+	*slot = a;
+	t->used++;
+	n->naccounts++;
+	return a;
+}
+
+bool
+names_del(struct names *n, struct domain *d, const char *name)
+{
+	struct account_table *t = &d->accounts;
+	size_t hole, i, home;
+	struct account **slot;
+
+	if (t->size == 0)
+		return false;
+	slot = account_slot(t, name, strlen(name),
+	    name_hash(name, strlen(name)));
+	if (*slot == NULL)
+		return false;
+	free(*slot);
+	*slot = NULL;
+	t->used--;
+	n->naccounts--;
+	for (i = hole = slot - t->slot;;) {
+		i = (i + 1) & (t->size - 1);
+		if (t->slot[i] == NULL)
+			return true;
+		home = t->slot[i]->hash & (t->size - 1);
+		if (((i - home) & (t->size - 1)) < ((i - hole) & (t->size - 1)))
+			continue;
+		t->slot[hole] = t->slot[i];
+		t->slot[i] = NULL;
+		hole = i;
+	}
+}
+
+struct account *
+names_next(const struct domain *d, size_t *i)
+{
+	while (*i < d->accounts.size) {
+		struct account *a = d->accounts.slot[(*i)++];
+
+		if (a != NULL)
+			return a;
+	}
+	return NULL;
+}
+
+const char *
+account_ext(enum account_type type)
+{
+	size_t i;
+
+	for (i = 0; i < NEXTS; i++)
+		if (exts[i].type == (type & 0x7f))
+			return exts[i].ext;
+	return "";
+}
+
+enum account_type
+name_type(const char *file, bool is_dir, size_t *len)
+{
+	size_t flen = strlen(file), elen, i;
+
+	for (i = 0; i < NEXTS; i++) {
+		elen = strlen(exts[i].ext);
+		if (flen <= elen || exts[i].dir != is_dir ||
+		    strcmp(file + flen - elen, exts[i].ext) != 0)
+			continue;
+		*len = flen - elen;
+		return exts[i].type;
+	}
+	return ACCOUNT_NONE;
+}
+
+static bool
+append(char *out, size_t size, size_t *at, const char *s)
+{
+	size_t len = strlen(s);
+
+	if (*at + len >= size)
+		return false;
+	memcpy(out + *at, s, len + 1);
+	*at += len;
+	return true;
+}
+
+bool
+names_path(const struct domain *d, const struct account *a, char *out,
+    size_t size)
+{
+	const char *file = a->name;
+	size_t at = 0;
+
+	if (a->type & 0x80)
+		file += strlen(file) + 1;
+	return append(out, size, &at, d->dir) && append(out, size, &at, "/") &&
+	    append(out, size, &at, d->dirs[a->dir]) &&
+	    append(out, size, &at, file) &&
+	    append(out, size, &at, account_ext(a->type));
+}
+
+static struct domain *
+domain_new(const char *name, bool is_main)
+{
+	struct domain *d = xcalloc(1, sizeof(*d));
+
+	d->name = xstrdup(name);
+	d->main = is_main;
+	d->limit = -1;
+	d->dir = is_main ? xstrdup("Accounts") :
+			   xasprintf("Domains/%s", name);
+	return d;
+}
+
+static void
+domain_free(struct domain *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->accounts.size; i++)
+		free(d->accounts.slot[i]);
+	free(d->accounts.slot);
+	for (i = 0; i < d->ndirs; i++)
+		free(d->dirs[i]);
+	free(d->dirs);
+	val_free(d->settings);
+	val_free(d->template);
+	free(d->reroute[0]);
+	free(d->reroute[1]);
+	free(d->dir);
+	free(d->name);
+	free(d);
+}
+
+void
+names_init(struct names *n, const char *main_name)
+{
+	*n = (struct names){ .domains = map_new(), .aliases = map_new() };
+	n->main = n->first = domain_new(main_name, true);
+	n->ndomains = 1;
+	map_put(n->domains, n->main->name, strlen(main_name), n->main);
+}
+
+struct domain *
+names_domain(const struct names *n, const char *name)
+{
+	return map_get(n->domains, name, strlen(name));
+}
+
+struct domain *
+names_add_domain(struct names *n, const char *name)
+{
+	struct domain *d, **p;
+
+	if (names_domain(n, name) != NULL)
+		return NULL;
+	d = domain_new(name, false);
+	for (p = &n->first->next; *p != NULL; p = &(*p)->next)
+		if (strcmp((*p)->name, name) > 0)
+			break;
+	d->next = *p;
+	*p = d;
+	n->ndomains++;
+	map_put(n->domains, name, strlen(name), d);
+	return d;
+}
+
+void
+names_del_domain(struct names *n, struct domain *d)
+{
+	struct domain **p;
+
+	for (p = &n->first; *p != d; p = &(*p)->next)
+		;
+	*p = d->next;
+	map_del(n->domains, d->name, strlen(d->name));
+	n->naccounts -= d->accounts.used;
+	n->ndomains--;
+	domain_free(d);
+}
+
+void
+names_rename_main(struct names *n, const char *name)
+{
+	struct domain *d = n->main;
+
+	if (strcmp(d->name, name) == 0 || names_domain(n, name) != NULL)
+		return;
+	map_del(n->domains, d->name, strlen(d->name));
+	free(d->name);
+	d->name = xstrdup(name);
+	map_put(n->domains, name, strlen(name), d);
+}
+
+void
+names_clear_aliases(struct names *n)
+{
+	struct map *old = n->aliases;
+	size_t i;
+
+	for (i = 0; i < old->size; i++)
+		if (old->slot[i].key != NULL)
+			map_del(n->domains, old->slot[i].key,
+			    old->slot[i].len);
+	map_free(old, NULL);
+	n->aliases = map_new();
+}
+
+int
+names_add_alias(struct names *n, const char *alias, struct domain *d)
+{
+	if (names_domain(n, alias) != NULL)
+		return -1;
+	map_put(n->domains, alias, strlen(alias), d);
+	map_put(n->aliases, alias, strlen(alias), d);
+	return 0;
+}

@@ -1,0 +1,101 @@
+/*
+ * Domains and the accounts in them, in memory: what exists and where.  Knows
+ * no files and no IPC; under 200 bytes an account, found by hash.
+ */
+#ifndef ROUTERD_NAMES_H
+#define ROUTERD_NAMES_H
+
+#include "dict.h"
+
+enum {
+	NAME_MAXLEN = 128,		/* of an account's name alone */
+	DOMAIN_MAXLEN = 255
+};
+
+enum account_type {
+	ACCOUNT_NONE, ACCOUNT_MULTI, ACCOUNT_MBOX, ACCOUNT_MDIR, ACCOUNT_MSLC
+};
+
+struct account {
+	uint32_t	 hash;
+	uint16_t	 dir;		/* index into the domain's dirs */
+	uint8_t		 type;		/* enum account_type */
+	bool		 reserved;	/* held by authd while it is made */
+	/* Lower case; behind its NUL the file's name if that differs. */
+	char		 name[];
+};
+
+struct account_table {
+	struct account	**slot;		/* NULL empty, else an account */
+	size_t		  size;		/* a power of 2 */
+	size_t		  used;
+};
+
+/* What shall become of addresses with names that do not exist. */
+enum unknown { UNKNOWN_REJECT, UNKNOWN_DISCARD, UNKNOWN_REROUTE,
+	       UNKNOWN_ACCEPT };
+
+struct domain {
+	char			*name;	/* lower case */
+	char			*dir;	/* "Accounts", "Domains/x.com" */
+	bool			 main;
+	struct account_table	 accounts;
+	char		       **dirs;	/* "", "js.sub/": see account.dir */
+	size_t			 ndirs;
+	struct val		*settings;	/* Domain.settings */
+	struct val		*template;	/* Template.settings */
+	/* From settings and defaults: */
+	enum unknown		 unknown[2];	/* mail, access */
+	char			*reroute[2];
+	int64_t			 limit;		/* of accounts; -1: none */
+	struct domain		*next;		/* in the order of names */
+};
+
+/* A text to pointer table; keys are lower case and belong to it. */
+struct map;
+struct map	*map_new(void);
+void		 map_free(struct map *, void (*value_free)(void *));
+void		*map_get(const struct map *, const char *, size_t);
+/* Replaces; returns the old value or NULL. */
+void		*map_put(struct map *, const char *, size_t, void *);
+void		*map_del(struct map *, const char *, size_t);
+
+struct names {
+	struct domain	*main;
+	struct domain	*first;		/* all, sorted; the main one first */
+	struct map	*domains;	/* name or alias to domain */
+	struct map	*aliases;	/* alias to domain, aliases only */
+	size_t		 naccounts, ndomains;
+};
+
+uint32_t	 name_hash(const char *, size_t);
+/* Lower case into a fixed array; false if too long. */
+bool		 name_lower(struct str, char *, size_t);
+bool		 name_valid_account(const char *);
+bool		 name_valid_domain(const char *);
+
+void		 names_init(struct names *, const char *main_name);
+struct domain	*names_domain(const struct names *, const char *);
+/* Without its aliases and accounts; NULL if out of memory. */
+struct domain	*names_add_domain(struct names *, const char *);
+void		 names_del_domain(struct names *, struct domain *);
+void		 names_rename_main(struct names *, const char *);
+/* Forgets all aliases of all domains, or adds one (-1: it is taken). */
+void		 names_clear_aliases(struct names *);
+int		 names_add_alias(struct names *, const char *,
+		    struct domain *);
+
+struct account	*names_find(const struct domain *, const char *, size_t);
+/* file: the name on disk without extension.  NULL: taken, or no memory. */
+struct account	*names_add(struct names *, struct domain *, const char *name,
+		    const char *subdir, const char *file, enum account_type);
+bool		 names_del(struct names *, struct domain *, const char *);
+/* Path of the account below the base; false if it does not fit. */
+bool		 names_path(const struct domain *, const struct account *,
+		    char *, size_t);
+/* "john.macnt" to name (without extension) and type; ACCOUNT_NONE. */
+enum account_type name_type(const char *file, bool is_dir, size_t *len);
+const char	*account_ext(enum account_type);
+/* Walks the accounts: start with *i 0, ends with NULL. */
+struct account	*names_next(const struct domain *, size_t *i);
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The Router (manual 27): an address in, a destination out.  Knows names,
+ * tables and settings handed to it; no files, no IPC, no time.
+ */
+#ifndef ROUTERD_ROUTE_H
+#define ROUTERD_ROUTE_H
+
+#include "names.h"
+#include "table.h"
+
+struct iplist;
+
+enum detail { DETAIL_OFF, DETAIL_ON, DETAIL_MAILBOX };
+
+enum { ROUTE_MAXSTEPS = 50, ROUTE_MAXLOCAL = 1000 };
+
+struct route_env {
+	struct names		*names;
+	struct table		*table;
+	struct table		*all_aliases;	/* All-Domain Aliases */
+	struct iplist		*clients;	/* may be NULL */
+	struct map		*addresses;	/* own IP address to domain */
+	char			*add_domain;	/* "" for none */
+	bool			 direct_mailbox;
+	enum detail		 detail;
+};
+
+struct route_query {
+	const char	*address;
+	const char	*peer;		/* or "" */
+	const char	*local;		/* or "" */
+	const char	*account;	/* authenticated sender, or "" */
+	bool		 access;	/* a login name */
+};
+
+/* As ROUTED in ipc.def. */
+struct route_answer {
+	int	 code;
+	int	 smtp;
+	char	 esc[16];
+	char	 text[256];
+	char	 module[16];
+	char	 host[513];
+	char	 address[1025];
+	char	 path[1025];
+	char	 domain[256];
+	bool	 relay;
+};
+
+void	route_address(const struct route_env *, const struct route_query *,
+	    struct route_answer *);
+/* Text of an address in the environment's map of own addresses. */
+bool	route_literal_ip(const char *domain, char *ip, size_t);
+#endif

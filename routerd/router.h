@@ -1,0 +1,86 @@
+/*
+ * What the files of routerd share: the live state, and who fills it.
+ */
+#ifndef ROUTERD_ROUTER_H
+#define ROUTERD_ROUTER_H
+
+#include "ipc.h"
+#include "proc.h"
+#include "route.h"
+
+extern struct names	 names;
+extern struct route_env	 env;
+extern struct val	*merged;	/* all modules' settings in force */
+
+/* scan.c: reads what is on disk; runs once, before anybody asks. */
+void	scan_all(void);
+/* Reads (again) a domain's own settings files. */
+void	scan_domain_settings(struct domain *);
+
+/* config.c: Settings/ and what is made of it. */
+void	config_load(void);
+/* Makes the merged dictionary, the Router's tables, and tells cgserver. */
+void	config_apply(void);
+/* What the module's file says; NULL when nothing. */
+const struct val *config_file(const char *module);
+/* The pinned values of a module, or NULL. */
+const struct val *config_pinned(const char *module);
+/*
+ * Checks and stores a module's new settings (a copy is made), durable, and
+ * applies them.  NULL, or what is wrong (constant or static text).
+ */
+const char *config_store(const char *module, const struct val *);
+/* Is there any such module?  Its proper spelling, or NULL. */
+const char *config_module(const char *name);
+/* What is wrong with these values, or NULL; "default" removes. */
+const char *config_check(const char *module, const struct val *);
+/* A new dictionary: old with the changes in it; "default" removes a key. */
+struct val *config_update(const struct val *old, const struct val *changes);
+/* A dictionary file of a domain or of the whole server. */
+int	config_write(const char *path, const struct val *);
+/* Domain aliases: the file's dictionary, alias to domain. */
+struct val *config_aliases(void);
+int	config_set_aliases(const struct val *);
+
+/* own.c: IP addresses of this host, read before the walls. */
+void	own_read(void);
+void	own_apply(void);		/* fills env.addresses */
+
+/* names over IPC (authd makes and removes accounts): reserve.c */
+extern ipc_handler	on_name_reserve, on_name_publish, on_name_remove;
+void	reserve_forget(void);		/* authd died: its reservations go */
+
+/* admin.c: the administration language's commands. */
+struct caller {
+	char		*account;	/* full name */
+	char		*domain;	/* its domain */
+	struct val	*rights;
+};
+
+struct command {
+	struct caller	 who;
+	const struct val *args;
+	struct ipc_ref	 ref;
+	uint8_t		 ticket[16];
+	bool		 later;		/* it answers by itself */
+};
+
+extern ipc_handler	on_admin;
+bool	may(const struct caller *, const char *right);
+/* Server-wide right over domains, or any right in this one. */
+bool	may_domain(const struct caller *, const struct domain *);
+/* n-th argument as text ("" if absent), or as it is. */
+const char	 *arg_text(const struct command *, size_t);
+const struct val *arg_val(const struct command *, size_t);
+void	answer(const struct command *, unsigned code, const char *text);
+/* Takes the value. */
+void	answer_val(const struct command *, struct val *);
+void	answer_err(const struct command *, const char *err);	/* or OK */
+
+typedef void admin_fn(struct command *);
+struct verb {
+	const char	*name;
+	admin_fn	*fn;
+};
+extern const struct verb	verbs_domain[], verbs_server[];
+#endif

@@ -1,0 +1,205 @@
+/*
+ * What is on disk when the suite starts: domains, accounts, their settings.
+ * Runs in routerd, once, inside the walls, before anybody asks.  It only
+ * reads, but for leftovers of a domain that was being made.
+ */
+#include <sys/stat.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "log.h"
+#include "router.h"
+
+enum { MAXDEPTH = 8 };
+
+static DIR *
+open_dir(const char *path)
+{
+	int fd = openat(proc_basefd(), path,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir;
+
+	if (fd == -1)
+		return NULL;
+	if ((dir = fdopendir(fd)) == NULL)
+		close(fd);
+	return dir;
+}
+
+/* Symbolic links to directories are an administrator's right (manual 18). */
+static bool
+is_directory(DIR *dir, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN && e->d_type != DT_LNK)
+		return e->d_type == DT_DIR;
+	return fstatat(dirfd(dir), e->d_name, &st, 0) == 0 &&
+	    S_ISDIR(st.st_mode);
+}
+
+static void
+add_account(struct domain *d, const char *file, size_t len,
+    const char *subdir, enum account_type type)
+{
+	char name[NAME_MAXLEN + 1], disk[NAME_MAXLEN + 1];
+	struct str s = { file, len };
+
+	if (!str_copy(s, disk, sizeof(disk)) ||
+	    !name_lower(s, name, sizeof(name)) || !name_valid_account(name)) {
+		log_msg(LOG_PROBLEM, "%s/%s%s: not an account's name, ignored",
+		    d->dir, subdir, file);
+		return;
+	}
+	if (names_add(&names, d, name, subdir, disk, type) == NULL)
+		log_msg(LOG_PROBLEM, "%s/%s%s: there is another %s@%s, "
+		    "ignored", d->dir, subdir, file, name, d->name);
+}
+
+static void
+scan_accounts(struct domain *d, const char *subdir, int depth)
+{
+	struct dirent *e;
+	enum account_type type;
+	char *path, *sub;
+	size_t len;
+	bool isdir;
+	DIR *dir;
+
+	path = xasprintf("%s/%s", d->dir, subdir);
+	if ((dir = open_dir(path)) == NULL) {
+		log_warn("%s", path);
+		free(path);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.' || strcmp(e->d_name, "Settings") == 0)
+			continue;
+		isdir = is_directory(dir, e);
+		len = strlen(e->d_name);
+		if (isdir && len > 4 &&
+		    strcmp(e->d_name + len - 4, ".sub") == 0) {
+			if (depth < MAXDEPTH) {
+				sub = xasprintf("%s%s/", subdir, e->d_name);
+				scan_accounts(d, sub, depth + 1);
+				free(sub);
+			}
+			continue;
+		}
+		type = name_type(e->d_name, isdir, &len);
+		if (type != ACCOUNT_NONE)
+			add_account(d, e->d_name, len, subdir, type);
+	}
+	closedir(dir);
+	free(path);
+}
+
+static struct val *
+read_dict(const char *path)
+{
+	const char *err = NULL;
+	struct val *v;
+
+	v = val_read_file(proc_basefd(), path, &err);
+	if (v != NULL && val_type(v) == VAL_DICT)
+		return v;
+	if (v != NULL || errno != ENOENT)
+		log_warnx("%s: %s", path, v != NULL ? "not a dictionary" :
+		    err != NULL ? err : strerror(errno));
+	val_free(v);
+	return val_dict();
+}
+
+void
+scan_domain_settings(struct domain *d)
+{
+	char *path;
+
+	path = xasprintf("%s/Settings/Domain.settings", d->dir);
+	val_free(d->settings);
+	d->settings = read_dict(path);
+	free(path);
+	path = xasprintf("%s/Settings/Template.settings", d->dir);
+	val_free(d->template);
+	d->template = read_dict(path);
+	free(path);
+}
+
+/* A domain that was being made or removed when the power went. */
+static void
+remove_leftover(const char *name)
+{
+	static const char *const files[] = {
+		"Settings/Domain.settings", "Settings/Template.settings",
+		"Settings/Access.settings"
+	};
+	char *path;
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		path = xasprintf("Domains/%s/%s", name, files[i]);
+		unlinkat(proc_basefd(), path, 0);
+		free(path);
+	}
+	path = xasprintf("Domains/%s/Settings", name);
+	unlinkat(proc_basefd(), path, AT_REMOVEDIR);
+	free(path);
+	path = xasprintf("Domains/%s", name);
+	if (unlinkat(proc_basefd(), path, AT_REMOVEDIR) == 0)
+		log_msg(LOG_PROBLEM, "%s: half made or removed, gone now",
+		    path);
+	free(path);
+}
+
+static void
+scan_domains(void)
+{
+	char name[DOMAIN_MAXLEN + 1];
+	struct dirent *e;
+	struct domain *d;
+	DIR *dir;
+
+	if ((dir = open_dir("Domains")) == NULL) {
+		if (errno != ENOENT)
+			log_warn("Domains");
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 ||
+		    strcmp(e->d_name, "..") == 0 || !is_directory(dir, e))
+			continue;
+		if (e->d_name[0] == '.') {
+			remove_leftover(e->d_name);
+			continue;
+		}
+		if (!name_lower(str_make(e->d_name), name, sizeof(name)) ||
+		    !name_valid_domain(name) ||
+		    (d = names_add_domain(&names, name)) == NULL) {
+			log_msg(LOG_PROBLEM, "Domains/%s: not a domain's "
+			    "name, or there twice; ignored", e->d_name);
+			continue;
+		}
+		if (strcmp(name, e->d_name) != 0) {
+			free(d->dir);
+			d->dir = xasprintf("Domains/%s", e->d_name);
+		}
+		scan_domain_settings(d);
+		scan_accounts(d, "", 0);
+	}
+	closedir(dir);
+}
+
+void
+scan_all(void)
+{
+	scan_domain_settings(names.main);
+	scan_accounts(names.main, "", 0);
+	scan_domains();
+	log_msg(LOG_MAJOR, "%zu accounts in %zu domains", names.naccounts,
+	    names.ndomains);
+}
