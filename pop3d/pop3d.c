@@ -1,0 +1,75 @@
+/*
+ * pop3d: its place among the processes, and its settings.  See README; what a
+ * client says is command.c's.
+ */
+#include <stdlib.h>
+
+#include "pop3d.h"
+#include "settings.h"
+
+struct pop_conf pop_conf;
+
+static char *hostname;
+
+const char *
+pop_hostname(void)
+{
+	return hostname;
+}
+
+/* The server's name to others is its Main Domain's. */
+static void
+set_hostname(const struct val *all)
+{
+	const char *name = dict_str(dict_get(all, "Main"), "DomainName", "");
+
+	if (*name == '\0')
+		name = proc_conf()->hostname;
+	free(hostname);
+	hostname = xstrdup(name);
+}
+
+static void
+settings(const struct val *all)
+{
+	front_settings(all);
+	set_hostname(all);
+	pop_conf.max_errors = settings_int(all, "POP", "MaxErrors");
+	pop_conf.timeout = settings_int(all, "POP", "InputTimeout");
+}
+
+static void
+init(const struct proc_conf *conf)
+{
+	front_init(&pop_front);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct ipc_disp none[] = { { IPC_NONE, NULL } };
+	static const struct proc_def def = {
+		.name = "pop3d",
+		.tag = "POP",
+		.id = PROC_POP3D,
+		.sandbox = {
+			.allow = SB_ACCEPT | SB_SOCKETPAIR,
+			.empty_root = true,
+			.noproc = true
+		},
+		.peers = {
+			[PROC_AUTHD] = none,
+			[PROC_STORED] = front_stored_disp
+		},
+		.init = init,
+		.settings = settings,
+		.tls = front_tls,
+		.listen = front_listen,
+		.unlisten = front_unlisten,
+		.shared = front_shared,
+		.status = front_status,
+		.stop = pop_stop
+	};
+
+	return proc_run(argc, argv, &def);
+}

@@ -1,0 +1,202 @@
+/*
+ * MAIL and RCPT.  Each recipient is asked of routerd; what it refuses, or
+ * would have to be relayed for somebody who may not, is refused here and now.
+ * Runs in smtpd.  Its word is not the last: queued asks again.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "addr.h"
+#include "qfile.h"
+#include "smtpd.h"
+
+/* The path behind "FROM:" or "TO:" as a fresh string, or NULL. */
+static char *
+path(struct cur *c, const char *word)
+{
+	struct buf b;
+	char *p = NULL;
+
+	if (!cur_caselit(c, word))
+		return NULL;
+	cur_ws(c);
+	buf_init(&b, ADDR_MAX + 1);
+	if (addr_path(c, &b, true) == 0 && !b.failed && b.len <= ADDR_MAX)
+		p = b.len == 0 ? strdup("") : buf_steal(&b);
+	buf_free(&b);
+	return p;
+}
+
+static void
+ask_router(struct smtp *s, const char *address, ipc_answer_cb *cb)
+{
+	struct msg_route m = {
+		.address = address,
+		.peer = s->front->peer,
+		.local = s->front->local,
+		.account = s->account != NULL ? s->account : ""
+	};
+
+	smtp_wait(s);
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_ROUTE, s->front->id, &m, -1,
+	    IPC_TIMEOUT, cb, s);
+}
+
+static const char *
+check_mail(const struct smtp *s)
+{
+	if (s->front->submission && s->account == NULL)
+		return "530 5.7.0 authenticate first";
+	return NULL;
+}
+
+static void
+welcome_sender(struct smtp *s)
+{
+	s->state = ST_MAIL;
+	buf_init(&s->rcpts, SMTP_MAXRCPTS_BYTES);
+	smtp_reply(s, "250 2.1.0 %.256s sender accepted",
+	    *s->sender != '\0' ? s->sender : "<>");
+}
+
+/* Force AUTH (manual 29): who sends as one of our accounts has to log in. */
+static void
+sender_routed(const struct ipc_pkt *pkt, void *arg)
+{
+	struct smtp *s = arg;
+	const struct msg_routed *r = pkt == NULL ? NULL : pkt->m;
+	bool alive = true;
+
+	if (r == NULL || r->code == 2) {
+		smtp_reset(s);
+		smtp_reply(s, "451 4.3.0 the router does not answer");
+	} else if (r->code == 0 && strcmp(r->module, "LOCAL") == 0) {
+		smtp_reset(s);
+		alive = smtp_error(s, "530 5.7.0 authenticate first");
+	} else
+		welcome_sender(s);
+	if (alive)
+		smtp_go_on(s);
+}
+
+void
+cmd_mail(struct smtp *s, struct cur *c)
+{
+	const char *no;
+	char *sender;
+
+	if ((no = check_mail(s)) != NULL) {
+		smtp_error(s, "%s", no);
+		return;
+	}
+	if ((sender = path(c, "FROM:")) == NULL) {
+		smtp_error(s, "501 5.1.7 MAIL FROM:<address> is wanted");
+		return;
+	}
+	no = param_mail(c, &s->mail);
+	if (no == NULL && smtp_conf.max_size > 0 &&
+	    s->mail.size > smtp_conf.max_size)
+		no = "552 5.3.4 too large a message";
+	if (no != NULL) {
+		free(sender);
+		smtp_error(s, "%s", no);
+		return;
+	}
+	s->sender = sender;
+	files_expect();
+	if (*sender != '\0' && s->account == NULL &&
+	    smtp_is_for(s, smtp_conf.force_auth))
+		ask_router(s, sender, sender_routed);
+	else
+		welcome_sender(s);
+}
+
+/* --- RCPT --- */
+
+static void
+accepted(struct smtp *s)
+{
+	int64_t now = time(NULL);
+	size_t before = s->rcpts.len;
+
+	qfile_rcpt(&s->rcpts, now, s->rcpt_addr, s->rcpt.notify,
+	    *s->rcpt.orcpt != '\0' ? s->rcpt.orcpt : NULL);
+	if (s->rcpts.failed) {
+		s->rcpts.failed = false;
+		s->rcpts.len = before;
+		smtp_reply(s, "452 4.5.3 too many recipients");
+		return;
+	}
+	if (s->nrcpts++ == 0) {
+		s->first_rcpt = s->rcpt_addr;
+		s->rcpt_addr = NULL;
+		smtp_reply(s, "250 2.1.5 %.256s recipient accepted",
+		    s->first_rcpt);
+	} else
+		smtp_reply(s, "250 2.1.5 %.256s recipient accepted",
+		    s->rcpt_addr);
+	s->state = ST_RCPT;
+}
+
+/*
+ * The router's words, with a code and a status that fit each other.  False:
+ * the session has ended.
+ */
+static bool
+refused(struct smtp *s, const struct msg_routed *r)
+{
+	bool later = r->code == 2;
+	unsigned int code = r->smtp;
+	const char *esc = r->esc;
+
+	if (code / 100 != (later ? 4 : 5))
+		code = later ? 450 : 550;
+	if (*esc != (later ? '4' : '5'))
+		esc = later ? "4.3.0" : "5.1.1";
+	if (!later)
+		return smtp_error(s, "%u %s %s", code, esc, r->text);
+	smtp_reply(s, "%u %s %s", code, esc, r->text);
+	return true;
+}
+
+static void
+routed(const struct ipc_pkt *pkt, void *arg)
+{
+	struct smtp *s = arg;
+	const struct msg_routed *r;
+	bool alive = true;
+
+	if (pkt == NULL)
+		smtp_reply(s, "451 4.3.0 the router does not answer");
+	else if ((r = pkt->m)->code != 0)
+		alive = refused(s, r);
+	else if (!r->relay && strcmp(r->module, "SMTP") == 0)
+		alive = smtp_error(s, "550 5.7.1 relaying denied");
+	else
+		accepted(s);
+	if (alive)
+		smtp_go_on(s);
+}
+
+void
+cmd_rcpt(struct smtp *s, struct cur *c)
+{
+	const char *no;
+
+	free(s->rcpt_addr);
+	s->rcpt_addr = path(c, "TO:");
+	if (s->rcpt_addr == NULL || *s->rcpt_addr == '\0') {
+		smtp_error(s, "501 5.1.3 RCPT TO:<address> is wanted");
+		return;
+	}
+	if ((no = param_rcpt(c, &s->rcpt)) != NULL) {
+		smtp_error(s, "%s", no);
+		return;
+	}
+	if (s->nrcpts >= smtp_conf.max_rcpts) {
+		smtp_reply(s, "452 4.5.3 too many recipients");
+		return;
+	}
+	ask_router(s, s->rcpt_addr, routed);
+}

@@ -1,0 +1,128 @@
+/*
+ * The header of a message that comes in: its fields are looked at as they
+ * pass, what is missing is put in at its end (manual 57), and a text without
+ * a header gets one.  Pure; part of body.h.  Must never change what is there.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "body.h"
+#include "rfc5322.h"
+
+/* Length of a field's name, or 0 if that is no field. */
+static size_t
+field_name(const char *p, size_t len)
+{
+	size_t n = 0, i;
+
+	while (n < len && p[n] > ' ' && p[n] < 0x7f && p[n] != ':')
+		n++;
+	for (i = n; i < len && (p[i] == ' ' || p[i] == '\t'); i++)
+		;
+	return n > 0 && i < len && p[i] == ':' ? n : 0;
+}
+
+static void
+note_field(struct body *b, const char *p, size_t len)
+{
+	struct str name = { p, len };
+
+	if (str_caseeq(name, "Received"))
+		b->hops++;
+	else if (str_caseeq(name, "Date"))
+		b->date = true;
+	else if (str_caseeq(name, "Message-Id"))
+		b->message_id = true;
+}
+
+static void
+missing(struct body *b, struct buf *add)
+{
+	char text[512];
+
+	if (!b->date) {
+		date_rfc5322(text, sizeof(text), b->now);
+		buf_printf(add, "Date: %s\n", text);
+	}
+	if (!b->message_id && b->trusted) {
+		message_id(text, sizeof(text), b->host);
+		buf_printf(add, "Message-Id: %s\n", text);
+	}
+	if (!b->first)
+		return;
+	if (*b->sender == '\0')
+		buf_printf(add, "From: MAILER-DAEMON@%s\n", b->host);
+	else
+		buf_printf(add, "From: <%s>\n", b->sender);
+}
+
+/* Before the line that stands last in out. */
+static void
+insert(struct body *b, const char *p, size_t n)
+{
+	struct buf *out = b->out;
+	size_t tail = out->len - b->line;
+
+	if (n == 0 || !buf_add(out, p, n))
+		return;
+	memmove(out->p + b->line + n, out->p + b->line, tail);
+	memcpy(out->p + b->line, p, n);
+}
+
+static void
+finish(struct body *b, const char *separator)
+{
+	struct buf add;
+
+	buf_init(&add, 4096);
+	missing(b, &add);
+	buf_puts(&add, separator);
+	insert(b, add.p, add.len);
+	if (add.failed)
+		b->out->failed = true;
+	buf_free(&add);
+	b->header = false;
+}
+
+void
+header_line(struct body *b)
+{
+	const char *p = b->out->p + b->line;
+	size_t len = b->out->len - b->line, n;
+
+	if (len == 1) {
+		finish(b, "");
+		return;
+	}
+	if ((n = field_name(p, len)) > 0)
+		note_field(b, p, n);
+	else if (b->first || (*p != ' ' && *p != '\t')) {
+		finish(b, "\n");
+		return;
+	}
+	b->first = false;
+	b->line = b->out->len;
+}
+
+void
+header_stop(struct body *b)
+{
+	finish(b, b->first ? "\n" : "");
+}
+
+void
+header_received(struct buf *b, const struct received *r)
+{
+	char date[64];
+
+	date_rfc5322(date, sizeof(date), r->now);
+	buf_printf(b, "Received: from %s ([%s%s])\n  by %s (cgate SMTP "
+	    CG_VERSION ")\n  with %s%s%s id %" PRIu64, r->helo,
+	    strchr(r->peer, ':') != NULL ? "IPv6:" : "", r->peer, r->host,
+	    r->esmtp ? "ESMTP" : "SMTP", r->esmtp && r->tls ? "S" : "",
+	    r->esmtp && r->auth ? "A" : "", r->id);
+	if (r->rcpt != NULL)
+		buf_printf(b, "\n  for <%s>", r->rcpt);
+	buf_printf(b, ";\n  %s\n", date);
+}

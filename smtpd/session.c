@@ -1,0 +1,261 @@
+/*
+ * A client's session from the greeting to its end: lines in, answers out,
+ * errors counted, the transaction forgotten.  Runs in smtpd.  Must never read
+ * a command while another awaits an answer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iplist.h"
+#include "log.h"
+#include "smtpd.h"
+
+static LIST_HEAD(, smtp) sessions = LIST_HEAD_INITIALIZER(sessions);
+static bool stopping;
+
+/* --- answers --- */
+
+static void	vreply(struct smtp *, const char *, va_list)
+    __attribute__((format(printf, 2, 0)));
+
+static void
+vreply(struct smtp *s, const char *fmt, va_list ap)
+{
+	char text[1024];
+	size_t i;
+
+	vsnprintf(text, sizeof(text) - 2, fmt, ap);
+	for (i = 0; text[i] != '\0'; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	front_log(s->front, LOG_LOW, "rsp: %s", text);
+	text[i++] = '\r';
+	text[i++] = '\n';
+	conn_write(s->front->conn, text, i);
+}
+
+void
+smtp_reply(struct smtp *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vreply(s, fmt, ap);
+	va_end(ap);
+}
+
+bool
+smtp_error(struct smtp *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vreply(s, fmt, ap);
+	va_end(ap);
+	if (++s->errors < smtp_conf.max_errors)
+		return true;
+	front_log(s->front, LOG_PROBLEM, "too many errors");
+	smtp_bye(s, "4.7.0 too many errors");
+	return false;
+}
+
+void
+smtp_bye(struct smtp *s, const char *why)
+{
+	smtp_reply(s, "421 %s", why);
+	front_close(s->front);
+}
+
+/* --- waiting for peers --- */
+
+void
+smtp_wait(struct smtp *s)
+{
+	s->await = true;
+	conn_pause(s->front->conn);
+}
+
+void
+smtp_go_on(struct smtp *s)
+{
+	s->await = false;
+	if (stopping && !(s->state & ST_DATA))
+		smtp_bye(s, "4.3.2 the server is shutting down");
+	else
+		conn_resume(s->front->conn);
+}
+
+/* --- the transaction --- */
+
+static void
+replace(char **p, char *with)
+{
+	free(*p);
+	*p = with;
+}
+
+void
+smtp_reset(struct smtp *s)
+{
+	if (s->sender != NULL)
+		files_unexpect();
+	if (s->wants_file)
+		files_leave(s);
+	if (s->file != NULL)
+		files_abort(s->file);
+	s->file = NULL;
+	replace(&s->sender, NULL);
+	replace(&s->rcpt_addr, NULL);
+	replace(&s->first_rcpt, NULL);
+	buf_free(&s->rcpts);
+	buf_free(&s->out);
+	s->nrcpts = 0;
+	s->refuse = NULL;
+	if (s->state != ST_NEW)
+		s->state = ST_READY;
+}
+
+/* --- the front's calls --- */
+
+static void
+start(struct front_session *f)
+{
+	struct smtp *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		conn_printf(f->conn, "421 4.3.0 out of memory\r\n");
+		front_close(f);
+		return;
+	}
+	s->front = f;
+	s->state = ST_NEW;
+	s->client = iplist_has(smtp_conf.clients, f->peer);
+	f->data = s;
+	LIST_INSERT_HEAD(&sessions, s, all);
+	conn_lines(f->conn, SMTP_MAXLINE);
+	conn_timeout(f->conn, smtp_conf.timeout);
+	front_log(f, LOG_LOW, "connected%s", f->tls ? " with TLS" : "");
+	smtp_reply(s, "220 %s ESMTP cgate " CG_VERSION, smtp_hostname());
+}
+
+static void
+end(struct front_session *f)
+{
+	struct smtp *s = f->data;
+	struct msg_ticket_end m;
+
+	if (s == NULL)
+		return;
+	f->data = NULL;
+	ipc_cancel(s);
+	smtp_reset(s);
+	auth_forget(s);
+	if (s->ticketlen > 0) {
+		m.ticket = (struct ipc_str) { s->ticket, s->ticketlen };
+		ipc_send(proc_peer(PROC_AUTHD), IPC_TICKET_END, f->id, &m, -1);
+	}
+	explicit_bzero(s->ticket, sizeof(s->ticket));
+	free(s->helo);
+	free(s->account);
+	LIST_REMOVE(s, all);
+	free(s);
+	front_log(f, LOG_LOW, "closed");
+}
+
+static void
+secured(struct smtp *s)
+{
+	front_log(s->front, LOG_LOW, "TLS is up");
+	smtp_reset(s);
+	s->state = ST_NEW;	/* what was said in the clear is forgotten */
+	replace(&s->helo, NULL);
+}
+
+static void
+line_in(struct smtp *s, char *line, size_t len)
+{
+	if (conn_bare_lf(s->front->conn))
+		smtp_error(s, "500 5.5.2 lines end in CR LF");
+	else if (strlen(line) != len || memchr(line, '\r', len) != NULL)
+		smtp_error(s, "500 5.5.2 NUL or CR in a command");
+	else if (s->state == ST_AUTH)
+		auth_line(s, line);
+	else
+		smtp_command(s, line);
+}
+
+static void
+event(struct conn *c, enum conn_event what, char *line, size_t len, void *arg)
+{
+	struct front_session *f = arg;
+	struct smtp *s = f->data;
+
+	if (s == NULL)
+		return;
+	switch (what) {
+	case CONN_LINE:
+		line_in(s, line, len);
+		break;
+	case CONN_LONG:
+		smtp_error(s, "500 5.5.2 line too long");
+		break;
+	case CONN_DATA:
+		data_input(s);
+		break;
+	case CONN_SECURE:
+		secured(s);
+		break;
+	case CONN_TIMEOUT:
+		front_log(f, LOG_PROBLEM, "timed out");
+		smtp_bye(s, "4.4.2 time-out");
+		break;
+	case CONN_EOF:
+		front_close(f);
+		break;
+	case CONN_ERROR:
+		front_log(f, LOG_PROBLEM, "connection lost: %s",
+		    conn_error(c));
+		front_close(f);
+		break;
+	case CONN_DRAINED:
+		break;
+	}
+}
+
+const struct front_def smtp_front = {
+	.module = "SMTP",
+	.tag = "SMTPI",
+	.id = PROC_SMTPD,
+	.start = start,
+	.event = event,
+	.end = end,
+	.busy = "421 4.3.2 too many connections, try again later\r\n"
+};
+
+/* A file that the dead queued knew will never be committed. */
+void
+smtp_queued_down(void)
+{
+	struct smtp *s;
+
+	files_queued_down();
+	LIST_FOREACH(s, &sessions, all)
+		if (s->file != NULL)
+			data_interrupted(s);
+}
+
+/* Whoever is in the middle of a text or a question may end that first. */
+void
+smtp_stop(void)
+{
+	struct smtp *s, *next;
+
+	stopping = true;
+	for (s = LIST_FIRST(&sessions); s != NULL; s = next) {
+		next = LIST_NEXT(s, all);
+		if (!s->await && !(s->state & ST_DATA))
+			smtp_bye(s, "4.3.2 the server is shutting down");
+	}
+	front_stop();
+}

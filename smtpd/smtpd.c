@@ -1,0 +1,136 @@
+/*
+ * smtpd, role receive: its place among the processes, and its settings.  See
+ * README; what a client says is command.c's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "front.h"
+#include "iplist.h"
+#include "log.h"
+#include "settings.h"
+#include "smtpd.h"
+
+struct smtp_conf smtp_conf;
+
+static char *hostname;
+
+const char *
+smtp_hostname(void)
+{
+	return hostname;
+}
+
+/* The server's name to others is its Main Domain's. */
+static void
+set_hostname(const struct val *all)
+{
+	const char *name = dict_str(dict_get(all, "Main"), "DomainName", "");
+
+	if (*name == '\0')
+		name = proc_conf()->hostname;
+	free(hostname);
+	hostname = xstrdup(name);
+}
+
+static void
+set_clients(const struct val *all)
+{
+	struct iplist *list;
+	int line;
+
+	list = iplist_parse(settings_text(all, "Protection", "ClientIPs"),
+	    &line);
+	if (list == NULL) {
+		log_warnx("Client IP Addresses: line %d makes no sense", line);
+		return;
+	}
+	iplist_free(smtp_conf.clients);
+	smtp_conf.clients = list;
+}
+
+static enum smtp_whom
+whom(const struct val *all, const char *name)
+{
+	const char *word = settings_text(all, "SMTP", name);
+
+	if (strcmp(word, "Nobody") == 0)
+		return WHOM_NOBODY;
+	return strcmp(word, "NonClients") == 0 ? WHOM_NONCLIENTS :
+	    WHOM_EVERYBODY;
+}
+
+bool
+smtp_is_for(const struct smtp *s, enum smtp_whom whom)
+{
+	return whom == WHOM_EVERYBODY ||
+	    (whom == WHOM_NONCLIENTS && !s->client);
+}
+
+static void
+settings(const struct val *all)
+{
+	struct smtp_conf *c = &smtp_conf;
+	int64_t size;
+
+	front_settings(all);
+	set_hostname(all);
+	set_clients(all);
+	size = settings_int(all, "SMTP", "MaxMessageSize");
+	c->max_size = size > 0 ? size : 0;
+	c->max_rcpts = settings_int(all, "SMTP", "MaxRecipients");
+	c->max_errors = settings_int(all, "SMTP", "MaxErrors");
+	c->max_hops = settings_int(all, "SMTP", "MaxHops");
+	c->timeout = settings_int(all, "SMTP", "InputTimeout");
+	c->advertise_8bit = whom(all, "Advertise8BITMIME");
+	c->advertise_auth = whom(all, "AdvertiseAUTH");
+	c->force_auth = whom(all, "ForceAUTH");
+}
+
+static void
+init(const struct proc_conf *conf)
+{
+	front_init(&smtp_front);
+}
+
+static void
+peer_down(enum proc_id id, int instance, struct ipc *ipc)
+{
+	if (id == PROC_QUEUED)
+		smtp_queued_down();
+}
+
+static const struct ipc_disp none[] = {
+	{ IPC_NONE, NULL }
+};
+
+int
+main(int argc, char **argv)
+{
+	static const struct proc_def def = {
+		.name = "smtpd",
+		.tag = "SMTPI",
+		.id = PROC_SMTPD,
+		.sandbox = {
+			.allow = SB_ACCEPT,
+			.empty_root = true,
+			.noproc = true
+		},
+		.peers = {
+			[PROC_AUTHD] = none,
+			[PROC_ROUTERD] = none,
+			[PROC_QUEUED] = none
+		},
+		.init = init,
+		.settings = settings,
+		.tls = front_tls,
+		.listen = front_listen,
+		.unlisten = front_unlisten,
+		.shared = front_shared,
+		.peer_down = peer_down,
+		.status = front_status,
+		.stop = smtp_stop
+	};
+
+	return proc_run(argc, argv, &def);
+}

@@ -1,0 +1,157 @@
+/*
+ * What smtpd's own files tell one another.  body.h is apart: it is pure, and
+ * tests and fuzz targets use it without a session.
+ */
+#ifndef CG_SMTPD_H
+#define CG_SMTPD_H
+
+#include <sys/queue.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "body.h"
+#include "front.h"
+#include "param.h"
+#include "sasl.h"
+
+enum {
+	SMTP_MAXLINE = 4096,		/* of a command, in bytes */
+	SMTP_MAXRCPTS_BYTES = 512 * 1024,
+	SMTP_MAXHELO = 255,
+	SMTP_TICKET = 16
+};
+
+/* Whom a setting is for. */
+enum smtp_whom { WHOM_NOBODY, WHOM_NONCLIENTS, WHOM_EVERYBODY };
+
+/* Settings of the module, read once for each change. */
+struct smtp_conf {
+	uint64_t	 max_size;	/* 0: no limit */
+	unsigned int	 max_rcpts;
+	unsigned int	 max_errors;
+	unsigned int	 max_hops;
+	int		 timeout;	/* seconds of silence */
+	enum smtp_whom	 advertise_8bit;
+	enum smtp_whom	 advertise_auth;
+	enum smtp_whom	 force_auth;
+	struct iplist	*clients;	/* Client IP Addresses */
+};
+extern struct smtp_conf	smtp_conf;
+
+enum smtp_state {
+	ST_NEW		= 1 << 0,	/* not yet greeted */
+	ST_READY	= 1 << 1,
+	ST_MAIL		= 1 << 2,	/* a sender */
+	ST_RCPT		= 1 << 3,	/* and a recipient */
+	ST_AUTH		= 1 << 4,	/* in the middle of AUTH */
+	ST_DATA		= 1 << 5,	/* the text, up to queued's answer */
+	ST_ANY		= ST_NEW | ST_READY | ST_MAIL | ST_RCPT
+};
+
+struct smtp {
+	LIST_ENTRY(smtp)	 all;
+	TAILQ_ENTRY(smtp)	 waiting;	/* for a file, in files.c */
+	struct front_session	*front;
+	enum smtp_state		 state;
+	bool			 esmtp;
+	bool			 client;	/* from Client IP Addresses */
+	bool			 await;		/* for a peer; conn is paused */
+	bool			 wants_file;	/* stands in files.c's list */
+	unsigned int		 errors;
+	char			*helo;
+	char			*account;	/* authenticated, or NULL */
+	uint8_t			 ticket[SMTP_TICKET];
+	size_t			 ticketlen;
+	struct sasl		*sasl;
+
+	/* the transaction */
+	char			*sender;
+	struct mail_params	 mail;
+	struct rcpt_params	 rcpt;		/* being routed */
+	char			*rcpt_addr;
+	char			*first_rcpt;
+	struct buf		 rcpts;		/* R lines of the envelope */
+	unsigned int		 nrcpts;
+	struct queue_file	*file;
+	struct body		 body;
+	struct buf		 out;		/* of the file, not yet written */
+	uint64_t		 commit_id;
+	uint64_t		 written;
+	size_t			 envelope;	/* its bytes */
+	const char		*refuse;	/* the answer at the end of DATA */
+};
+
+/* Is this client one of them? */
+bool	smtp_is_for(const struct smtp *, enum smtp_whom);
+const char *smtp_hostname(void);
+
+/* --- command.c --- */
+void	smtp_command(struct smtp *, char *line);
+void	smtp_help(struct buf *);		/* the verbs */
+
+/* --- session.c --- */
+extern const struct front_def smtp_front;
+void	smtp_reply(struct smtp *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+/*
+ * The same for an answer that counts as the client's error.  False if that
+ * was one too many: the session has ended, nothing may touch it any more.
+ */
+bool	smtp_error(struct smtp *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* No line is told until smtp_go_on(), which must come last in a callback. */
+void	smtp_wait(struct smtp *);
+void	smtp_go_on(struct smtp *);
+/* Forgets the transaction. */
+void	smtp_reset(struct smtp *);
+/* 421, from wherever. */
+void	smtp_bye(struct smtp *, const char *why);
+void	smtp_queued_down(void);
+void	smtp_stop(void);
+
+/* --- cmd_session.c --- */
+void	cmd_helo(struct smtp *, struct cur *);
+void	cmd_ehlo(struct smtp *, struct cur *);
+void	cmd_starttls(struct smtp *, struct cur *);
+void	cmd_rset(struct smtp *, struct cur *);
+void	cmd_noop(struct smtp *, struct cur *);
+void	cmd_help(struct smtp *, struct cur *);
+void	cmd_vrfy(struct smtp *, struct cur *);
+void	cmd_expn(struct smtp *, struct cur *);
+void	cmd_quit(struct smtp *, struct cur *);
+
+/* --- cmd_mail.c --- */
+void	cmd_mail(struct smtp *, struct cur *);
+void	cmd_rcpt(struct smtp *, struct cur *);
+
+/* --- auth.c --- */
+void	cmd_auth(struct smtp *, struct cur *);
+void	auth_line(struct smtp *, const char *line);
+void	auth_forget(struct smtp *);
+
+/* --- data.c --- */
+void	cmd_data(struct smtp *, struct cur *);
+void	data_input(struct smtp *);
+/* The queue that gave the file is gone. */
+void	data_interrupted(struct smtp *);
+/* files.c: there is a file (or why not). */
+void	data_file(struct smtp *, const char *why);
+
+/* --- files.c --- */
+struct queue_file {
+	uint64_t		 id;
+	int			 fd;
+	SLIST_ENTRY(queue_file)	 next;
+};
+/* A transaction begins, ends: how many files to have at hand. */
+void	files_expect(void);
+void	files_unexpect(void);
+/* Sets s->file and returns true, or data_file() is called later. */
+bool	files_get(struct smtp *);
+void	files_leave(struct smtp *);
+/* Gives it up: queued removes it. */
+void	files_abort(struct queue_file *);
+/* Closes it: it is written. */
+void	files_close(struct queue_file *);
+void	files_queued_down(void);
+#endif
