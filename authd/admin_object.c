@@ -43,7 +43,8 @@ initial_settings(const struct admin *a, const char *domain,
     const struct val *given, const char **err)
 {
 	const struct val *limit = admin_is_users(a) ? NULL : a->rights;
-	const struct val *template = domain_setting(domain, "Template");
+	const struct val *template = domain_setting(domain,
+	    "AccountTemplate");
 	struct val *empty = NULL, *v;
 
 	if (given == NULL && (given = empty = val_dict()) == NULL) {

@@ -29,8 +29,13 @@ set_value(const struct val *dict, const char *name)
 const struct val *
 domain_setting(const char *domain, const char *name)
 {
-	return set_value(dict_get(dict_get(proc_settings(), "Domains"),
-			     domain), name);
+	const struct val *v;
+
+	v = set_value(dict_get(dict_get(proc_settings(), "Domains"), domain),
+	    name);
+	if (v != NULL || settings_find("Domain", name) == NULL)
+		return v;
+	return settings_value(proc_settings(), "Domain", name);
 }
 
 const struct val *

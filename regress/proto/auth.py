@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Logins: stored forms of passwords, SASL and APOP, what a stranger hears,
+limits of failures, services, names; by POP, SMTP and PWD."""
+import base64
+import hashlib
+import hmac
+import os
+import pathlib
+import socket
+import ssl
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
+                       "tools"))
+from cgtest import Cli, wait_for  # noqa: E402
+
+E = os.environ
+DOMAIN = E["CG_DOMAIN"]
+SECRET = "Sesam oeffne dich 17"
+
+
+class Line:
+    """A connection that speaks lines."""
+
+    def __init__(self, port, source="127.0.0.1", tls=False):
+        self.s = socket.create_connection(
+            ("127.0.0.1", int(port)), 60, (source, 0))
+        if tls:
+            c = ssl.create_default_context(cafile=E["CG_CA"])
+            c.check_hostname = False
+            self.s = c.wrap_socket(self.s)
+        self.f = self.s.makefile("rwb")
+        self.greeting = self.line()
+
+    def line(self):
+        text = self.f.readline().decode().rstrip("\r\n")
+        while text[3:4] == "-" and text[:3].isdigit():
+            text = self.f.readline().decode().rstrip("\r\n")
+        return text
+
+    def ask(self, text):
+        self.f.write(text.encode() + b"\r\n")
+        self.f.flush()
+        return self.line()
+
+    def close(self):
+        self.f.close()
+        self.s.close()
+
+
+def b64(s):
+    return base64.b64encode(s.encode()).decode()
+
+
+def pop(name, password, **kw):
+    """The answer to PASS."""
+    c = Line(E["CG_POPS" if kw.get("tls") else "CG_POP"], **kw)
+    c.ask(f"USER {name}")
+    answer = c.ask(f"PASS {password}")
+    if answer.startswith("+OK"):
+        assert c.ask("QUIT").startswith("+OK")
+    c.close()
+    return answer
+
+
+def apop(name, password):
+    c = Line(E["CG_POP"])
+    stamp = c.greeting[c.greeting.index("<"):c.greeting.index(">") + 1]
+    digest = hashlib.md5((stamp + password).encode()).hexdigest()
+    answer = c.ask(f"APOP {name} {digest}")
+    c.close()
+    return answer
+
+
+def smtp(mech, name, password, authz=""):
+    c = Line(E["CG_SMTP"])
+    c.ask("EHLO test")
+    if mech == "PLAIN":
+        answer = c.ask("AUTH PLAIN " + b64(f"{authz}\0{name}\0{password}"))
+    elif mech == "LOGIN":
+        assert c.ask("AUTH LOGIN").startswith("334")
+        assert c.ask(b64(name)).startswith("334")
+        answer = c.ask(b64(password))
+    else:
+        challenge = c.ask("AUTH CRAM-MD5")
+        assert challenge.startswith("334 "), challenge
+        digest = hmac.new(password.encode(),
+                          base64.b64decode(challenge[4:]), "md5").hexdigest()
+        answer = c.ask(b64(f"{name} {digest}"))
+    c.close()
+    return answer
+
+
+def good(answer):
+    assert answer.startswith(("+OK", "235", "200")), answer
+
+
+def bad(answer):
+    assert not answer.startswith(("+OK", "235", "200")), answer
+
+
+def log():
+    return "".join(p.read_text(errors="replace") for p in sorted(
+        pathlib.Path(E["CG_BASE"], "SystemLogs").glob("*.log")))
+
+
+def settings(name):
+    return pathlib.Path(E["CG_BASE"], "Accounts", name + ".macnt",
+                        "account.settings").read_bytes()
+
+
+def stored_forms(cli):
+    forms = {
+        "des": (r"\002rl.3StKT.4T8M", "rasmuslerdorf"),
+        "crypt": (r"\002{crypt}rl.3StKT.4T8M", "rasmuslerdorf"),
+        "wmcry": (r"\002{WM-CRY}rl.3StKT.4T8M", "rasmuslerdorf"),
+        "bsd": (r"\002$1$rasmusle$rISCgZzpwk3UhDidwXvin0",
+                "rasmuslerdorf"),
+        "md5": (r"\002{MD5}XrY7u+Ae7tCTyyK7j1rNww==", "hello world"),
+        "sha": (r"\002{SHA}Kq5sNclPz7QV2+lfQIuc6R7oRu0=", "hello world"),
+    }
+    salt = "0123456789abcdef" * 2
+    forms["mta"] = (r"\002{NS-MTA-MD5}" + hashlib.md5(
+        salt.encode() + b"Ytesting\xf7" + salt.encode()).hexdigest() + salt,
+        "testing")
+    for name, (stored, clear) in forms.items():
+        cli.ask(f'CreateAccount {name} {{Password="{stored}";}}')
+        good(pop(name, clear))
+        good(pop(name, clear))          # by the memory of the first
+        bad(pop(name, clear[1:]))
+        bad(apop(name, clear))          # one way: no digest can be made
+    for name, how in (("clear", "clear"), ("ucrpt", "U-crpt"),
+                      ("sealed", "A-crpt")):
+        cli.ask(f'CreateAccount {name} '
+                f'{{PasswordEncryption="{how}";Password="{SECRET}";}}')
+        good(pop(name, SECRET))
+        bad(pop(name, SECRET + "x"))
+        bad(pop(name, ""))
+        (bad if how == "U-crpt" else good)(apop(name, SECRET))
+        assert (SECRET.encode() in settings(name)) == (how == "clear")
+    assert b"\\003" in settings("sealed"), settings("sealed")
+    assert b"$6$" in settings("ucrpt"), settings("ucrpt")
+    # What only the vendor can read: refused like a wrong one, and said.
+    assert cli.send(r'CreateAccount "vendor" {Password="\001abc";}'
+                    )[:3] == "501"
+
+
+def methods(cli):
+    cli.ask(f'CreateAccount ann {{Password="{SECRET}";}}')
+    for mech in ("PLAIN", "LOGIN", "CRAM-MD5"):
+        good(smtp(mech, "ann", SECRET))
+        good(smtp(mech, f"ann@{DOMAIN}", SECRET))
+        bad(smtp(mech, "ann", SECRET[:-1]))
+    good(smtp("PLAIN", "ann", SECRET, authz="ann"))
+    bad(smtp("PLAIN", "ann", SECRET, authz="postmaster"))
+    good(apop("ann", SECRET))
+    bad(apop("ann", "x" + SECRET))
+    good(pop("ann", SECRET, tls=True))
+    for name in (f"ann@{DOMAIN}", f"ann%{DOMAIN}", "ANN", f"Ann%{DOMAIN}"):
+        good(pop(name, SECRET))
+    Cli(E["CG_PWD"], "ann", SECRET).close()
+
+
+def strangers_learn_nothing(cli):
+    for ask in (lambda n: pop(n, "wrong"), lambda n: apop(n, "wrong"),
+                lambda n: smtp("PLAIN", n, "wrong"),
+                lambda n: smtp("CRAM-MD5", n, "wrong")):
+        known, unknown = ask("ann"), ask("nobody-here")
+        bad(known)
+        assert known == unknown, (known, unknown)
+    wait_for("the log's lines", lambda: "AUTH-FAIL POP nobody-here "
+             "[127.0.0.1] unknown-account" in log())
+    assert f"AUTH-FAIL SMTP ann@{DOMAIN} [127.0.0.1] wrong-password" in log()
+    cli.ask("UpdateModule Main {HideAccountUnknown=NO;}")
+    wait_for("open answers", lambda: pop("nobody-here2", "wrong") !=
+             pop("ann", "wrong"))
+    cli.ask("UpdateModule Main {HideAccountUnknown=default;}")
+    wait_for("hidden answers", lambda: pop("nobody-here3", "wrong") ==
+             pop("ann", "wrong"))
+
+
+def limits(cli):
+    cli.ask(f'CreateAccount bob {{Password="{SECRET}";'
+            'FailedLoginFlow=(3,3s);}')
+    for _ in range(3):
+        bad(pop("bob", "wrong"))
+    locked = pop("bob", SECRET)
+    bad(locked)
+    # His own address is not locked; nor is his neighbour here.
+    good(pop("bob", SECRET, source="127.0.0.2"))
+    good(pop("ann", SECRET))
+    assert "too-many-failures" in wait_for(
+        "the limit's line", lambda: "too-many-failures" in log() and log())
+    wait_for("the end of the lock", lambda: pop("bob", SECRET)
+             .startswith("+OK"), 30)
+    # A name that does not exist is locked just so: by the defaults' limit.
+    cli.ask("UpdateModule Account {FailedLoginFlow=(3,2m);}")
+    bad(wait_for("a lock of nobody", lambda: [
+        a for a in [pop("nobody-home", "wrong")] if a == locked])[0])
+    cli.ask("UpdateModule Account {FailedLoginFlow=default;}")
+
+
+def services(cli):
+    cli.ask(f'CreateAccount carl {{Password="{SECRET}";'
+            'AccessModes=(Mail,PWD,TLS,Mobile);}')
+    bad(pop("carl", SECRET))
+    bad(smtp("PLAIN", "carl", SECRET))
+    Cli(E["CG_PWD"], "carl", SECRET).close()
+    cli.ask("UpdateAccountSettings carl {AccessModes=(2,POP,Relay);}")
+    good(pop("carl", SECRET))
+    good(smtp("PLAIN", "carl", SECRET))
+    bad(pop("carl", SECRET, tls=True))
+    cli.ask("UpdateAccountSettings carl {AccessModes=default;}")
+    good(pop("carl", SECRET, tls=True))
+    cli.ask("UpdateAccountSettings carl {RequireAPOP=YES;}")
+    bad(pop("carl", SECRET))
+    bad(smtp("PLAIN", "carl", SECRET))
+    good(smtp("CRAM-MD5", "carl", SECRET))
+    good(pop("carl", SECRET, tls=True))
+    good(apop("carl", SECRET))
+    cli.ask("UpdateAccountSettings carl "
+            "{RequireAPOP=default;UseAppPassword=NO;}")
+    bad(pop("carl", SECRET))
+    # A wrong password is a wrong password, whatever is disabled.
+    assert pop("carl", "wrong") == pop("nobody-here4", "wrong")
+
+
+def other_domain(cli):
+    cli.ask("CreateDomain other.example")
+    cli.ask(f'CreateAccount ann@other.example {{Password="other {SECRET}";}}')
+    good(pop("ann@other.example", "other " + SECRET))
+    good(pop("ann%other.example", "other " + SECRET))
+    bad(pop("ann", "other " + SECRET))
+    cli.ask("UpdateDomainSettings other.example "
+            "{DomainAccessModes=(Mail,IMAP);}")
+    wait_for("the domain's services", lambda: not pop(
+        "ann@other.example", "other " + SECRET).startswith("+OK"))
+
+
+def main():
+    cli = Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
+    stored_forms(cli)
+    methods(cli)
+    strangers_learn_nothing(cli)
+    limits(cli)
+    services(cli)
+    other_domain(cli)
+    cli.close()
+    text = log()
+    for secret in (SECRET, E["CG_ADMIN_PASSWORD"], "rasmuslerdorf"):
+        assert secret not in text, "a password is in the log"
+
+
+main()

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# suite: own
+"""OS passwords: the root helper asks PAM, by a service of this test's own;
+root and system users are refused whatever PAM says."""
+import os
+import pathlib
+import poplib
+import pwd
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
+                       "tools"))
+from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+
+OS_PASSWORD = "the host's own"
+CHECK = """#!/bin/sh
+read -r given
+[ "$given" = "the host's own" ]
+"""
+
+
+def pop_works(s, name, password):
+    p = poplib.POP3("127.0.0.1", s.pop, 60)
+    try:
+        p.user(name)
+        p.pass_(password)
+        p.quit()
+        return True
+    except poplib.error_proto:
+        p.close()
+        return False
+
+
+def ordinary():
+    for p in pwd.getpwall():
+        if 1000 <= p.pw_uid <= 60000:
+            return p.pw_name
+    print("no ordinary user here")
+    sys.exit(77)
+
+
+def main():
+    user = ordinary()
+    with tempfile.TemporaryDirectory() as d:
+        os.chmod(d, 0o755)
+        check = pathlib.Path(d, "check")
+        check.write_text(CHECK)
+        check.chmod(0o755)
+        pam = pathlib.Path(d, "pam.d")
+        pam.mkdir()
+        (pam / "cgate").write_text(
+            f"auth required pam_exec.so quiet expose_authtok {check}\n"
+            "account required pam_permit.so\n")
+        with Suite(conf=f"os-passwords yes\npam-dir {pam}\n") as s:
+            cli = s.cli()
+            for name, os_name in (("ann", user), ("eve", "root"),
+                                  ("dan", "daemon"), ("nil", "no-such-user")):
+                cli.ask(f'CreateAccount {name} {{Password="{PASSWORD}";'
+                        f'UseSysPassword=YES;OSUserName="{os_name}";}}')
+            cli.ask(f'CreateAccount off {{OSUserName="{user}";}}')
+            assert pop_works(s, "ann", PASSWORD)
+            assert pop_works(s, "ann", OS_PASSWORD)
+            assert not pop_works(s, "ann", "neither")
+            for name in ("eve", "dan", "nil"):
+                assert pop_works(s, name, PASSWORD)
+                assert not pop_works(s, name, OS_PASSWORD), name
+            assert not pop_works(s, "off", OS_PASSWORD)
+            # The helper dies: it comes again, nobody else notices.
+            helper = [p for p, n in s.children().items()
+                      if n == "authd-priv"]
+            assert len(helper) == 1, s.children()
+            os.kill(helper[0], 9)
+            wait_for("a new helper", lambda: pop_works(s, "ann", OS_PASSWORD))
+            assert OS_PASSWORD not in s.log()
+            cli.close()
+
+
+main()
