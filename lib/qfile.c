@@ -80,6 +80,12 @@ qfile_about(struct buf *b, uint64_t id, const char *rcpts)
 }
 
 bool
+qfile_made_of(struct buf *b, const char *source)
+{
+	return value_ok(b, source, true) && buf_printf(b, "s %s\n", source);
+}
+
+bool
 qfile_options(struct buf *b, const char *letters)
 {
 	if (*letters == '\0')
@@ -333,6 +339,9 @@ parse_line(struct qfile *q, char *line, size_t len, size_t room)
 		return NULL;
 	case 'd':
 		return parse_d(q, line);
+	case 's':
+		q->source = line + 2;
+		return NULL;
 	case 'z':
 		return parse_z(q, line, len);
 	}

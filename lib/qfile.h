@@ -76,7 +76,8 @@ struct qfile {
 	char		*peer;		/* "" */
 	char		*local;		/* "" */
 	uint64_t	 about;		/* of a DSN: the message it reports, or 0 */
-	char		*about_rcpts;	/* and which of its R lines: "0,3" */
+	char		*about_rcpts;	/* and which of its R lines: "0F,3D" */
+	char		*source;	/* the Submitted file it was, or NULL */
 	struct qfile_rcpt *rcpts;
 	size_t		 nrcpts;
 	bool		 z;		/* there is a z line */
@@ -90,6 +91,8 @@ struct qfile {
 
 /* A DSN's line of its own: which recipients of which message it reports. */
 bool	qfile_about(struct buf *, uint64_t id, const char *rcpts);
+/* Which file of Submitted/ this message was made of, as queued names it. */
+bool	qfile_made_of(struct buf *, const char *source);
 
 /*
  * Reads an envelope from the beginning of a file.  0: done, free it; 1: the

@@ -1,0 +1,279 @@
+/*
+ * COMMIT: a front has written a file and closed it; from DONE on the message
+ * is ours for ever.  The loop checks whose file and whose session it is; a
+ * thread makes sure that no writer is left, checks the envelope, fills in the
+ * z line, gives the file its name and syncs it.  Whatever fails there is a
+ * temporary error, and the file is removed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "log.h"
+#include "queued.h"
+
+enum {
+	TICKET_LEN = 16,
+	TICKETS = 256,		/* remembered */
+	TICKET_LIFE = 20,	/* seconds */
+	MAXRCPTS = 50000
+};
+
+struct commit {
+	struct sreq	 req;
+	struct ipc_ref	 ref;
+	uint64_t	 id;
+	char		 ticket[TICKET_LEN];
+	char		*account;	/* whose session it is, or NULL */
+	/* the thread's answer */
+	struct qfile	 q;
+	uint64_t	 size;
+	int		 err;
+	const char	*why;
+};
+
+/* Sessions send many messages: authd is asked once in a while only. */
+static struct ticket {
+	char	 ticket[TICKET_LEN];
+	char	*account;
+	time_t	 until;
+} tickets[TICKETS];
+
+static struct ticket *
+ticket_slot(const char *ticket)
+{
+	return &tickets[(unsigned char)ticket[0] % TICKETS];
+}
+
+static time_t
+now_mono(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec;
+}
+
+/* --- in a thread --- */
+
+/* Nobody has it open for writing: a read lease would be refused else. */
+static bool
+no_writer(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) == -1)
+		return false;
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	return true;
+}
+
+/* A front may say little of itself: the rest is found out. */
+static const char *
+check_envelope(const struct commit *c)
+{
+	const struct qfile *q = &c->q;
+	size_t i;
+
+	if (!q->z || q->filled)
+		return "no z line to fill in";
+	if (strchr(q->options, 'T') != NULL || q->about != 0)
+		return "an envelope that only the queue may write";
+	if (q->account == NULL ? c->account != NULL :
+	    c->account == NULL || strcasecmp(q->account, c->account) != 0)
+		return "an account that is not the session's";
+	if (q->nrcpts > MAXRCPTS)
+		return "too many recipients";
+	for (i = 0; i < q->nrcpts; i++)
+		if (q->rcpts[i].status != 'W')
+			return "a recipient that does not wait";
+	return NULL;
+}
+
+static int
+fill_in(struct commit *c, int fd)
+{
+	char z[QFILE_ZLEN + 1], name[NAME_LEN];
+	uint32_t crc;
+	uint64_t len;
+	int wfd, rc;
+
+	c->why = "cannot be read";
+	if (disk_crc(fd, c->q.body, &len, &crc) == -1)
+		return -1;
+	c->size = len;
+	qfile_z(z, len, crc);
+	disk_name(name, NULL, c->id, "tmp");
+	c->why = "cannot be opened";
+	if ((wfd = openat(disk.queue, name, O_WRONLY | O_NOFOLLOW |
+	    O_CLOEXEC)) == -1)
+		return -1;
+	c->why = "cannot be written";
+	rc = file_pwrite(wfd, z, QFILE_ZLEN, c->q.zat);
+	if (rc == -1) {
+		close(wfd);
+		return -1;
+	}
+	c->why = "cannot be made durable";
+	rc = disk_publish(wfd, c->id);
+	close(wfd);
+	if (rc == 0)
+		c->why = NULL;
+	return rc;
+}
+
+static void
+commit_work(struct sreq *r)
+{
+	struct commit *c = (struct commit *)r;
+	int fd;
+
+	c->why = "cannot be opened";
+	if ((fd = disk_open(NULL, c->id, "tmp")) == -1) {
+		c->err = errno;
+		disk_unlink(NULL, c->id, "tmp");
+		return;
+	}
+	c->why = "has a writer still";
+	errno = 0;
+	if (no_writer(fd) &&
+	    disk_envelope(fd, &c->q, &c->size, &c->why) == 0 &&
+	    (c->why = check_envelope(c)) == NULL)
+		fill_in(c, fd);
+	c->err = errno;
+	close(fd);
+	if (c->why != NULL)
+		disk_unlink(NULL, c->id, "tmp");
+}
+
+/* --- in the loop --- */
+
+static void
+commit_free(struct commit *c)
+{
+	qfile_free(&c->q);
+	free(c->account);
+	free(c);
+}
+
+static void
+reply(struct ipc_ref ref, uint8_t code, const char *text)
+{
+	struct msg_done d = { .code = code, .text = text };
+
+	ipc_answer(ref, IPC_DONE, &d, -1);
+}
+
+static void
+commit_done(struct sreq *r)
+{
+	struct commit *c = (struct commit *)r;
+	struct msg *m;
+
+	if (c->why != NULL) {
+		msg_log(LOG_CRASH, c->id, "refused: %s%s%s", c->why,
+		    c->err == 0 ? "" : ": ",
+		    c->err == 0 ? "" : strerror(c->err));
+		reply(c->ref, 2, "cannot be stored now");
+		commit_free(c);
+		return;
+	}
+	reply(c->ref, 0, "");
+	if ((m = msg_new(c->id, NULL)) == NULL ||
+	    msg_fill(m, &c->q, c->size) == -1) {
+		/* Safe on disk: the next start finds it. */
+		msg_log(LOG_CRASH, c->id, "waits for the next start: out of "
+		    "memory");
+		if (m != NULL)
+			msg_drop(m);
+	} else {
+		msg_log_in(m);
+		msg_enqueue(m);
+	}
+	commit_free(c);
+}
+
+static void
+commit_start(struct commit *c)
+{
+	c->req.work = commit_work;
+	c->req.done = commit_done;
+	sync_submit(&c->req);
+}
+
+static void
+commit_refuse(struct commit *c, const char *text)
+{
+	reply(c->ref, 2, text);
+	tmp_discard(c->id);
+	commit_free(c);
+}
+
+static void
+ticket_checked(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_ticket_info *m = pkt == NULL ? NULL : pkt->m;
+	struct commit *c = arg;
+	struct ticket *t = ticket_slot(c->ticket);
+
+	if (m == NULL || m->code != 0) {
+		commit_refuse(c, "the session cannot be checked now");
+		return;
+	}
+	if ((c->account = strdup(m->account)) == NULL) {
+		commit_refuse(c, "out of memory");
+		return;
+	}
+	free(t->account);
+	memcpy(t->ticket, c->ticket, TICKET_LEN);
+	t->account = strdup(m->account);
+	t->until = now_mono() + TICKET_LIFE;
+	commit_start(c);
+}
+
+static void
+check_ticket(struct commit *c)
+{
+	struct msg_ticket_check m = { .ticket = { c->ticket, TICKET_LEN } };
+	struct ticket *t = ticket_slot(c->ticket);
+
+	if (t->account != NULL && t->until > now_mono() &&
+	    memcmp(t->ticket, c->ticket, TICKET_LEN) == 0 &&
+	    (c->account = strdup(t->account)) != NULL) {
+		commit_start(c);
+		return;
+	}
+	ipc_call(proc_peer(PROC_AUTHD), IPC_TICKET_CHECK, 0, &m, -1,
+	    IPC_TIMEOUT, ticket_checked, c);
+}
+
+void
+commit_request(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_commit *m = pkt->m;
+	struct ipc_ref ref = ipc_ref(ipc, pkt);
+	struct commit *c;
+
+	if (!tmp_take(ipc, m->id)) {
+		reply(ref, 2, "no such file");
+		return;
+	}
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		reply(ref, 2, "out of memory");
+		tmp_discard(m->id);
+		return;
+	}
+	c->ref = ref;
+	c->id = m->id;
+	if (m->ticket.len == 0) {
+		commit_start(c);
+	} else if (m->ticket.len == TICKET_LEN) {
+		memcpy(c->ticket, m->ticket.p, TICKET_LEN);
+		check_ticket(c);
+	} else
+		commit_refuse(c, "bad ticket");
+}

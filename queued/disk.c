@@ -1,0 +1,195 @@
+/*
+ * What queued's threads do to the files of the queue.  All of it may wait for
+ * the disk: the loop calls disk_name() and disk_open() at most.
+ */
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "log.h"
+#include "queued.h"
+
+enum {
+	CHUNK = 128 * 1024	/* holds most envelopes and small messages */
+};
+
+struct disk disk = { -1, -1, -1, false };
+
+/* Each thread's own, for its life. */
+static char *
+chunk(void)
+{
+	static _Thread_local char *p;
+
+	if (p == NULL)
+		p = malloc(CHUNK);
+	return p;
+}
+
+static int
+open_dir(const char *name)
+{
+	int fd;
+
+	fd = openat(proc_basefd(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	if (fd == -1)
+		fatal("%s", name);
+	return fd;
+}
+
+void
+disk_init(void)
+{
+	disk.queue = open_dir("Queue");
+	disk.bad = open_dir("BadFiles");
+	disk.submitted = open_dir("Submitted");
+}
+
+void
+disk_name(char name[NAME_LEN], const char *dir, uint64_t id, const char *ext)
+{
+	snprintf(name, NAME_LEN, "%s%" PRIu64 ".%s", dir == NULL ? "" : dir, id,
+	    ext);
+}
+
+int
+disk_open(const char *dir, uint64_t id, const char *ext)
+{
+	char name[NAME_LEN];
+	int fd, flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+	disk_name(name, dir, id, ext);
+	fd = openat(disk.queue, name, flags | O_NOATIME);
+	if (fd == -1 && errno == EPERM)		/* another's file */
+		fd = openat(disk.queue, name, flags);
+	return fd;
+}
+
+/* An envelope that is longer than a chunk. */
+static int
+long_envelope(int fd, struct qfile *q, const char **why)
+{
+	ssize_t n;
+	char *p;
+	int rc = -1;
+
+	if ((p = malloc(QFILE_MAXENVELOPE)) == NULL)
+		return 1;
+	if ((n = file_pread(fd, p, QFILE_MAXENVELOPE, 0)) != -1)
+		rc = qfile_parse(q, p, n, why);
+	free(p);
+	if (n == -1)
+		return 1;
+	if (rc == 1)
+		*why = "no end of the envelope";
+	return rc == 0 ? 0 : -1;
+}
+
+/* Reads the envelope, and tells the length of the rest. */
+int
+disk_envelope(int fd, struct qfile *q, uint64_t *size, const char **why)
+{
+	struct stat st;
+	ssize_t n;
+	int rc;
+
+	*why = "cannot be read";
+	if (fstat(fd, &st) == -1 || chunk() == NULL ||
+	    (n = file_pread(fd, chunk(), CHUNK, 0)) == -1)
+		return 1;
+	*why = "not a regular file";
+	if (!S_ISREG(st.st_mode))
+		return -1;
+	rc = qfile_parse(q, chunk(), n, why);
+	if (rc == 1 && n == CHUNK)
+		rc = long_envelope(fd, q, why);
+	else if (rc == 1) {
+		*why = "no end of the envelope";
+		rc = -1;
+	}
+	if (rc == 0)
+		*size = (uint64_t)st.st_size - q->body;
+	return rc;
+}
+
+int
+disk_crc(int fd, uint64_t offset, uint64_t *len, uint32_t *crc)
+{
+	uint64_t at = offset;
+	char *p = chunk();
+	ssize_t n;
+
+	if (p == NULL)
+		return -1;
+	*crc = 0;
+	while ((n = file_pread(fd, p, CHUNK, at)) > 0) {
+		*crc = crc32c(*crc, p, n);
+		at += n;
+		if (n < CHUNK)
+			break;
+	}
+	*len = at - offset;
+	return n == -1 ? -1 : 0;
+}
+
+int
+disk_publish(int fd, uint64_t id)
+{
+	char tmp[NAME_LEN], msg[NAME_LEN];
+	int saved;
+
+	disk_name(tmp, NULL, id, "tmp");
+	disk_name(msg, NULL, id, "msg");
+	if (renameat(disk.queue, tmp, disk.queue, msg) == -1) {
+		saved = errno;
+		unlinkat(disk.queue, tmp, 0);
+		errno = saved;
+		return -1;
+	}
+	/* One try: after a failed sync a second one lies. */
+	if (fsync(fd) == 0 && (!disk.dirsync || fsync(disk.queue) == 0))
+		return 0;
+	saved = errno;
+	if (unlinkat(disk.queue, msg, 0) == -1) {
+		log_warn("Queue/%s", msg);
+		if (ftruncate(fd, 0) == -1)	/* never to be taken in */
+			log_warn("Queue/%s", msg);
+	}
+	errno = saved;
+	return -1;
+}
+
+int
+disk_letter(const char *dir, uint64_t id, size_t at, char letter)
+{
+	char name[NAME_LEN];
+	int fd, rc, saved;
+
+	disk_name(name, dir, id, "msg");
+	fd = openat(disk.queue, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	rc = file_pwrite(fd, &letter, 1, at);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return rc;
+}
+
+int
+disk_unlink(const char *dir, uint64_t id, const char *ext)
+{
+	char name[NAME_LEN];
+
+	disk_name(name, dir, id, ext);
+	if (unlinkat(disk.queue, name, 0) == -1 && errno != ENOENT)
+		return -1;
+	return 0;
+}

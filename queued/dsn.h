@@ -1,0 +1,29 @@
+/* The text of a report (RFC 3462 to 3464), made in the loop. */
+#ifndef CG_QUEUED_DSN_H
+#define CG_QUEUED_DSN_H
+
+#include "buf.h"
+#include "queued.h"
+
+enum dsn_return {
+	DSN_HEADERS,
+	DSN_MESSAGE
+};
+
+enum { DSN_BOUNDARY = 40 };
+
+struct dsn_text {
+	struct buf	 head;		/* envelope; the header but its last lines */
+	size_t		 body;		/* where the message starts in it */
+	struct buf	 parts;		/* from the empty line to the third part */
+	char		 boundary[DSN_BOUNDARY];
+	enum dsn_return	 what;
+};
+
+/* Whom a report goes to: the return-path, or "" if it must go nowhere. */
+const char *dsn_to(const struct msg *);
+/* About the recipients marked as reporting; copy may be "". */
+bool	dsn_compose(struct dsn_text *, const struct msg *, uint64_t id,
+	    const char *copy);
+void	dsn_text_free(struct dsn_text *);
+#endif

@@ -1,0 +1,249 @@
+/*
+ * Deliveries: stored gets a job with a fresh descriptor of the queue file
+ * and tells the result until we acknowledge it.  Nothing is scheduled to a
+ * stored that has not yet listed what it has in hand, so that a restart of
+ * either repeats nothing.  The loop's alone.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "queued.h"
+
+static bool	listed;		/* JOBS_END was heard */
+static size_t	flight;
+
+bool
+local_ready(void)
+{
+	return listed && proc_peer(PROC_STORED) != NULL;
+}
+
+size_t
+local_flight(void)
+{
+	return flight;
+}
+
+void
+local_up(void)
+{
+	listed = false;
+}
+
+/* In no queue: it was in hand since an earlier life. */
+static void
+anew(struct rcpt *r)
+{
+	rcpt_state(r, R_NEW);
+	if (!load_busy())
+		route_rcpt(r);
+}
+
+/*
+ * Its jobs wait again; if it (or its successor) has them after all, it says
+ * so before JOBS_END.
+ */
+void
+local_down(void)
+{
+	struct msg *m;
+	struct rcpt *r;
+	size_t i;
+
+	listed = false;
+	RB_FOREACH(m, msgtree, &msgs) {
+		for (i = 0; m->loaded && i < m->q.nrcpts; i++) {
+			r = &m->rcpts[i];
+			r->ack = false;
+			if (r->state != R_FLIGHT)
+				continue;
+			if (r->lq != NULL)
+				lqueue_back(r);
+			else
+				anew(r);
+		}
+	}
+	flight = 0;
+}
+
+int
+local_send(struct lqueue *lq, struct rcpt *r)
+{
+	struct msg *m = r->msg;
+	char header[2048] = "";
+	struct msg_deliver d = {
+		.id = m->id,
+		.rcpt = r - m->rcpts,
+		.account = lq->show,
+		.path = lq->name,
+		.mailbox = r->mailbox == NULL ? "" : r->mailbox,
+		.sender = m->q.sender,
+		.header = header,
+		.offset = m->q.body,
+		.size = m->size,
+		.time = m->q.time
+	};
+	int fd;
+
+	if ((fd = disk_open(m->dir, m->id, "msg")) == -1) {
+		msg_log(LOG_CRASH, m->id, "cannot be opened: %s",
+		    strerror(errno));
+		lqueue_delay(lq, "the queue file cannot be opened");
+		return 0;
+	}
+	if (r->realto != NULL)
+		snprintf(header, sizeof(header), "X-Real-To: %s\n", r->realto);
+	if (ipc_send(proc_peer(PROC_STORED), IPC_DELIVER, 0, &d, fd) == -1)
+		return -1;
+	lqueue_flight(r);
+	flight++;
+	return 0;
+}
+
+/* --- what stored says --- */
+
+static bool
+in_flight(const struct rcpt *r)
+{
+	return r->state == R_FLIGHT;
+}
+
+static void
+landed(struct rcpt *r)
+{
+	if (in_flight(r) && flight > 0)
+		flight--;
+	sched_soon();
+}
+
+static void
+later(struct rcpt *r, const char *text)
+{
+	struct lqueue *lq = r->lq;
+
+	r->ack = true;
+	landed(r);
+	if (lq == NULL)
+		anew(r);
+	else {
+		if (in_flight(r))
+			lqueue_back(r);
+		lqueue_delay(lq, text);
+	}
+	msg_ack(r);
+}
+
+static void
+result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
+{
+	if (r->state == R_DONE) {
+		r->ack = true;
+		msg_ack(r);
+		return;
+	}
+	if (r->state >= R_REPORT) {	/* being noted */
+		r->ack = true;
+		return;
+	}
+	if (code > 1) {
+		later(r, text);
+		return;
+	}
+	landed(r);
+	r->ack = true;
+	if (code == 0) {
+		if (r->lq != NULL)
+			lqueue_worked(r->lq);
+		rcpt_finish(r, 'D', "2.0.0",
+		    "Delivered to the user mailbox");
+	} else
+		rcpt_finish(r, 'F', *esc == '5' ? esc : "5.2.0", text);
+}
+
+/* stored has it: not to be sent, nor routed. */
+static void
+held(struct rcpt *r)
+{
+	if (r->state >= R_FLIGHT)
+		return;
+	route_forget(r);
+	if (r->lq != NULL)
+		lqueue_flight(r);
+	else
+		rcpt_state(r, R_FLIGHT);
+	flight++;
+}
+
+static void
+early_add(struct msg *m, uint32_t rcpt, const struct msg_result *res)
+{
+	struct early *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		return;
+	e->rcpt = rcpt;
+	if (res != NULL) {
+		e->result = true;
+		e->code = res->code;
+		e->esc = strdup(res->esc);
+		e->text = strdup(res->text);
+	}
+	STAILQ_INSERT_TAIL(&m->early, e, entry);
+}
+
+void
+local_early(struct msg *m)
+{
+	struct early *e;
+
+	STAILQ_FOREACH(e, &m->early, entry) {
+		if (e->rcpt >= m->q.nrcpts)
+			continue;
+		if (!e->result)
+			held(&m->rcpts[e->rcpt]);
+		else
+			result(&m->rcpts[e->rcpt], e->code,
+			    e->esc == NULL ? "" : e->esc,
+			    e->text == NULL ? "" : e->text);
+	}
+}
+
+void
+local_result(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_result *res = pkt->m;
+	struct msg_result_ack a = { .id = res->id, .rcpt = res->rcpt };
+	struct msg *m = msg_find(res->id);
+
+	if (m != NULL && !m->loaded)
+		early_add(m, res->rcpt, res);
+	else if (m != NULL && res->rcpt < m->q.nrcpts)
+		result(&m->rcpts[res->rcpt], res->code, res->esc, res->text);
+	else	/* noted in an earlier life, and the file removed */
+		ipc_send(ipc, IPC_RESULT_ACK, 0, &a, -1);
+}
+
+void
+local_held(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_job_held *j = pkt->m;
+	struct msg *m = msg_find(j->id);
+
+	if (m == NULL)
+		return;
+	if (!m->loaded)
+		early_add(m, j->rcpt, NULL);
+	else if (j->rcpt < m->q.nrcpts)
+		held(&m->rcpts[j->rcpt]);
+}
+
+void
+local_end(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	listed = true;
+	sched_run();
+}

@@ -1,0 +1,252 @@
+/*
+ * What queued's own files tell one another.  The loop owns every struct msg,
+ * rcpt and lqueue; threads see only the request they were handed.
+ */
+#ifndef CG_QUEUED_H
+#define CG_QUEUED_H
+
+#include <sys/queue.h>
+#include <bsd/sys/tree.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dict.h"
+#include "ipc.h"
+#include "proc.h"
+#include "qfile.h"
+#include "settings.h"
+
+struct event;
+struct msg;
+
+/* --- sync.c: threads for every call that can wait for the disk --- */
+struct sreq {
+	STAILQ_ENTRY(sreq) entry;
+	void	(*work)(struct sreq *);	/* in a thread */
+	void	(*done)(struct sreq *);	/* in the loop, afterwards */
+};
+
+void	sync_start(void);
+void	sync_submit(struct sreq *);
+size_t	sync_busy(void);		/* requests not yet done */
+/* Calls cb once nothing is under way. */
+void	sync_drain(void (*cb)(void));
+/* The request again after a failure, some seconds later. */
+void	sync_retry(struct sreq *);
+
+/* --- disk.c: what threads do to files; all paths are below Queue/ --- */
+enum { NAME_LEN = 64 };
+
+struct disk {
+	int	queue;			/* directories */
+	int	bad;
+	int	submitted;
+	bool	dirsync;		/* sync the directory too */
+};
+extern struct disk disk;
+
+void	disk_init(void);
+void	disk_name(char[NAME_LEN], const char *dir, uint64_t id,
+	    const char *ext);
+/* O_RDONLY, no atime.  -1 and errno. */
+int	disk_open(const char *dir, uint64_t id, const char *ext);
+/* 0; -1: no good, *why; 1: it could not be read, errno. */
+int	disk_envelope(int fd, struct qfile *, uint64_t *size,
+	    const char **why);
+/* CRC-32C of the bytes from offset to the file's end. */
+int	disk_crc(int fd, uint64_t offset, uint64_t *len, uint32_t *crc);
+/* Name, then one fsync: the commit.  The file is gone if it fails. */
+int	disk_publish(int fd, uint64_t id);
+int	disk_letter(const char *dir, uint64_t id, size_t at, char letter);
+int	disk_unlink(const char *dir, uint64_t id, const char *ext);
+
+/* --- tmp.c: ids, and files that wait for a writer --- */
+void	tmp_init(void);
+void	tmp_seen(uint64_t id);		/* before tmp_start() */
+void	tmp_start(void);
+/* 0 when no id is to be had now (their bound is being written). */
+uint64_t tmp_id(void);
+/* Was this id given to this channel?  Then it is ours again. */
+bool	tmp_take(struct ipc *, uint64_t id);
+void	tmp_peer_down(struct ipc *);
+void	tmp_request(struct ipc *, struct ipc_pkt *, void *);
+void	tmp_abort(struct ipc *, struct ipc_pkt *, void *);
+void	tmp_discard(uint64_t id);
+bool	tmp_space(void);
+size_t	tmp_ready(void);
+
+/* --- commit.c --- */
+void	commit_request(struct ipc *, struct ipc_pkt *, void *);
+
+/* --- msg.c: messages and what becomes of their recipients --- */
+enum rstate {
+	R_NEW,		/* to be routed */
+	R_ROUTING,
+	R_PAUSE,	/* to be routed again, later */
+	R_WAIT,		/* in its logical queue */
+	R_FLIGHT,	/* stored has it */
+	R_REPORT,	/* final; a DSN is due */
+	R_FINAL,	/* final; to be noted in the file */
+	R_DONE		/* noted */
+};
+
+struct lqueue;
+
+struct rcpt {
+	TAILQ_ENTRY(rcpt) entry;	/* of its lqueue, or to be routed */
+	struct msg	*msg;
+	struct lqueue	*lq;
+	const struct qfile_rcpt *q;
+	char		*mailbox;	/* NULL: INBOX */
+	char		*realto;	/* NULL: no header to add */
+	char		*esc, *text;	/* how it ended, for the report */
+	enum rstate	 state;
+	char		 letter;	/* D or F, once final */
+	bool		 ack;		/* stored waits for RESULT_ACK */
+	bool		 reporting;	/* the DSN under way is about it */
+	bool		 listed;	/* among those to be routed */
+};
+
+/* A result or a job in hand that came before its message was loaded. */
+struct early {
+	STAILQ_ENTRY(early) entry;
+	uint32_t	 rcpt;
+	bool		 result;
+	uint8_t		 code;
+	char		*esc, *text;
+};
+
+struct msg {
+	RB_ENTRY(msg)	 tree;
+	uint64_t	 id;
+	char		*dir;		/* "57/" of a folded queue, or NULL */
+	struct qfile	 q;
+	struct rcpt	*rcpts;		/* as many as q.nrcpts */
+	uint64_t	 size;		/* of the message */
+	size_t		 left;		/* recipients not yet final */
+	size_t		 reports;	/* in R_REPORT */
+	size_t		 unrouted;	/* before "enqueued" can be said */
+	unsigned int	 jobs;		/* requests that hold a pointer */
+	bool		 loaded;
+	bool		 trusted;
+	bool		 removing;	/* its file */
+	bool		 gone;		/* it is removed */
+	bool		 dsn;		/* one is being made */
+	bool		 held;		/* not to be routed yet */
+	struct event	*report;	/* reporting delay */
+	STAILQ_HEAD(, early) early;
+};
+RB_HEAD(msgtree, msg);
+int	msg_cmp(const struct msg *, const struct msg *);
+RB_PROTOTYPE(msgtree, msg, tree, msg_cmp);
+extern struct msgtree msgs;
+
+struct msg *msg_new(uint64_t id, const char *dir);
+struct msg *msg_find(uint64_t id);
+/* Takes over what the qfile holds. */
+int	msg_fill(struct msg *, struct qfile *, uint64_t size);
+void	msg_drop(struct msg *);		/* forgets it; the file stays */
+/* Somebody holds a pointer to it; true: that was the last, and it is gone. */
+void	msg_pin(struct msg *);
+bool	msg_unpin(struct msg *);
+/* Under the tag QUEUE([id]). */
+void	msg_log(int level, uint64_t id, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
+void	msg_log_in(const struct msg *);
+void	msg_enqueue(struct msg *);	/* routes what waits */
+/* It ends so: letter D or F; text is for the log and the report. */
+void	rcpt_finish(struct rcpt *, char letter, const char *esc,
+	    const char *text);
+void	rcpt_state(struct rcpt *, enum rstate);
+/* After anything happened to it: note, report, remove. */
+void	msg_check(struct msg *);
+/* Its reports are due then, or as soon as nobody else is left. */
+void	msg_report_later(struct msg *, int seconds);
+void	msg_ack(struct rcpt *);
+/* Its file is removed: the last words. */
+void	msg_gone(struct msg *);
+size_t	msg_count(void);
+
+/* --- load.c: the queue as it was found --- */
+void	load_scan(void);
+void	load_start(void);
+bool	load_busy(void);
+
+/* --- route.c --- */
+void	route_rcpt(struct rcpt *);
+/* It needs no routing any more. */
+void	route_forget(struct rcpt *);
+
+/* --- sched.c: logical queues --- */
+enum { QUEUE_LOCAL = 'L', QUEUE_SMTP = 'S' };
+
+struct lqueue {
+	RB_ENTRY(lqueue) tree;
+	TAILQ_ENTRY(lqueue) ready;
+	TAILQ_HEAD(waitlist, rcpt) wait;
+	struct event	*timer;
+	char		*name;		/* a path, or a domain */
+	char		*show;		/* an account, or a domain */
+	size_t		 waiting;
+	unsigned int	 flight;
+	unsigned int	 tries;
+	char		 kind;
+	bool		 listed;	/* in the ready list */
+	bool		 delayed;
+	char		*why;		/* of the delay */
+	int64_t		 until;
+};
+RB_HEAD(lqtree, lqueue);
+int	lqueue_cmp(const struct lqueue *, const struct lqueue *);
+RB_PROTOTYPE(lqtree, lqueue, tree, lqueue_cmp);
+extern struct lqtree lqueues;
+
+struct lqueue *lqueue_get(char kind, const char *name, const char *show);
+void	lqueue_add(struct lqueue *, struct rcpt *);
+/* Out of its queue, whether it waited or was in flight. */
+void	lqueue_remove(struct rcpt *);
+/* Handed to stored. */
+void	lqueue_flight(struct rcpt *);
+/* From in flight back to its place among those that wait. */
+void	lqueue_back(struct rcpt *);
+void	lqueue_delay(struct lqueue *, const char *why);
+void	lqueue_worked(struct lqueue *);
+void	lqueue_release(struct lqueue *);
+void	sched_run(void);
+void	sched_soon(void);		/* at this loop turn's end */
+
+/* --- local.c: stored --- */
+bool	local_ready(void);
+void	local_up(void);
+void	local_down(void);
+/* -1: stored cannot be spoken to; a queue may be delayed instead. */
+int	local_send(struct lqueue *, struct rcpt *);
+void	local_early(struct msg *);	/* what was told before it was loaded */
+size_t	local_flight(void);
+void	local_result(struct ipc *, struct ipc_pkt *, void *);
+void	local_held(struct ipc *, struct ipc_pkt *, void *);
+void	local_end(struct ipc *, struct ipc_pkt *, void *);
+
+/* --- dsn.c --- */
+bool	dsn_wanted(const struct rcpt *);
+void	dsn_make(struct msg *);
+/* A DSN found at start: what it reports need not be reported again. */
+void	dsn_found(struct msg *);
+
+/* --- submit.c --- */
+void	submit_before(void);
+void	submit_init(void);
+void	submit_start(void);
+/* In a thread: the file a message was made of, if it is there still. */
+void	submit_remove(const char *source);
+
+/* --- admin.c --- */
+void	admin_request(struct ipc *, struct ipc_pkt *, void *);
+
+/* --- queued.c --- */
+const char *queue_domain(void);		/* the main domain's name */
+int64_t	queue_int(const char *name);	/* a setting of the module Queue */
+const char *queue_text(const char *name);
+bool	queue_stopping(void);
+void	queue_status_dict(struct val *);
+#endif

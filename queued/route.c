@@ -1,0 +1,203 @@
+/*
+ * Each recipient is routed anew, whatever its front was told: routerd says
+ * where it goes and whether this sender may send there.  Some requests are
+ * under way at a time, the rest waits here; while routerd is away they are
+ * asked again.  The loop's alone.
+ */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "log.h"
+#include "queued.h"
+
+enum {
+	UNDERWAY = 96,		/* below IPC_CREDITS */
+	AGAIN = 3		/* seconds */
+};
+
+TAILQ_HEAD(rcptlist, rcpt);
+static struct rcptlist todo = TAILQ_HEAD_INITIALIZER(todo);
+static struct rcptlist paused = TAILQ_HEAD_INITIALIZER(paused);
+static unsigned int underway;
+static struct event *again;
+
+static void	route_run(void);
+
+static void
+resume(int fd, short what, void *arg)
+{
+	struct rcpt *r;
+
+	while ((r = TAILQ_FIRST(&paused)) != NULL) {
+		TAILQ_REMOVE(&paused, r, entry);
+		rcpt_state(r, R_NEW);
+		TAILQ_INSERT_TAIL(&todo, r, entry);
+	}
+	route_run();
+}
+
+static void
+pause_rcpt(struct rcpt *r)
+{
+	struct timeval tv = { .tv_sec = AGAIN };
+
+	if (again == NULL)
+		again = evtimer_new(proc_base(), resume, NULL);
+	rcpt_state(r, R_PAUSE);
+	r->listed = true;
+	TAILQ_INSERT_TAIL(&paused, r, entry);
+	if (again != NULL && !evtimer_pending(again, NULL))
+		evtimer_add(again, &tv);
+}
+
+static void
+routed_once(struct rcpt *r)
+{
+	struct msg *m = r->msg;
+
+	if (m->unrouted > 0 && --m->unrouted == 0)
+		msg_log(LOG_MAJOR, m->id, "enqueued");
+}
+
+/*
+ * LOCAL: the rest of the address is "box#" for a mailbox, or the local part
+ * that a unified account keeps in X-Real-To.
+ */
+static int
+go_local(struct rcpt *r, const struct msg_routed *a)
+{
+	size_t n = strlen(a->address);
+	struct lqueue *lq;
+
+	if (strlen(r->msg->q.sender) > 512) {	/* as DELIVER has it */
+		rcpt_finish(r, 'F', "5.1.7", "the return-path is too long");
+		return 0;
+	}
+	free(r->mailbox);
+	free(r->realto);
+	r->mailbox = r->realto = NULL;
+	if (n > 1 && a->address[n - 1] == '#') {
+		if ((r->mailbox = strndup(a->address, n - 1)) == NULL)
+			return -1;
+	} else if (n > 0 && (r->realto = strdup(a->address)) == NULL)
+		return -1;
+	if ((lq = lqueue_get(QUEUE_LOCAL, a->path, a->host)) == NULL)
+		return -1;
+	lqueue_add(lq, r);
+	return 0;
+}
+
+static int
+go_remote(struct rcpt *r, const struct msg_routed *a)
+{
+	struct lqueue *lq;
+
+	if (!a->relay && !r->msg->trusted) {
+		rcpt_finish(r, 'F', "5.7.1", "relaying is not permitted");
+		return 0;
+	}
+	if ((lq = lqueue_get(QUEUE_SMTP, a->host, a->host)) == NULL)
+		return -1;
+	lqueue_add(lq, r);
+	return 0;
+}
+
+static void
+refused(struct rcpt *r, const struct msg_routed *a)
+{
+	rcpt_finish(r, 'F', *a->esc == '5' ? a->esc : "5.1.1",
+	    *a->text != '\0' ? a->text : "the address cannot be routed");
+}
+
+static void
+routed(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_routed *a = pkt == NULL ? NULL : pkt->m;
+	struct rcpt *r = arg;
+	int rc = 0;
+
+	underway--;
+	if (a == NULL || a->code == 2) {
+		pause_rcpt(r);
+		route_run();
+		return;
+	}
+	rcpt_state(r, R_NEW);
+	routed_once(r);
+	if (a->code != 0)
+		refused(r, a);
+	else if (strcmp(a->module, "LOCAL") == 0)
+		rc = go_local(r, a);
+	else if (strcmp(a->module, "SMTP") == 0)
+		rc = go_remote(r, a);
+	else if (strcmp(a->module, "SYSTEM") == 0)
+		rcpt_finish(r, 'D', "2.0.0", "discarded");
+	else
+		rcpt_finish(r, 'F', "5.3.5", "no such module");
+	if (rc == -1)
+		pause_rcpt(r);
+	route_run();
+}
+
+static void
+ask(struct rcpt *r)
+{
+	const struct qfile *q = &r->msg->q;
+	struct msg_route m = {
+		.address = r->q->addr,
+		.peer = q->peer,
+		.local = q->local,
+		.account = q->account == NULL ? "" : q->account
+	};
+
+	underway++;
+	rcpt_state(r, R_ROUTING);
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_ROUTE, 0, &m, -1, IPC_TIMEOUT,
+	    routed, r);
+}
+
+static void
+route_run(void)
+{
+	struct rcpt *r;
+
+	while (underway < UNDERWAY && (r = TAILQ_FIRST(&todo)) != NULL) {
+		TAILQ_REMOVE(&todo, r, entry);
+		r->listed = false;
+		ask(r);
+	}
+}
+
+void
+route_rcpt(struct rcpt *r)
+{
+	const struct qfile *q = &r->msg->q;
+
+	if (r->listed)
+		return;
+	/* What no packet holds: a vendor's file may have it. */
+	if (strlen(r->q->addr) > 1024 || strlen(q->peer) > 64 ||
+	    strlen(q->local) > 64 ||
+	    (q->account != NULL && strlen(q->account) > 512)) {
+		rcpt_finish(r, 'F', "5.1.3", "bad address");
+		return;
+	}
+	r->listed = true;
+	TAILQ_INSERT_TAIL(&todo, r, entry);
+	route_run();
+}
+
+void
+route_forget(struct rcpt *r)
+{
+	if (r->state == R_ROUTING) {
+		ipc_cancel(r);
+		underway--;
+	} else if (r->listed && r->state == R_PAUSE)
+		TAILQ_REMOVE(&paused, r, entry);
+	else if (r->listed)
+		TAILQ_REMOVE(&todo, r, entry);
+	r->listed = false;
+}

@@ -1,0 +1,262 @@
+/*
+ * Logical queues: one an account, one a remote domain.  Those with something
+ * to send and leave to send it take turns; a queue whose destination is in
+ * trouble rests, longer each time.  The loop's alone.
+ */
+#include <ctype.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "queued.h"
+
+enum {
+	FLIGHT_QUEUE = 64,	/* of one queue */
+	FLIGHT_ALL = 512,
+	TURN = 8,		/* in a row, before the next queue's turn */
+	DELAY_FIRST = 2,	/* seconds */
+	DELAY_MAX = 600
+};
+
+struct lqtree lqueues = RB_INITIALIZER(&lqueues);
+static TAILQ_HEAD(, lqueue) ready = TAILQ_HEAD_INITIALIZER(ready);
+static struct event *soon;
+
+int
+lqueue_cmp(const struct lqueue *a, const struct lqueue *b)
+{
+	return a->kind != b->kind ? a->kind - b->kind :
+	    strcmp(a->name, b->name);
+}
+RB_GENERATE(lqtree, lqueue, tree, lqueue_cmp)
+
+static void
+delay_over(int fd, short what, void *arg)
+{
+	lqueue_release(arg);
+}
+
+struct lqueue *
+lqueue_get(char kind, const char *name, const char *show)
+{
+	struct lqueue key, *lq;
+	char *lower = strdup(name), *p;
+
+	if (lower == NULL)
+		return NULL;
+	for (p = lower; kind == QUEUE_SMTP && *p != '\0'; p++)
+		*p = tolower((unsigned char)*p);
+	key.kind = kind;
+	key.name = lower;
+	if ((lq = RB_FIND(lqtree, &lqueues, &key)) != NULL) {
+		free(lower);
+		return lq;
+	}
+	if ((lq = calloc(1, sizeof(*lq))) == NULL ||
+	    (lq->show = strdup(show)) == NULL) {
+		free(lq);
+		free(lower);
+		return NULL;
+	}
+	lq->kind = kind;
+	lq->name = lower;
+	TAILQ_INIT(&lq->wait);
+	RB_INSERT(lqtree, &lqueues, lq);
+	return lq;
+}
+
+static void
+lqueue_free_empty(struct lqueue *lq)
+{
+	if (lq->waiting > 0 || lq->flight > 0 || lq->delayed)
+		return;
+	if (lq->listed)
+		TAILQ_REMOVE(&ready, lq, ready);
+	RB_REMOVE(lqtree, &lqueues, lq);
+	if (lq->timer != NULL)
+		event_free(lq->timer);
+	free(lq->why);
+	free(lq->name);
+	free(lq->show);
+	free(lq);
+}
+
+/* Into or out of the list of those that have a turn. */
+static void
+lqueue_list(struct lqueue *lq)
+{
+	bool can = lq->kind == QUEUE_LOCAL && lq->waiting > 0 &&
+	    !lq->delayed && lq->flight < FLIGHT_QUEUE;
+
+	if (can && !lq->listed) {
+		TAILQ_INSERT_TAIL(&ready, lq, ready);
+		sched_soon();
+	} else if (!can && lq->listed)
+		TAILQ_REMOVE(&ready, lq, ready);
+	lq->listed = can;
+}
+
+static bool
+before(const struct rcpt *a, const struct rcpt *b)
+{
+	return a->msg->id < b->msg->id ||
+	    (a->msg == b->msg && a < b);
+}
+
+/* By number: nearly always at the end. */
+static void
+wait_insert(struct lqueue *lq, struct rcpt *r)
+{
+	struct rcpt *o = TAILQ_LAST(&lq->wait, waitlist);
+
+	while (o != NULL && before(r, o))
+		o = TAILQ_PREV(o, waitlist, entry);
+	if (o == NULL)
+		TAILQ_INSERT_HEAD(&lq->wait, r, entry);
+	else
+		TAILQ_INSERT_AFTER(&lq->wait, o, r, entry);
+	lq->waiting++;
+	rcpt_state(r, R_WAIT);
+}
+
+void
+lqueue_add(struct lqueue *lq, struct rcpt *r)
+{
+	r->lq = lq;
+	wait_insert(lq, r);
+	lqueue_list(lq);
+}
+
+static void
+take(struct lqueue *lq, struct rcpt *r)
+{
+	if (r->state == R_WAIT) {
+		TAILQ_REMOVE(&lq->wait, r, entry);
+		lq->waiting--;
+	} else
+		lq->flight--;
+}
+
+void
+lqueue_remove(struct rcpt *r)
+{
+	struct lqueue *lq = r->lq;
+
+	take(lq, r);
+	r->lq = NULL;
+	lqueue_list(lq);
+	lqueue_free_empty(lq);
+}
+
+void
+lqueue_flight(struct rcpt *r)
+{
+	struct lqueue *lq = r->lq;
+
+	TAILQ_REMOVE(&lq->wait, r, entry);
+	lq->waiting--;
+	lq->flight++;
+	rcpt_state(r, R_FLIGHT);
+	lqueue_list(lq);
+}
+
+void
+lqueue_back(struct rcpt *r)
+{
+	take(r->lq, r);
+	wait_insert(r->lq, r);
+	lqueue_list(r->lq);
+}
+
+void
+lqueue_delay(struct lqueue *lq, const char *why)
+{
+	struct timeval tv = { .tv_sec = DELAY_MAX };
+
+	if (lq->delayed)
+		return;
+	if (lq->timer == NULL &&
+	    (lq->timer = evtimer_new(proc_base(), delay_over, lq)) == NULL)
+		return;
+	if (lq->tries < 8)
+		tv.tv_sec = DELAY_FIRST << lq->tries++;
+	free(lq->why);
+	lq->why = strdup(why);
+	lq->delayed = true;
+	lq->until = time(NULL) + tv.tv_sec;
+	evtimer_add(lq->timer, &tv);
+	lqueue_list(lq);
+	log_tag(LOG_PROBLEM, "QUEUE", "%s(%s) delayed for %lld seconds: %s",
+	    lq->kind == QUEUE_LOCAL ? "LOCAL" : "SMTP", lq->show,
+	    (long long)tv.tv_sec, why);
+}
+
+void
+lqueue_worked(struct lqueue *lq)
+{
+	lq->tries = 0;
+	if (lq->delayed)
+		lqueue_release(lq);
+}
+
+void
+lqueue_release(struct lqueue *lq)
+{
+	if (!lq->delayed)
+		return;
+	lq->delayed = false;
+	evtimer_del(lq->timer);
+	lqueue_list(lq);
+	lqueue_free_empty(lq);
+}
+
+/* One queue's turn, while it is ready.  false: nothing can be sent now. */
+static bool
+turn(struct lqueue *lq)
+{
+	struct rcpt *r;
+	int i;
+
+	for (i = 0; i < TURN && lq->listed; i++) {
+		r = TAILQ_FIRST(&lq->wait);
+		if (local_flight() >= FLIGHT_ALL || local_send(lq, r) == -1)
+			return false;
+	}
+	return true;
+}
+
+void
+sched_run(void)
+{
+	struct lqueue *lq;
+
+	while (local_ready() && !queue_stopping() &&
+	    local_flight() < FLIGHT_ALL &&
+	    (lq = TAILQ_FIRST(&ready)) != NULL) {
+		/* To the end; sending may take it off the list. */
+		TAILQ_REMOVE(&ready, lq, ready);
+		TAILQ_INSERT_TAIL(&ready, lq, ready);
+		if (!turn(lq))
+			return;
+	}
+}
+
+static void
+run(int fd, short what, void *arg)
+{
+	sched_run();
+}
+
+void
+sched_soon(void)
+{
+	static const struct timeval now;
+
+	if (soon == NULL &&
+	    (soon = evtimer_new(proc_base(), run, NULL)) == NULL)
+		return;
+	if (!evtimer_pending(soon, NULL))
+		evtimer_add(soon, &now);
+}

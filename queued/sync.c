@@ -1,0 +1,179 @@
+/*
+ * queued's threads: each takes a request, does what may wait for the disk,
+ * and hands the request back to the loop.  Many threads, because the file
+ * system commits parallel fsyncs together: the more wait at once, the fewer
+ * commits it makes.  A thread must never touch a message, a queue or a
+ * channel: it knows its request and the directories in `disk`.
+ */
+#include <sys/eventfd.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "queued.h"
+
+enum {
+	NTHREADS = 24,
+	STACK = 256 * 1024,
+	RETRY = 5		/* seconds */
+};
+
+STAILQ_HEAD(sreqs, sreq);
+
+static struct {
+	pthread_mutex_t	 lock;
+	pthread_cond_t	 wake;
+	struct sreqs	 todo;
+	struct sreqs	 done;
+	unsigned int	 idle;
+	/* the loop's alone */
+	int		 fd;		/* eventfd: something is done */
+	size_t		 busy;
+	struct event	*ev;
+	struct sreqs	 retry;
+	struct event	*retry_ev;
+	void		(*drained)(void);
+} pool = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.wake = PTHREAD_COND_INITIALIZER,
+	.todo = STAILQ_HEAD_INITIALIZER(pool.todo),
+	.done = STAILQ_HEAD_INITIALIZER(pool.done),
+	.retry = STAILQ_HEAD_INITIALIZER(pool.retry)
+};
+
+static void
+hand_back(struct sreq *r)
+{
+	uint64_t one = 1;
+	bool first;
+
+	pthread_mutex_lock(&pool.lock);
+	first = STAILQ_EMPTY(&pool.done);
+	STAILQ_INSERT_TAIL(&pool.done, r, entry);
+	pthread_mutex_unlock(&pool.lock);
+	if (first && write(pool.fd, &one, sizeof(one)) == -1)
+		panic("eventfd: %s", strerror(errno));
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct sreq *r;
+
+	for (;;) {
+		pthread_mutex_lock(&pool.lock);
+		while ((r = STAILQ_FIRST(&pool.todo)) == NULL) {
+			pool.idle++;
+			pthread_cond_wait(&pool.wake, &pool.lock);
+			pool.idle--;
+		}
+		STAILQ_REMOVE_HEAD(&pool.todo, entry);
+		pthread_mutex_unlock(&pool.lock);
+		r->work(r);
+		hand_back(r);
+	}
+	return arg;
+}
+
+/* The loop: all that is done by now. */
+static void
+collect(int fd, short what, void *arg)
+{
+	struct sreqs done = STAILQ_HEAD_INITIALIZER(done);
+	struct sreq *r;
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) == -1 && errno != EAGAIN)
+		log_warn("eventfd");
+	pthread_mutex_lock(&pool.lock);
+	STAILQ_CONCAT(&done, &pool.done);
+	pthread_mutex_unlock(&pool.lock);
+	while ((r = STAILQ_FIRST(&done)) != NULL) {
+		STAILQ_REMOVE_HEAD(&done, entry);
+		pool.busy--;
+		r->done(r);
+	}
+	if (pool.busy == 0 && pool.drained != NULL)
+		pool.drained();
+}
+
+static void
+retry_all(int fd, short what, void *arg)
+{
+	struct sreqs again = STAILQ_HEAD_INITIALIZER(again);
+	struct sreq *r;
+
+	STAILQ_CONCAT(&again, &pool.retry);
+	while ((r = STAILQ_FIRST(&again)) != NULL) {
+		STAILQ_REMOVE_HEAD(&again, entry);
+		sync_submit(r);
+	}
+}
+
+void
+sync_start(void)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+	int i, n = 0;
+
+	if ((pool.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) == -1)
+		fatal("eventfd");
+	pool.ev = event_new(proc_base(), pool.fd, EV_READ | EV_PERSIST,
+	    collect, NULL);
+	pool.retry_ev = evtimer_new(proc_base(), retry_all, NULL);
+	if (pool.ev == NULL || pool.retry_ev == NULL ||
+	    event_add(pool.ev, NULL) == -1)
+		fatalx("no event for the threads");
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK);
+	for (i = 0; i < NTHREADS; i++)
+		if (pthread_create(&t, &attr, thread_main, NULL) == 0)
+			n++;
+	pthread_attr_destroy(&attr);
+	if (n == 0)
+		fatalx("no threads");
+}
+
+void
+sync_submit(struct sreq *r)
+{
+	bool wake;
+
+	pool.busy++;
+	pthread_mutex_lock(&pool.lock);
+	STAILQ_INSERT_TAIL(&pool.todo, r, entry);
+	wake = pool.idle > 0;
+	pthread_mutex_unlock(&pool.lock);
+	if (wake)
+		pthread_cond_signal(&pool.wake);
+}
+
+size_t
+sync_busy(void)
+{
+	return pool.busy;
+}
+
+void
+sync_drain(void (*cb)(void))
+{
+	pool.drained = cb;
+	if (pool.busy == 0)
+		cb();
+}
+
+void
+sync_retry(struct sreq *r)
+{
+	struct timeval tv = { .tv_sec = RETRY };
+
+	STAILQ_INSERT_TAIL(&pool.retry, r, entry);
+	if (!evtimer_pending(pool.retry_ev, NULL))
+		evtimer_add(pool.retry_ev, &tv);
+}
