@@ -20,6 +20,10 @@
 
 #define S(name)		SCMP_SYS(name)
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+/* The n-th argument, an int or a pointer, is this. */
+#define INT_IS(n, v)	SCMP_CMP64(n, SCMP_CMP_MASKED_EQ, 0xffffffff, \
+			    (uint32_t)(v))
+#define IS_NULL(n)	SCMP_CMP64(n, SCMP_CMP_MASKED_EQ, ~0ull, 0)
 
 #define OPEN_CHANGES	(O_ACCMODE | O_CREAT | O_TRUNC | \
 			 (O_TMPFILE & ~O_DIRECTORY))
@@ -183,8 +187,7 @@ allow_values(scmp_filter_ctx f, int call, unsigned int arg, const int *values,
 
 	for (i = 0; i < n; i++)
 		if (seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 1,
-			SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, 0xffffffff,
-			    (uint32_t)values[i])) != 0)
+			INT_IS(arg, values[i])) != 0)
 			return -1;
 	return 0;
 }
@@ -220,7 +223,7 @@ rules_files(scmp_filter_ctx f, uint32_t allow)
 		return -1;
 	if (allow & SB_FILES_WRITE)	/* futimens() names no path */
 		return seccomp_rule_add(f, SCMP_ACT_ALLOW, S(utimensat), 1,
-		    SCMP_A1_64(SCMP_CMP_EQ, 0));
+		    IS_NULL(1));
 	if (!(allow & SB_FILES_READ))
 		return 0;
 	return allow_without(f, S(openat), 2, OPEN_CHANGES) == 0 &&
@@ -232,8 +235,8 @@ rules_processes(scmp_filter_ctx f, uint32_t allow)
 {
 	/* abort() of our own; the template's workers just fault instead. */
 	if (!(allow & SB_FORK) && seccomp_rule_add(f, SCMP_ACT_ALLOW,
-		S(tgkill), 2, SCMP_A0_32(SCMP_CMP_EQ, getpid()),
-		SCMP_A2_32(SCMP_CMP_EQ, SIGABRT)) != 0)
+		S(tgkill), 2, INT_IS(0, getpid()),
+		INT_IS(2, SIGABRT)) != 0)
 		return -1;
 	if (allow & SB_FORK)
 		return allow_without(f, S(clone), 0, CLONE_SPACES);
@@ -247,12 +250,12 @@ rules_limits(scmp_filter_ctx f, uint32_t allow)
 {
 	if (allow & SB_CHROOT)
 		return seccomp_rule_add(f, SCMP_ACT_ALLOW, S(prlimit64), 1,
-		    SCMP_A0_32(SCMP_CMP_EQ, 0));
+		    INT_IS(0, 0));
 	if (allow_values(f, S(prctl), 0, prctl_always,
 		COUNT(prctl_always)) != 0)
 		return -1;
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, S(prlimit64), 2,
-	    SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A2_64(SCMP_CMP_EQ, 0));
+	    INT_IS(0, 0), IS_NULL(2));
 }
 
 static int
