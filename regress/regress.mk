@@ -13,7 +13,8 @@ RUN		= CG_OBJ=$(abspath $(O)) regress/tools/run-tests
 
 $(O)/unit/%: $(O)/regress/unit/%.o $(UNITARS)
 	@mkdir -p $(O)/unit
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS) -lcrypt
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka \
+	    $(LIBS) -lcrypt
 
 # Fuzz targets are built by clang, libraries and all, beside the rest.
 FUZZ_O		= obj-fuzz
@@ -35,7 +36,13 @@ FUZZ_BIN	= $(FUZZ_SRC:regress/fuzz/%.c=$(O)/fuzz/%)
 fuzz-link: $(FUZZ_BIN)
 $(O)/fuzz/%: $(O)/regress/fuzz/%.o $(UNITARS)
 	@mkdir -p $(O)/fuzz
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lcrypt
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) \
+	    $(filter %.a,$^) $(LIBS) -lcrypt
+
+# Parts of a daemon that a test links by themselves.
+ROUTER_CORE	= $(O)/routerd/route.o $(O)/routerd/table.o \
+		  $(O)/routerd/names.o
+$(O)/unit/router $(O)/fuzz/router: $(ROUTER_CORE)
 
 units: $(UNITS)
 .PHONY: units check-all

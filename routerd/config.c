@@ -436,7 +436,8 @@ apply_router(void)
 	env.detail = strcasecmp(detail, "Disabled") == 0 ? DETAIL_OFF :
 	    strcasecmp(detail, "Direct Mailbox") == 0 ? DETAIL_MAILBOX :
 							DETAIL_ON;
-	log_set_level(settings_int(merged, "Router", "LogLevel"));
+	if (!dict_bool(proc_conf()->conf, "LogAll", false))
+		log_set_level(settings_int(merged, "Router", "LogLevel"));
 }
 
 static void
