@@ -348,6 +348,7 @@ packet(struct ipc *ipc, const void *data, size_t len, int fd)
 	if (ipc_unpack_at(data, len, &pkt, &flags, unpacked) == -1) {
 		if (fd != -1)
 			close(fd);
+		log_warnx("ipc: %s: bad packet, channel closed", ipc->peer);
 		return "bad packet";
 	}
 	pkt.fd = fd;
