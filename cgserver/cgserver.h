@@ -36,6 +36,7 @@ struct child {
 extern struct conf	 conf;
 extern struct event_base *base;
 extern int		 basefd;
+extern int		 own_log[2];	/* cgserver's own records, as a child's */
 extern int		 debug;		/* -d: children log to stderr as well */
 void		 stop_all(int restart);	/* in good order, then exit */
 void		 started(void);		/* every child is ready */

@@ -1,0 +1,373 @@
+/*
+ * The control channels: what a child is told before it goes, and what the
+ * children may ask of cgserver.  routerd gives settings and the listeners
+ * wanted; authd may ask for the status and for the end of the suite, and has
+ * checked that its caller may.  Everybody else says READY, and no more.
+ */
+#include <sys/mman.h>
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgserver.h"
+#include "file.h"
+#include "log.h"
+
+enum { STATUS_WAIT = 3000, SHARED_SIZE = 1024 * 1024 };
+
+static int		settings_fd = -1;	/* the last CTL_SETTINGS */
+static uint32_t		generation;
+static bool		wanted;			/* CTL_WANT came */
+static time_t		begun;
+
+/* --- before CTL_GO --- */
+
+static void
+set_uids(struct val *d)
+{
+	const struct conf_user *u;
+	struct val *uids = val_dict();
+	struct val *one;
+	int i;
+
+	for (i = PROC_LOGD; i < PROC_MAX; i++) {
+		if ((u = conf_user_of(&conf, i)) == NULL)
+			continue;
+		one = val_dict();
+		dict_setf(one, "Uid", "%lu", (unsigned long)u->uid);
+		dict_setf(one, "Gid", "%lu", (unsigned long)u->gid);
+		dict_set(uids, proc_name(i), one);
+	}
+	dict_set(d, "Uids", uids);
+}
+
+static void
+add_group(struct val *groups, enum proc_id id)
+{
+	char *text = xasprintf("%lu",
+	    (unsigned long)conf_user_of(&conf, id)->gid);
+
+	val_append(groups, val_string(text));
+	free(text);
+}
+
+/* authd hands account directories to stored; routerd domains' to authd. */
+static void
+set_groups(struct val *d, enum proc_id id)
+{
+	struct val *groups = val_array();
+
+	if (id == PROC_AUTHD)
+		add_group(groups, PROC_STORED);
+	if (id == PROC_ROUTERD)
+		add_group(groups, PROC_AUTHD);
+	dict_set(d, "Groups", groups);
+}
+
+static struct val *
+config_of(const struct child *c)
+{
+	const struct conf_user *u = conf_user_of(&conf, c->id);
+	struct val *d = val_dict();
+
+	dict_setf(d, "Base", "%s", conf.base);
+	dict_setf(d, "Hostname", "%s", conf.hostname);
+	dict_setf(d, "Root", geteuid() == 0 ? "YES" : "NO");
+	dict_setf(d, "Weak", conf.weak ? "YES" : "NO");
+	dict_setf(d, "Debug", debug ? "YES" : "NO");
+	dict_setf(d, "LogAll", log_get_level() == LOG_ALL ? "YES" : "NO");
+	dict_setf(d, "Processes", "%d", conf.processes[c->id]);
+	dict_setf(d, "Uid", "%lu", (unsigned long)(u != NULL ? u->uid : 0));
+	dict_setf(d, "Gid", "%lu", (unsigned long)(u != NULL ? u->gid : 0));
+	set_groups(d, c->id);
+	set_uids(d);
+	if (c->id == PROC_ROUTERD)
+		dict_set(d, "Pinned", val_copy(conf.pinned));
+	if (c->id == PROC_AUTHD) {
+		dict_setf(d, "PasswordKey", "%s", keys_password());
+		dict_setf(d, "OwnerUid", "%lu", (unsigned long)geteuid());
+	}
+	if (c->id == PROC_QUEUED)
+		dict_set(d, "TrustedUsers", val_copy(conf.trusted));
+	if (c->id == PROC_PRIV) {
+		dict_set(d, "HelperDirs", val_copy(conf.helpers));
+		if (conf.pam_dir != NULL)
+			dict_setf(d, "PamDir", "%s", conf.pam_dir);
+	}
+	return d;
+}
+
+static void
+send_config(struct child *c)
+{
+	struct msg_ctl_config m = { .proc = c->id, .instance = c->instance };
+	struct val *d = config_of(c);
+	struct buf b;
+	int fd;
+
+	buf_init(&b, 0);
+	val_write(&b, d, false);
+	fd = file_memfd("config", b.p, b.len);
+	if (fd == -1)
+		log_warn("cannot configure %s", c->name);
+	ipc_send(c->ctl, IPC_CTL_CONFIG, 0, &m, fd);
+	if (b.p != NULL)
+		explicit_bzero(b.p, b.len);
+	buf_free(&b);
+	val_free(d);
+}
+
+static void
+send_shared(struct child *c, const char *module)
+{
+	static int smtp = -1, pop = -1, pwd = -1;
+	struct msg_ctl_shared m = { .module = module };
+	int *fd = c->id == PROC_SMTPD ? &smtp : c->id == PROC_POP3D ? &pop :
+	    &pwd;
+
+	if (*fd == -1) {
+		*fd = memfd_create("shared", MFD_CLOEXEC);
+		if (*fd == -1 || ftruncate(*fd, SHARED_SIZE) == -1) {
+			log_warn("shared memory");
+			return;
+		}
+	}
+	ipc_send(c->ctl, IPC_CTL_SHARED, 0, &m,
+	    fcntl(*fd, F_DUPFD_CLOEXEC, 0));
+}
+
+static void
+send_tls(struct child *c)
+{
+	struct msg_ctl_tls m = { .name = conf.hostname };
+
+	ipc_send(c->ctl, IPC_CTL_TLS, 0, &m, keys_tls_fd());
+}
+
+static void
+send_settings(struct child *c)
+{
+	struct msg_ctl_settings m = { .generation = generation };
+
+	if (settings_fd != -1 && c->id != PROC_ROUTERD)
+		ipc_send(c->ctl, IPC_CTL_SETTINGS, 0, &m,
+		    fcntl(settings_fd, F_DUPFD_CLOEXEC, 0));
+}
+
+/* A logd that has just started reads from everybody, as they all still do. */
+static void
+send_logsources(struct child *logd)
+{
+	struct msg_ctl_logsource m;
+	struct child *c;
+
+	for (c = children; c < children + nchildren; c++) {
+		m.name = c->name;
+		ipc_send(logd->ctl, IPC_CTL_LOGSOURCE, 0, &m,
+		    fcntl(c->log[0], F_DUPFD_CLOEXEC, 0));
+	}
+	m.name = "cgserver";
+	ipc_send(logd->ctl, IPC_CTL_LOGSOURCE, 0, &m,
+	    fcntl(own_log[0], F_DUPFD_CLOEXEC, 0));
+}
+
+void
+control_configure(struct child *c)
+{
+	if (begun == 0)
+		begun = time(NULL);
+	send_config(c);
+	send_settings(c);
+	if (c->id == PROC_LOGD)
+		send_logsources(c);
+	if (!is_front(c->id))
+		return;
+	send_shared(c, c->id == PROC_SMTPD ? "SMTP" :
+	    c->id == PROC_POP3D ? "POP" : "PWD");
+	send_tls(c);
+	listen_give(c);
+}
+
+/* --- from the children --- */
+
+static void
+got_ready(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct child *c = arg;
+
+	if (c->state == CHILD_STARTING)
+		c->state = CHILD_READY;
+	if (c->id == PROC_ROUTERD && wanted)
+		children_go_on();
+	if (children_ready())
+		started();
+}
+
+static void
+got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct child *c = arg, *o;
+
+	if (c->id != PROC_ROUTERD || pkt->fd == -1)
+		return;
+	if (settings_fd != -1)
+		close(settings_fd);
+	settings_fd = ipc_take_fd(pkt);
+	generation++;
+	for (o = children; o < children + nchildren; o++)
+		if (o->ctl != NULL)
+			send_settings(o);
+}
+
+static void
+got_want(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct child *c = arg;
+	const char *err;
+	struct val *v;
+
+	if (c->id != PROC_ROUTERD)
+		return;
+	if ((v = val_read_fd(pkt->fd, &err)) == NULL) {
+		log_warnx("listeners wanted: %s", err);
+		return;
+	}
+	listen_wanted(v);
+	val_free(v);
+	wanted = true;
+	if (c->state == CHILD_READY)
+		children_go_on();
+}
+
+static void
+got_shutdown(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_ctl_shutdown *m = pkt->m;
+	struct child *c = arg;
+
+	if (c->id == PROC_AUTHD)
+		stop_all(m->restart);
+}
+
+/* A child's channel ended: it is dying, or must. */
+void
+control_down(struct ipc *ipc, void *arg)
+{
+	struct child *c = arg;
+
+	c->ctl = NULL;
+	child_kill(c);
+}
+
+/* --- status: everybody is asked; who is silent is told so --- */
+
+struct asking {
+	struct ipc_ref	 ref;
+	struct val	*processes;
+	int		 waiting;
+};
+
+struct asked {
+	struct asking	*a;
+	struct child	*c;
+};
+
+static struct val *
+child_state(const struct child *c)
+{
+	static const char *const words[] = { "down", "starting", "ready",
+		"stopping" };
+	struct val *d = val_dict();
+
+	dict_setf(d, "State", "%s", words[c->state]);
+	dict_setf(d, "Pid", "%ld", (long)(c->state == CHILD_DOWN ? 0 : c->pid));
+	dict_setf(d, "Restarts", "%u", c->restarts);
+	dict_setf(d, "Uptime", "%lld", c->state == CHILD_DOWN ? 0LL :
+	    (long long)(time(NULL) - c->started));
+	return d;
+}
+
+static void
+status_done(struct asking *a)
+{
+	struct msg_ctl_state m;
+	struct val *d = val_dict(), *s = val_dict();
+	struct buf b;
+
+	dict_setf(s, "Version", "%s", CG_VERSION);
+	dict_setf(s, "Hostname", "%s", conf.hostname);
+	dict_setf(s, "Base", "%s", conf.base);
+	dict_setf(s, "Uptime", "%lld", (long long)(time(NULL) - begun));
+	dict_setf(s, "Sandbox", conf.weak ? "weak" : "strict");
+	dict_setf(s, "Health", children_ready() ? "OK" : "DEGRADED");
+	dict_set(d, "Suite", s);
+	dict_set(d, "Processes", a->processes);
+	buf_init(&b, 60000);
+	val_write(&b, d, false);
+	m.text = b.failed || b.p == NULL ? "{}" : b.p;
+	ipc_answer(a->ref, IPC_CTL_STATE, &m, -1);
+	buf_free(&b);
+	val_free(d);
+	free(a);
+}
+
+static void
+status_of_child(const struct ipc_pkt *pkt, void *arg)
+{
+	struct asked *q = arg;
+	struct val *d = child_state(q->c), *more = NULL;
+	const struct msg_ctl_state *m;
+	const char *err;
+	size_t i;
+
+	if (pkt != NULL) {
+		m = pkt->m;
+		more = val_parse_all(m->text, strlen(m->text), &err);
+	} else
+		dict_setf(d, "Silent", "YES");
+	if (more != NULL && val_type(more) == VAL_DICT)
+		for (i = 0; i < val_count(more); i++)
+			dict_set(d, val_key(more, i),
+			    val_copy(val_at(more, i)));
+	val_free(more);
+	dict_set(q->a->processes, q->c->name, d);
+	if (--q->a->waiting == 0)
+		status_done(q->a);
+	free(q);
+}
+
+static void
+got_status(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct msg_ctl_status m = { 0 };
+	struct child *c = arg;
+	struct asking *a;
+	struct asked *q;
+
+	if (c->id != PROC_AUTHD)
+		return;
+	a = xcalloc(1, sizeof(*a));
+	a->ref = ipc_ref(ipc, pkt);
+	a->processes = val_dict();
+	a->waiting = (int)nchildren;
+	for (c = children; c < children + nchildren; c++) {
+		q = xcalloc(1, sizeof(*q));
+		q->a = a;
+		q->c = c;
+		ipc_call(c->ctl, IPC_CTL_STATUS, 0, &m, -1, STATUS_WAIT,
+		    status_of_child, q);
+	}
+}
+
+const struct ipc_disp control_disp[] = {
+	{ IPC_CTL_READY, got_ready },
+	{ IPC_CTL_SETTINGS, got_settings },
+	{ IPC_CTL_WANT, got_want },
+	{ IPC_CTL_SHUTDOWN, got_shutdown },
+	{ IPC_CTL_STATUS, got_status },
+	{ IPC_NONE, NULL }
+};

@@ -1,0 +1,331 @@
+/*
+ * cgserver: the supervisor.  Reads cgserver.conf, makes the base directory's
+ * skeleton, binds ports, starts the others, and starts them again.  Runs as
+ * root where ports and users need it; parses nothing that came from the
+ * network and opens nothing below the base directory but its top.
+ */
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "cgserver.h"
+#include "log.h"
+
+enum { STOP_POLL_MS = 10, STOP_WAIT_MS = 15000 };
+
+struct conf		 conf;
+struct event_base	*base;
+int			 basefd = -1;
+int			 own_log[2];
+int			 debug;
+
+static bool		 restart, daemonize, has_started;
+static int		 parent = -1;		/* --Daemon: tell it once */
+static char		**arguments;
+
+/* In this order they end: who promises first, who keeps last. */
+static const struct phase {
+	enum proc_id	 ids[4];
+	size_t		 n;
+} phases[] = {
+	{ { PROC_SMTPD, PROC_POP3D, PROC_IMAPD, PROC_PWDD }, 4 },
+	{ { PROC_QUEUED }, 1 },
+	{ { PROC_STORED, PROC_DELIVERY, PROC_TEMPLATE }, 3 },
+	{ { PROC_AUTHD, PROC_PRIV, PROC_ROUTERD }, 3 },
+	{ { PROC_LOGD }, 1 },
+};
+static size_t		 phase;
+static int		 waited;
+static struct event	*stop_timer;
+
+/* --- the end --- */
+
+static void
+finished(void)
+{
+	lock_release();
+	if (restart) {
+		execv("/proc/self/exe", arguments);
+		log_warn("cannot restart");
+	}
+	exit(0);
+}
+
+static void
+stop_step(int fd, short what, void *arg)
+{
+	static const struct timeval tv = { 0, STOP_POLL_MS * 1000 };
+	const struct phase *p = &phases[phase];
+
+	children_reap();
+	if (children_left(p->ids, p->n) == 0) {
+		waited = 0;
+		if (++phase == sizeof(phases) / sizeof(*phases))
+			finished();
+		children_stop(phases[phase].ids, phases[phase].n);
+	} else if ((waited += STOP_POLL_MS) == STOP_WAIT_MS) {
+		log_warnx("some did not stop in time and are killed");
+		children_kill(p->ids, p->n);
+	}
+	evtimer_add(stop_timer, &tv);
+}
+
+void
+stop_all(int again)
+{
+	if (stop_timer != NULL)
+		return;
+	restart = again;
+	log_msg(LOG_MAJOR, again ? "restarting" : "stopping");
+	notify("STOPPING=1");
+	stop_timer = evtimer_new(base, stop_step, NULL);
+	if (stop_timer == NULL)
+		fatalx("no timer");
+	children_stop(phases[0].ids, phases[0].n);
+	stop_step(-1, 0, NULL);
+}
+
+static void
+got_term(int sig, short what, void *arg)
+{
+	stop_all(0);
+}
+
+static void
+got_child(int sig, short what, void *arg)
+{
+	children_reap();
+}
+
+static void
+got_hup(int sig, short what, void *arg)
+{
+	struct msg_ctl_tls m = { .name = conf.hostname };
+	int fd, i;
+
+	if (keys_load() == -1)
+		return;
+	for (i = 0; i < PROC_MAX; i++)
+		if (is_front(i) && (fd = keys_tls_fd()) != -1) {
+			children_send(i, IPC_CTL_TLS, &m, fd);
+			close(fd);
+		}
+	log_msg(LOG_MAJOR, "read key and certificate again");
+}
+
+/* --- the beginning --- */
+
+void
+started(void)
+{
+	char ok = 0;
+
+	if (has_started)
+		return;
+	has_started = true;
+	log_msg(LOG_MAJOR, "cgate %s started, process %ld", CG_VERSION,
+	    (long)getpid());
+	listen_write_ports();
+	notify("READY=1");
+	if (parent != -1) {
+		if (write(parent, &ok, 1) == -1)
+			log_warn("telling the parent");
+		close(parent);
+		parent = -1;
+	}
+}
+
+/* What stops a start is for a person and for syslog. */
+static void
+give_up(const char *text)
+{
+	fprintf(stderr, "cgserver: %s\n", text);
+	openlog("cgserver", LOG_PID, LOG_MAIL);
+	syslog(LOG_ERR, "%s", text);
+	exit(1);
+}
+
+/* The parent waits until the suite serves, or says why it does not. */
+static void
+go_background(void)
+{
+	char ok = 1;
+	pid_t pid;
+	int p[2], null;
+
+	if (pipe2(p, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+		give_up(strerror(errno));
+	if (pid > 0) {
+		close(p[1]);
+		if (read(p[0], &ok, 1) != 1)
+			ok = 1;
+		_exit(ok);
+	}
+	close(p[0]);
+	parent = p[1];
+	setsid();
+	null = open("/dev/null", O_RDWR);
+	if (null != -1) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+	}
+}
+
+static void
+on_signal(int sig, event_callback_fn cb)
+{
+	struct event *ev = evsignal_new(base, sig, cb, NULL);
+
+	if (ev == NULL || event_add(ev, NULL) == -1)
+		fatalx("no event for signals");
+}
+
+static void
+run(void)
+{
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1 ||
+	    prctl(PR_SET_DUMPABLE, 0) == -1)
+		fatal("prctl");
+	signal(SIGPIPE, SIG_IGN);
+	umask(022);
+	if ((base = event_base_new()) == NULL)
+		fatalx("no event loop");
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+	    own_log) == -1)
+		fatal("socketpair");
+	if (skeleton_make() == -1 || lock_take() == -1 || keys_load() == -1)
+		give_up("cannot start, see above");
+	log_init("SERVER", own_log[1], debug);
+	if (geteuid() != 0)
+		log_msg(LOG_MAJOR, "started without root: one user for all, "
+		    "no empty roots");
+	on_signal(SIGTERM, got_term);
+	on_signal(SIGINT, got_term);
+	on_signal(SIGHUP, got_hup);
+	on_signal(SIGCHLD, got_child);
+	children_make();
+	children_start();
+	event_base_dispatch(base);
+}
+
+/* --- options: as the manual has them, in any case --- */
+
+static void
+usage(int status)
+{
+	fprintf(status == 0 ? stdout : stderr,
+	    "usage: cgserver [-dnv] [-f file] [--Base dir] [--LogToConsole] "
+	    "[--LogAll]\n\t[--Daemon] [--adopt]\n");
+	exit(status);
+}
+
+/* With a value, without, or known to the manual and harmless here. */
+static const struct option_def {
+	const char	*name;
+	char		 what;
+	bool		 value;
+} options[] = {
+	{ "--Base", 'b', true }, { "--CGateBase", 'b', true },
+	{ "--LogToConsole", 'd', false }, { "--LogAll", 'a', false },
+	{ "--Daemon", 'D', false }, { "--adopt", 'A', false },
+	{ "--NoWebCache", ' ', false }, { "--noLockFile", ' ', false },
+	{ "--dropRoot", ' ', false }, { "--ThreadsScope", ' ', true },
+	{ "--BatchLogon", ' ', false }, { "--SharedFiles", ' ', false },
+	{ "--CGateApplication", ' ', true }, { "--help", 'h', false },
+	{ "--version", 'v', false },
+	{ "-d", 'd', false }, { "-n", 'n', false }, { "-v", 'v', false },
+	{ "-f", 'f', true }, { "-h", 'h', false },
+	{ NULL, 0, false }
+};
+
+struct chosen {
+	const char	*file, *base;
+	bool		 only_check, log_all, adopt;
+};
+
+static void
+parse_options(int argc, char **argv, struct chosen *c)
+{
+	const struct option_def *o;
+	const char *value;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		for (o = options; o->name != NULL; o++)
+			if (strcasecmp(o->name, argv[i]) == 0)
+				break;
+		if (o->name == NULL || (o->value && i + 1 == argc)) {
+			fprintf(stderr, "cgserver: %s: %s\n", argv[i],
+			    o->name == NULL ? "unknown option" :
+			    "a value is wanted");
+			usage(2);
+		}
+		value = o->value ? argv[++i] : NULL;
+		switch (o->what) {
+		case 'b': c->base = value; break;
+		case 'f': c->file = value; break;
+		case 'd': debug = 1; break;
+		case 'a': c->log_all = true; break;
+		case 'D': daemonize = true; break;
+		case 'A': c->adopt = true; break;
+		case 'n': c->only_check = true; break;
+		case 'h': usage(0); break;
+		case 'v':
+			printf("cgate %s\n", CG_VERSION);
+			exit(0);
+		default: break;
+		}
+	}
+}
+
+static void
+load(const struct chosen *c)
+{
+	const char *file = c->file != NULL ? c->file : getenv("CG_CONF");
+	char *err;
+
+	if (conf_load(&conf, file != NULL ? file :
+	    CG_SYSCONFDIR "/cgserver.conf", file != NULL, &err) == -1)
+		give_up(err);
+	if (c->base != NULL) {
+		free(conf.base);
+		conf.base = xstrdup(c->base);
+	}
+	if (conf_find_users(&conf, &err) == -1)
+		give_up(err);
+	if (conf.os_passwords && geteuid() != 0)
+		give_up("os-passwords need root");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct chosen c = { 0 };
+
+	arguments = argv;
+	parse_options(argc, argv, &c);
+	log_init("SERVER", -1, 1);
+	log_set_level(c.log_all ? LOG_ALL : LOG_PROBLEM);
+	load(&c);
+	if (c.only_check) {
+		printf("%s: configuration OK\n", conf.file);
+		return 0;
+	}
+	if (c.adopt)
+		give_up("--adopt is not available yet");
+	if (daemonize)
+		go_background();
+	run();
+	return 0;
+}
