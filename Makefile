@@ -49,11 +49,11 @@ PROGS		= $(DAEMONS) $(SBIN) $(BIN)
 .PHONY: all check asan fuzz bench soak install uninstall clean format tidy
 all: $(PROGS:%=$(O)/%)
 
-$(O)/%.o: %.c
+$(O)/o/%.o: %.c
 	@mkdir -p $(dir $@)
 	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-objs = $(patsubst %.c,$(O)/%.o,$(1))
+objs = $(patsubst %.c,$(O)/o/%.o,$(1))
 
 $(LIBCG): $(call objs,$(LIB_SRC))
 $(LIBSTORE): $(call objs,$(STORE_SRC))

@@ -1,8 +1,10 @@
 # make bench: the suite beside Postfix and Dovecot, into bench/RESULTS.md
 
-$(O)/bench/load: $(O)/bench/load.o
+$(O)/bench/load: $(O)/o/bench/load.o
+	@mkdir -p $(O)/bench
 	$(CC) $(LDFLAGS) -o $@ $<
-$(O)/bench/disk: $(O)/bench/disk.o
+$(O)/bench/disk: $(O)/o/bench/disk.o
+	@mkdir -p $(O)/bench
 	$(CC) $(LDFLAGS) -o $@ $< -lpthread
 
 bench: all $(O)/bench/load $(O)/bench/disk

@@ -11,7 +11,7 @@ SCRIPTS		= $(wildcard regress/proto/*.py regress/crash/*.py \
 		    regress/clients/*.py)
 RUN		= CG_OBJ=$(abspath $(O)) regress/tools/run-tests
 
-$(O)/unit/%: $(O)/regress/unit/%.o $(UNITARS)
+$(O)/unit/%: $(O)/o/regress/unit/%.o $(UNITARS)
 	@mkdir -p $(O)/unit
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka \
 	    $(LIBS) -lcrypt
@@ -21,7 +21,7 @@ FUZZ_O		= obj-fuzz
 FUZZ_SRC	:= $(wildcard regress/fuzz/*.c)
 FUZZERS		= $(FUZZ_SRC:regress/fuzz/%.c=$(FUZZ_O)/fuzz/%)
 
-.PRECIOUS: $(O)/regress/unit/%.o
+.PRECIOUS: $(O)/o/regress/unit/%.o
 .PHONY: unit fuzzers
 
 unit: $(UNITS)
@@ -34,7 +34,7 @@ fuzzers:
 .PHONY: fuzz-link
 FUZZ_BIN	= $(FUZZ_SRC:regress/fuzz/%.c=$(O)/fuzz/%)
 fuzz-link: $(FUZZ_BIN)
-$(O)/fuzz/%: $(O)/regress/fuzz/%.o $(UNITARS)
+$(O)/fuzz/%: $(O)/o/regress/fuzz/%.o $(UNITARS)
 	@mkdir -p $(O)/fuzz
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) \
 	    $(filter %.a,$^) $(LIBS) -lcrypt
