@@ -40,8 +40,8 @@ $(O)/fuzz/%: $(O)/o/regress/fuzz/%.o $(UNITARS)
 	    $(filter %.a,$^) $(LIBS) -lcrypt
 
 # Parts of a daemon that a test links by themselves.
-ROUTER_CORE	= $(O)/routerd/route.o $(O)/routerd/table.o \
-		  $(O)/routerd/names.o
+ROUTER_CORE	= $(O)/o/routerd/route.o $(O)/o/routerd/table.o \
+		  $(O)/o/routerd/names.o
 $(O)/unit/router $(O)/fuzz/router: $(ROUTER_CORE)
 
 units: $(UNITS)
