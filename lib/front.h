@@ -48,6 +48,8 @@ void	front_unlisten(const char *module);
 void	front_shared(const char *module, int fd);
 void	front_status(struct val *);
 void	front_stop(void);	/* no new clients; exit when the last is gone */
+/* For fronts that hand over: when stored is gone, so are its sessions. */
+void	front_peer_down(enum proc_id, int instance, struct ipc *);
 
 /* Log under the session's tag. */
 void	front_log(const struct front_session *, int level, const char *, ...)

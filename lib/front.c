@@ -1,0 +1,626 @@
+/*
+ * The fronts' doors: accepting, whom and how many, TLS, and the life of a
+ * session from its first packet to its last.  Runs in every front, in an
+ * empty root; it owns nothing and must never block.
+ */
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <arpa/inet.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "front_int.h"
+#include "iplist.h"
+#include "log.h"
+#include "settings.h"
+#include "tls.h"
+
+enum { BUCKETS = 4096, STOP_OWN = 10, STOP_PUMPS = 2 };
+
+struct addr {
+	struct sockaddr_storage	 ss;
+	socklen_t		 len;
+	unsigned char		 ip16[16];	/* v4 mapped */
+};
+
+const struct front_def	*front_def;
+
+static LIST_HEAD(, door)	 doors = LIST_HEAD_INITIALIZER(doors);
+static LIST_HEAD(, client)	 clients = LIST_HEAD_INITIALIZER(clients);
+static LIST_HEAD(bucket, client) byid[BUCKETS];
+static struct event		*rest;		/* until accepting again */
+static bool			 resting;
+static struct tls_ctx		*tls;
+static struct iplist		*client_ips;
+static bool			 clear_login;
+static int			 max_all, max_same;
+static int			 stopping;	/* ticks since then */
+static uint64_t			 n_accepted, n_refused, n_sessions, n_given;
+
+/* --- sessions --- */
+
+struct client *
+front_find(uint32_t id)
+{
+	struct client *c;
+
+	LIST_FOREACH(c, &byid[id % BUCKETS], byid)
+		if (c->s.id == id)
+			return c;
+	return NULL;
+}
+
+static void
+door_unref(struct door *d)
+{
+	if (--d->refs > 0)
+		return;
+	iplist_free(d->ips);
+	free(d->l->module);
+	free(d->l->address);
+	free(d->l->restriction);
+	free(d->l->addresses);
+	free(d->l);
+	free(d);
+}
+
+void
+front_end(struct client *c)
+{
+	if (!c->started)
+		return;
+	c->started = false;
+	front_def->end(&c->s);
+}
+
+void
+front_forget(struct client *c)
+{
+	front_req_drop(c);
+	front_end(c);
+	LIST_REMOVE(c, byid);
+	LIST_REMOVE(c, all);
+	limit_leave(c->slot);
+	door_unref(c->door);
+	n_sessions--;
+	explicit_bzero(c->ticket, sizeof(c->ticket));
+	free(c);
+}
+
+void
+front_close(struct front_session *s)
+{
+	struct client *c = front_client(s);
+	struct conn *conn = s->conn;
+
+	if (c->phase >= PH_GIVEN)
+		return;
+	front_forget(c);
+	conn_finish(conn);
+}
+
+void
+front_log(const struct front_session *s, int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > log_get_level())
+		return;
+	va_start(ap, fmt);
+	log_vtag(level, s->tag, fmt, ap);
+	va_end(ap);
+}
+
+static void
+start_front(struct client *c)
+{
+	c->phase = PH_FRONT;
+	c->started = true;
+	front_def->start(&c->s);
+}
+
+/* Before the front knows of it, or while nobody reads it. */
+static void
+quiet_event(struct client *c, enum conn_event ev)
+{
+	if (ev == CONN_DRAINED) {
+		if (c->phase == PH_DRAINING)
+			front_drained(c);
+		return;
+	}
+	if (ev == CONN_ERROR)
+		front_log(&c->s, LOG_LOW, "connection lost: %s",
+		    conn_error(c->s.conn));
+	front_close(&c->s);
+}
+
+static void
+on_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
+    void *arg)
+{
+	struct client *c = arg;
+	uint32_t id = c->s.id;
+
+	if (ev == CONN_SECURE) {
+		c->s.tls = true;
+		if (c->phase == PH_SHAKING) {
+			start_front(c);
+			return;
+		}
+	}
+	if (c->phase != PH_FRONT) {
+		quiet_event(c, ev);
+		return;
+	}
+	front_def->event(conn, ev, line, len, arg);
+	if (ev == CONN_ERROR && (c = front_find(id)) != NULL)
+		front_close(&c->s);
+}
+
+/* --- a client at the door --- */
+
+/* Text, port, and the 16 bytes that are counted. */
+static void
+describe(struct addr *a, char *text, size_t size, uint16_t *port)
+{
+	const struct sockaddr_in *v4 = (const void *)&a->ss;
+	const struct sockaddr_in6 *v6 = (const void *)&a->ss;
+
+	text[0] = '\0';
+	*port = 0;
+	if (a->ss.ss_family == AF_INET) {
+		a->ip16[10] = a->ip16[11] = 0xff;
+		memcpy(a->ip16 + 12, &v4->sin_addr, 4);
+		*port = ntohs(v4->sin_port);
+	} else if (a->ss.ss_family == AF_INET6) {
+		memcpy(a->ip16, &v6->sin6_addr, 16);
+		*port = ntohs(v6->sin6_port);
+	} else {
+		/* A Unix socket is as near as loopback, and not counted. */
+		snprintf(text, size, "127.0.0.1");
+		return;
+	}
+	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)a->ip16))
+		inet_ntop(AF_INET, a->ip16 + 12, text, size);
+	else
+		inet_ntop(AF_INET6, a->ip16, text, size);
+}
+
+static void
+describe_local(struct client *c, int fd)
+{
+	struct addr a = { .len = sizeof(a.ss) };
+
+	if (!c->door->any) {
+		snprintf(c->s.local, sizeof(c->s.local), "%s",
+		    c->door->local);
+		c->s.local_port = c->door->local_port;
+		return;
+	}
+	if (getsockname(fd, (void *)&a.ss, &a.len) == 0)
+		describe(&a, c->s.local, sizeof(c->s.local),
+		    &c->s.local_port);
+}
+
+static struct client *
+client_new(struct door *d, int fd, const char *peer, uint16_t port,
+    struct slot *slot)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->s.conn = conn_new(proc_base(), fd, on_event, c);
+	if (c->s.conn == NULL) {
+		free(c);
+		return NULL;
+	}
+	c->door = d;
+	d->refs++;
+	c->slot = slot;
+	c->s.listener = d->l;
+	c->s.submission = d->l->submission;
+	c->s.id = limit_next_id();
+	c->s.peer_port = port;
+	snprintf(c->s.peer, sizeof(c->s.peer), "%s", peer);
+	describe_local(c, fd);
+	snprintf(c->s.tag, sizeof(c->s.tag), "%s-%06u([%.46s])",
+	    front_def->tag, c->s.id, peer);
+	LIST_INSERT_HEAD(&byid[c->s.id % BUCKETS], c, byid);
+	LIST_INSERT_HEAD(&clients, c, all);
+	n_sessions++;
+	return c;
+}
+
+static void
+log_refused(const char *peer, const char *why)
+{
+	static time_t last;
+	time_t now = time(NULL);
+
+	n_refused++;
+	if (now == last)	/* a flood shall not flood the log too */
+		return;
+	last = now;
+	log_msg(LOG_PROBLEM, "[%s] refused: %s", peer, why);
+}
+
+static void
+refuse_busy(struct door *d, int fd, const char *peer)
+{
+	log_refused(peer, "too many connections");
+	if (!d->l->tls)
+		(void)send(fd, front_def->busy, strlen(front_def->busy),
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
+static void
+admit(struct door *d, int fd, struct addr *a)
+{
+	struct client *c;
+	struct slot *slot;
+	char peer[INET6_ADDRSTRLEN];
+	uint16_t port;
+	bool unix_peer = a->ss.ss_family == AF_UNIX;
+
+	n_accepted++;
+	describe(a, peer, sizeof(peer), &port);
+	if ((d->grant && !iplist_has(d->ips, peer)) ||
+	    (d->deny && iplist_has(d->ips, peer))) {
+		log_refused(peer, "restricted");
+		close(fd);
+		return;
+	}
+	/* The administrator's own socket stays open in any crowd. */
+	if (!limit_enter(unix_peer ? NULL : a->ip16, unix_peer ? 0 : max_all,
+	    max_same, &slot)) {
+		refuse_busy(d, fd, peer);
+		return;
+	}
+	c = client_new(d, fd, peer, port, slot);
+	if (c == NULL) {
+		limit_leave(slot);
+		refuse_busy(d, fd, peer);
+		return;
+	}
+	if (!d->l->tls) {
+		start_front(c);
+		return;
+	}
+	c->phase = PH_SHAKING;
+	conn_timeout(c->s.conn, FRONT_SHAKE);
+	if (front_starttls(&c->s) == -1) {
+		log_refused(peer, "no certificate");
+		front_close(&c->s);
+	}
+}
+
+/* --- accepting, and not --- */
+
+static void
+watch_doors(bool on)
+{
+	struct door *d;
+
+	LIST_FOREACH(d, &doors, next) {
+		if (on)
+			event_add(d->ev, NULL);
+		else
+			event_del(d->ev);
+	}
+}
+
+static void
+take_rest(int ms)
+{
+	struct timeval tv = { .tv_usec = ms * 1000 };
+
+	if (resting)
+		return;
+	resting = true;
+	watch_doors(false);
+	event_add(rest, &tv);
+}
+
+static void
+on_rested(int fd, short what, void *arg)
+{
+	resting = false;
+	watch_doors(true);
+}
+
+/* A peer that has all it can take: more clients would only wait longer. */
+static bool
+peers_busy(void)
+{
+	static const enum proc_id needed[] = { PROC_AUTHD, PROC_ROUTERD,
+		PROC_QUEUED, PROC_STORED };
+	struct ipc *p;
+	size_t i;
+
+	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if ((p = proc_peer(needed[i])) != NULL && ipc_busy(p))
+			return true;
+	return false;
+}
+
+static void
+on_accept(int lfd, short what, void *arg)
+{
+	struct door *d = arg;
+	int fd, i;
+
+	if (peers_busy()) {
+		take_rest(FRONT_REST);
+		return;
+	}
+	for (i = 0; i < FRONT_ACCEPTS; i++) {
+		struct addr a = { .len = sizeof(a.ss) };
+
+		fd = accept4(lfd, (void *)&a.ss, &a.len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			admit(d, fd, &a);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno != EAGAIN) {
+			log_warn("accept");
+			take_rest(FRONT_REST * 10);
+		}
+		return;
+	}
+}
+
+/* A list that makes no sense lets nobody in: better than everybody. */
+static void
+door_restrict(struct door *d)
+{
+	int line;
+
+	d->grant = strcasecmp(d->l->restriction, "Grant") == 0;
+	d->deny = strcasecmp(d->l->restriction, "Deny") == 0;
+	if (!d->grant && !d->deny)
+		return;
+	d->ips = iplist_parse(d->l->addresses, &line);
+	if (d->ips != NULL)
+		return;
+	log_warnx("port %u: line %d of the restriction makes no sense; "
+	    "nobody is let in", d->l->port, line);
+	d->grant = true;
+	d->deny = false;
+}
+
+void
+front_listen(struct listener *l)
+{
+	struct addr a = { .len = sizeof(a.ss) };
+	struct door *d = xcalloc(1, sizeof(*d));
+	int on = 1;
+
+	d->l = l;
+	d->refs = 1;
+	door_restrict(d);
+	evutil_make_socket_nonblocking(l->fd);
+	if (getsockname(l->fd, (void *)&a.ss, &a.len) == -1)
+		a.ss.ss_family = AF_UNSPEC;
+	describe(&a, d->local, sizeof(d->local), &d->local_port);
+	d->any = strcmp(d->local, "0.0.0.0") == 0 ||
+	    strcmp(d->local, "::") == 0;
+	/* Clients' sockets inherit it. */
+	if (a.ss.ss_family == AF_INET || a.ss.ss_family == AF_INET6)
+		(void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on,
+		    sizeof(on));
+	d->ev = event_new(proc_base(), l->fd, EV_READ | EV_PERSIST, on_accept,
+	    d);
+	if (d->ev == NULL)
+		fatalx("no event for a listener");
+	LIST_INSERT_HEAD(&doors, d, next);
+	if (!resting && !stopping)
+		event_add(d->ev, NULL);
+}
+
+static void
+door_close(struct door *d)
+{
+	LIST_REMOVE(d, next);
+	event_free(d->ev);
+	d->ev = NULL;
+	close(d->l->fd);
+	d->l->fd = -1;
+	door_unref(d);
+}
+
+void
+front_unlisten(const char *module)
+{
+	struct door *d, *next;
+
+	for (d = LIST_FIRST(&doors); d != NULL; d = next) {
+		next = LIST_NEXT(d, next);
+		if (strcmp(d->l->module, module) == 0)
+			door_close(d);
+	}
+}
+
+/* --- settings, certificates, shared memory --- */
+
+static void
+set_clients(const struct val *all)
+{
+	struct iplist *l;
+	int line;
+
+	l = iplist_parse(settings_text(all, "Protection", "ClientIPs"), &line);
+	if (l == NULL) {
+		log_warnx("Client IP Addresses: line %d makes no sense", line);
+		return;
+	}
+	iplist_free(client_ips);
+	client_ips = l;
+}
+
+/* Settings come before front_init() for the first time. */
+void
+front_settings(const struct val *all)
+{
+	const struct val *l;
+
+	if (front_def == NULL)
+		return;
+	l = settings_value(all, front_def->module, "Listener");
+	max_all = dict_int(l, "MaxInputChannels", 1000);
+	max_same = dict_int(l, "MaxFromSameAddress", 100);
+	clear_login = settings_bool(all, "Main", "ClearTextLogin");
+	log_set_level(settings_int(all, front_def->module, "LogLevel"));
+	set_clients(all);
+}
+
+void
+front_init(const struct front_def *d)
+{
+	front_def = d;
+	rest = event_new(proc_base(), -1, 0, on_rested, NULL);
+	if (rest == NULL)
+		fatalx("no timer");
+	if (proc_settings() != NULL)
+		front_settings(proc_settings());
+}
+
+void
+front_tls(const char *pem, size_t len)
+{
+	struct tls_ctx *t;
+
+	t = tls_server(pem, len);
+	if (t == NULL)
+		return;		/* the old one serves on */
+	if (limit_ticket_key() != NULL)
+		tls_ticket_key(t, limit_ticket_key());
+	tls_unref(tls);
+	tls = t;
+}
+
+struct tls_ctx *
+front_tls_ctx(void)
+{
+	return tls;
+}
+
+int
+front_starttls(struct front_session *s)
+{
+	return conn_starttls(s->conn, tls);
+}
+
+void
+front_shared(const char *module, int fd)
+{
+	if (strcmp(module, front_def->module) == 0) {
+		limit_open(fd);
+		if (tls != NULL && limit_ticket_key() != NULL)
+			tls_ticket_key(tls, limit_ticket_key());
+	}
+	close(fd);
+}
+
+bool
+front_clear_ok(const struct front_session *s)
+{
+	return s->tls || clear_login || ip_is_loopback(s->peer) ||
+	    iplist_has(client_ips, s->peer);
+}
+
+void
+front_status(struct val *d)
+{
+	dict_setf(d, "Sessions", "%llu", (unsigned long long)n_sessions);
+	dict_setf(d, "AllSessions", "%d", limit_total());
+	dict_setf(d, "Accepted", "%llu", (unsigned long long)n_accepted);
+	dict_setf(d, "Refused", "%llu", (unsigned long long)n_refused);
+	dict_setf(d, "HandedOver", "%llu", (unsigned long long)n_given);
+}
+
+/* --- the end --- */
+
+/* Clients that are stored's own do not need us any more. */
+static void
+on_stop_tick(int fd, short what, void *arg)
+{
+	struct client *c;
+	int own = 0, pumps = 0;
+
+	stopping++;
+	LIST_FOREACH(c, &clients, all) {
+		own += c->phase < PH_GIVEN;
+		pumps += c->phase == PH_PUMPED;
+	}
+	if ((own == 0 || stopping > STOP_OWN * 20) &&
+	    (pumps == 0 || stopping > STOP_PUMPS * 20))
+		proc_exit(0);
+}
+
+void
+front_stop(void)
+{
+	static const struct timeval tick = { .tv_usec = 50000 };
+	struct event *ev;
+	struct door *d;
+
+	if (stopping)
+		return;
+	stopping = 1;
+	while ((d = LIST_FIRST(&doors)) != NULL)
+		door_close(d);
+	ev = event_new(proc_base(), -1, EV_PERSIST, on_stop_tick, NULL);
+	if (ev == NULL || event_add(ev, &tick) == -1)
+		proc_exit(0);
+}
+
+/* --- what stored says --- */
+
+static void
+got_session_end(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct client *c = front_find(pkt->session);
+
+	/* A pump ends by itself, when its last byte is sent. */
+	if (c != NULL && c->phase == PH_GIVEN)
+		front_forget(c);
+}
+
+const struct ipc_disp front_stored_disp[] = {
+	{ IPC_SESSION_END, got_session_end },
+	{ IPC_NONE, NULL }
+};
+
+void
+front_peer_down(enum proc_id id, int instance, struct ipc *ipc)
+{
+	struct client *c, *next;
+
+	if (id != PROC_STORED)
+		return;
+	for (c = LIST_FIRST(&clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, all);
+		if (c->phase == PH_GIVEN)
+			front_forget(c);
+	}
+}
+
+void
+front_given(void)
+{
+	n_given++;
+}

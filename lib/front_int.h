@@ -1,0 +1,88 @@
+/* What the parts of front.c share; nobody else includes it. */
+#ifndef CG_FRONT_INT_H
+#define CG_FRONT_INT_H
+
+#include <bsd/sys/queue.h>
+
+#include <netinet/in.h>
+
+#include <event2/event.h>
+
+#include "front.h"
+
+enum {
+	FRONT_ACCEPTS = 8,	/* a wake-up: the other fronts want some too */
+	FRONT_REST = 20,	/* milliseconds without accepting, when busy */
+	FRONT_SHAKE = 60,	/* seconds for TLS before the first greeting */
+	FRONT_MAXINPUT = 8192,	/* SESSION's field */
+	FRONT_TICKET = 16
+};
+
+struct iplist;
+struct slot;			/* an address's place in the shared memory */
+
+struct door {			/* a listener, while anybody needs it */
+	LIST_ENTRY(door)	 next;
+	struct listener		*l;
+	struct iplist		*ips;
+	struct event		*ev;
+	int			 refs;
+	bool			 grant, deny;
+	bool			 any;		/* bound to all addresses */
+	char			 local[INET6_ADDRSTRLEN];
+	uint16_t		 local_port;
+};
+
+enum phase {
+	PH_SHAKING,		/* TLS before the front has heard of it */
+	PH_FRONT,		/* the front's own protocol */
+	PH_DRAINING,		/* to be handed over when all is sent */
+	PH_OFFERED,		/* SESSION sent */
+	PH_GIVEN,		/* stored's; only counted here */
+	PH_PUMPED		/* stored's, through a pump */
+};
+
+struct client {
+	struct front_session	 s;	/* first: the two are one pointer */
+	LIST_ENTRY(client)	 byid;
+	LIST_ENTRY(client)	 all;
+	struct door		*door;
+	struct slot		*slot;
+	enum phase		 phase;
+	bool			 started;	/* end() is owed */
+	struct front_req	*req;		/* AUTH or SESSION under way */
+	unsigned char		 ticket[FRONT_TICKET];
+	void			(*failed)(struct front_session *,
+				    const char *);
+};
+
+extern const struct front_def	*front_def;
+
+static inline struct client *
+front_client(struct front_session *s)
+{
+	return (struct client *)s;
+}
+
+/* front.c */
+struct client	*front_find(uint32_t id);
+void		 front_forget(struct client *);	/* uncounts and frees it */
+void		 front_end(struct client *);	/* tells the front its end, once */
+void		 front_given(void);		/* counts it */
+/* front_login.c */
+void		 front_drained(struct client *);
+void		 front_req_drop(struct client *);
+
+/*
+ * front_limit.c: how many are there in all and from an address, over all of
+ * a module's processes.  Entering may be refused: false.
+ */
+bool		 limit_enter(const void *ip16, int max, int max_same,
+		    struct slot **);
+void		 limit_leave(struct slot *);
+uint32_t	 limit_next_id(void);
+/* TLS_TICKETKEY bytes, or NULL when nothing is shared. */
+const void	*limit_ticket_key(void);
+void		 limit_open(int fd);
+int		 limit_total(void);
+#endif
