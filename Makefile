@@ -74,6 +74,13 @@ include regress/regress.mk
 include bench/bench.mk
 include etc/install.mk
 
+# Kept in the tree: run it after a change of the table.
+man/settings.5: lib/settings_table.c man/mksettings.c
+	@mkdir -p $(O)
+	$(CC) $(CFLAGS) $(CPPFLAGS) -o $(O)/mksettings \
+	    man/mksettings.c lib/settings_table.c
+	$(O)/mksettings > $@
+
 format:
 	clang-format -i $$(git ls-files '*.[ch]')
 

@@ -105,6 +105,28 @@ checks(void **state)
 	}
 }
 
+/* Is the page as the table is?  make man/settings.5 makes it so. */
+static void
+manual(void **state)
+{
+	static char page[262144];
+	char item[64];
+	FILE *f = fopen("man/settings.5", "r");
+	size_t i;
+
+	if (f == NULL)
+		skip();
+	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
+	fclose(f);
+	for (i = 0; i < settings_count; i++) {
+		snprintf(item, sizeof(item), ".It Cm %s\n",
+		    settings_table[i].name);
+		if (strstr(page, item) == NULL)
+			fail_msg("not in settings(5): %s",
+			    settings_table[i].name);
+	}
+}
+
 int
 main(void)
 {
@@ -113,6 +135,7 @@ main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(in_force),
 		cmocka_unit_test(checks),
+		cmocka_unit_test(manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
