@@ -82,7 +82,7 @@ const struct cli_cmd cli_server[] = {
 	    "one element of the server's state" },
 	{ "ReleaseSMTPQueue", NULL, "queueName", PROC_MAX, "Monitors",
 	    "tries a domain's queue at once" },
-	{ "WriteLog", NULL, "logLevel logRecord", PROC_PWDD, "Monitors",
+	{ "WriteLog", NULL, "logLevel logRecord", PROC_MAX, "Monitors",
 	    "puts a record into the log" },
 	{ "Status", NULL, "", PROC_AUTHD, "Monitors",
 	    "processes, sessions, queue" },
