@@ -212,6 +212,7 @@ got_config(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	conf.weak = dict_bool(conf.conf, "Weak", false);
 	conf.uid = dict_int(conf.conf, "Uid", 0);
 	conf.gid = dict_int(conf.conf, "Gid", 0);
+	log_init(def->tag, FD_LOG, dict_bool(conf.conf, "Debug", false));
 	log_all = dict_bool(conf.conf, "LogAll", false);
 	log_set_level(log_all ? LOG_ALL :
 	    dict_int(conf.conf, "LogLevel", LOG_PROBLEM));
@@ -534,10 +535,20 @@ tell_all(void)
 	}
 }
 
+void
+proc_ready(void)
+{
+	static bool told;
+	struct msg_ctl_ready ready = { 0 };
+
+	if (!told)
+		ipc_send(control, IPC_CTL_READY, 0, &ready, -1);
+	told = true;
+}
+
 static void
 serve(void)
 {
-	struct msg_ctl_ready ready = { 0 };
 	struct peer *p;
 
 	TAILQ_FOREACH(p, &peers, next)
@@ -546,7 +557,8 @@ serve(void)
 	if (def->start != NULL)
 		def->start();
 	tell_all();
-	ipc_send(control, IPC_CTL_READY, 0, &ready, -1);
+	if (!def->ready_later)
+		proc_ready();
 	event_base_dispatch(base);
 	proc_exit(0);
 }

@@ -85,6 +85,8 @@ struct proc_def {
 	void	(*stop)(void);
 	/* logd only. */
 	void	(*logsource)(const char *name, int fd);
+	/* There is more to do before CTL_READY: it calls proc_ready(). */
+	bool	ready_later;
 	/* Control messages beyond these (routerd, authd); may be NULL. */
 	const struct ipc_disp	*control;
 };
@@ -103,6 +105,8 @@ struct ipc		*proc_peer(enum proc_id);
 struct ipc		*proc_peer_n(enum proc_id, int instance);
 /* Who is at the other end of this channel. */
 enum proc_id		 proc_who(const struct ipc *, int *instance);
+/* For ready_later, once; further calls do nothing. */
+void			 proc_ready(void);
 void			 proc_exit(int) __attribute__((noreturn));
 const char		*proc_name(enum proc_id);	/* "smtpd" */
 #endif
