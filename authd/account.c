@@ -286,12 +286,9 @@ account_save(const char *path, const struct val *settings)
 gid_t
 mail_group(void)
 {
-	const struct val *ids;
+	const struct val *ids = dict_get(proc_conf()->conf, "Uids");
 
 	if (!proc_conf()->root)
 		return (gid_t)-1;
-	ids = dict_get(dict_get(proc_conf()->conf, "Uids"), "stored");
-	if (ids == NULL || val_type(ids) != VAL_ARRAY || val_count(ids) < 2)
-		return (gid_t)-1;
-	return strtoul(val_text(val_at(ids, 1)), NULL, 10);
+	return dict_int(dict_get(ids, "stored"), "Gid", (gid_t)-1);
 }

@@ -101,6 +101,7 @@ main(int argc, char **argv)
 			[PROC_STORED] = from_owner,
 			[PROC_PRIV] = from_priv,
 		},
+		.ready_later = true,
 		.init = init,
 		.start = start,
 		.settings = settings,

@@ -20,7 +20,7 @@
 
 enum { PASSWORD_LEN = 16, SUB_DEPTH = 8 };
 
-static enum { WAITING, ASKED, DONE_ } state;
+static enum { WAITING, ASKED, MADE } state;
 static struct event *again;
 
 static bool
@@ -114,7 +114,8 @@ made(int code, const char *text, void *arg)
 		return;
 	}
 	/* Refused means: the name exists, as it does at every later start. */
-	state = DONE_;
+	state = MADE;
+	proc_ready();
 }
 
 static struct val *

@@ -460,7 +460,7 @@ is_owner(int fd)
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
 		return false;
 	return cred.uid == 0 ||
-	    (!proc_conf()->root && cred.uid == proc_conf()->uid);
+	    cred.uid == (uid_t)dict_int(proc_conf()->conf, "OwnerUid", 0);
 }
 
 void
