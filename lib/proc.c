@@ -563,6 +563,18 @@ serve(void)
 	proc_exit(0);
 }
 
+/* A burst of records waits in our own socket rather than being dropped. */
+static void
+log_room(void)
+{
+	int bytes = 1024 * 1024;
+
+	if (setsockopt(FD_LOG, SOL_SOCKET, SO_SNDBUFFORCE, &bytes,
+	    sizeof(bytes)) == -1)
+		(void)setsockopt(FD_LOG, SOL_SOCKET, SO_SNDBUF, &bytes,
+		    sizeof(bytes));
+}
+
 int
 proc_run(int argc, char **argv, const struct proc_def *d)
 {
@@ -577,6 +589,7 @@ proc_run(int argc, char **argv, const struct proc_def *d)
 	}
 	fcntl(FD_CONTROL, F_SETFD, FD_CLOEXEC);
 	fcntl(FD_LOG, F_SETFD, FD_CLOEXEC);
+	log_room();
 	umask(006);	/* directories are passed through by others */
 	log_init(d->tag, FD_LOG, 0);
 	if ((base = event_base_new()) == NULL)

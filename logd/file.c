@@ -27,6 +27,7 @@ static time_t		began;
 static uint64_t		size, max_size;
 static int64_t		max_time, max_age;
 static struct buf	batch;
+static uint64_t		in_batch;	/* records */
 static uint64_t		lost;		/* records the disk did not take */
 
 static void
@@ -125,6 +126,7 @@ logfile_record(const char *text, size_t len)
 	    tm.tm_sec, (int)(ts.tv_nsec / 1000000));
 	buf_add(&batch, text, len);
 	buf_putc(&batch, '\n');
+	in_batch++;
 }
 
 void
@@ -142,9 +144,10 @@ logfile_flush(void)
 			lost = 0;
 	}
 	if (fd == -1 || file_write(fd, batch.p, batch.len) == -1)
-		lost++;
+		lost += in_batch;
 	else
 		size += batch.len;
+	in_batch = 0;
 	buf_reset(&batch);
 }
 

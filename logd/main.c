@@ -5,6 +5,7 @@
  */
 #include <sys/socket.h>
 
+#include <bsd/sys/queue.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -24,8 +25,9 @@ enum {
 };
 
 struct source {
-	struct event	*ev;
-	char		*name;
+	TAILQ_ENTRY(source)	 next;
+	struct event		*ev;
+	char			*name;
 };
 
 static char		 data[BATCH][RECORD];
@@ -33,37 +35,46 @@ static struct mmsghdr	 mm[BATCH];
 static struct iovec	 iov[BATCH];
 static struct event	*ev_flush, *ev_expire;
 static uint64_t		 records;
+static bool		 serving;
+static TAILQ_HEAD(, source) sources = TAILQ_HEAD_INITIALIZER(sources);
 
 static void
 source_free(struct source *s)
 {
 	int fd = event_get_fd(s->ev);
 
+	TAILQ_REMOVE(&sources, s, next);
 	event_free(s->ev);
 	close(fd);
 	free(s->name);
 	free(s);
 }
 
+/* At most so many batches. */
 static void
-readable(int fd, short what, void *arg)
+read_source(struct source *s, int turns)
 {
-	struct source *s = arg;
-	int i, n, turn;
+	int fd = event_get_fd(s->ev), i, n;
 
-	for (turn = 0; turn < TURN; turn++) {
+	while (turns-- > 0) {
 		n = recvmmsg(fd, mm, BATCH, MSG_DONTWAIT, NULL);
 		if (n == -1) {
 			if (errno != EAGAIN && errno != EINTR)
 				source_free(s);
-			break;
+			return;
 		}
 		for (i = 0; i < n; i++)
 			logfile_record(data[i], mm[i].msg_len);
 		records += n;
 		if (n < BATCH)
-			break;
+			return;
 	}
+}
+
+static void
+readable(int fd, short what, void *arg)
+{
+	read_source(arg, TURN);
 	/* One write for all that this turn of the loop brings. */
 	event_active(ev_flush, EV_TIMEOUT, 0);
 }
@@ -87,8 +98,9 @@ logsource(const char *name, int fd)
 
 	s->name = xstrdup(name);
 	s->ev = event_new(proc_base(), fd, EV_READ | EV_PERSIST, readable, s);
-	if (s->ev == NULL || event_add(s->ev, NULL) == -1)
+	if (s->ev == NULL || (serving && event_add(s->ev, NULL) == -1))
 		fatalx("no event for %s", name);
+	TAILQ_INSERT_TAIL(&sources, s, next);
 }
 
 static void
@@ -113,9 +125,14 @@ static void
 start(void)
 {
 	const struct timeval tv = { EXPIRE_EVERY, 0 };
+	struct source *s;
 
 	logfile_expire();
 	event_add(ev_expire, &tv);
+	/* Not before there is a file to write to. */
+	serving = true;
+	TAILQ_FOREACH(s, &sources, next)
+		event_add(s->ev, NULL);
 }
 
 static void
@@ -136,7 +153,10 @@ status(struct val *dict)
 static void
 stop(void)
 {
-	event_base_loop(proc_base(), EVLOOP_NONBLOCK);
+	struct source *s, *tmp;
+
+	TAILQ_FOREACH_SAFE(s, &sources, next, tmp)
+		read_source(s, TURN * 64);
 	logfile_flush();
 	proc_exit(0);
 }
