@@ -182,8 +182,8 @@ account_place(const char *path, struct place *pl)
 		if (pl->fd == -1)
 			return false;
 		buf_init(&name, 0);
-		for (dot = path + final_len(path); dot > last && *dot != '.';
-		    dot--)
+		for (dot = path + final_len(path) - 1;
+		    dot > last && *dot != '.'; dot--)
 			;
 		buf_add(&name, last, dot - last);
 		buf_puts(&name, ".settings");

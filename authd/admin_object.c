@@ -109,6 +109,12 @@ admin_create(struct admin *a)
 
 /* --- what removing and renaming have in common --- */
 
+/* What is only told: nobody waits for its answer. */
+static void
+ignored(const struct ipc_pkt *pkt, void *arg)
+{
+}
+
 /* Told whatever happens: else mail to the account waits for ever. */
 static void
 release(const struct admin *a, const char *newpath)
@@ -116,7 +122,8 @@ release(const struct admin *a, const char *newpath)
 	struct msg_account_release m = { .path = a->path,
 		.newpath = newpath };
 
-	ipc_send(proc_peer(PROC_STORED), IPC_ACCOUNT_RELEASE, 0, &m, -1);
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_RELEASE, 0, &m, -1,
+	    IPC_TIMEOUT, ignored, NULL);
 }
 
 static bool
@@ -253,17 +260,12 @@ admin_delete(struct admin *a)
 /* --- rename --- */
 
 static void
-unreserved(const struct ipc_pkt *pkt, void *arg)
-{
-}
-
-static void
 rename_undo(struct admin *a, const char *text)
 {
 	struct msg_name_remove m = { .name = a->newname };
 
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
-	    IPC_TIMEOUT, unreserved, NULL);
+	    IPC_TIMEOUT, ignored, NULL);
 	release(a, a->path);
 	admin_fail(a, 501, text);
 }
