@@ -13,25 +13,20 @@
 #include "log.h"
 #include "queued.h"
 
-static bool	listed;		/* JOBS_END was heard */
+static struct ipc *stored;	/* the newest channel */
+static bool	listed;		/* JOBS_END was heard on it */
 static size_t	flight;
 
 bool
 local_ready(void)
 {
-	return listed && proc_peer(PROC_STORED) != NULL;
+	return listed && stored != NULL;
 }
 
 size_t
 local_flight(void)
 {
 	return flight;
-}
-
-void
-local_up(void)
-{
-	listed = false;
 }
 
 /* In no queue: it was in hand since an earlier life. */
@@ -47,8 +42,8 @@ anew(struct rcpt *r)
  * Its jobs wait again; if it (or its successor) has them after all, it says
  * so before JOBS_END.
  */
-void
-local_down(void)
+static void
+take_back(void)
 {
 	struct msg *m;
 	struct rcpt *r;
@@ -68,6 +63,25 @@ local_down(void)
 		}
 	}
 	flight = 0;
+}
+
+/* The new one may be here before the old one's end is known. */
+void
+local_up(struct ipc *ipc)
+{
+	if (stored != NULL)
+		take_back();
+	stored = ipc;
+	listed = false;
+}
+
+void
+local_down(struct ipc *ipc)
+{
+	if (ipc != stored)
+		return;
+	stored = NULL;
+	take_back();
 }
 
 int
@@ -97,7 +111,7 @@ local_send(struct lqueue *lq, struct rcpt *r)
 	}
 	if (r->realto != NULL)
 		snprintf(header, sizeof(header), "X-Real-To: %s\n", r->realto);
-	if (ipc_send(proc_peer(PROC_STORED), IPC_DELIVER, 0, &d, fd) == -1)
+	if (ipc_send(stored, IPC_DELIVER, 0, &d, fd) == -1)
 		return -1;
 	lqueue_flight(r);
 	flight++;
@@ -233,7 +247,7 @@ local_held(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	const struct msg_job_held *j = pkt->m;
 	struct msg *m = msg_find(j->id);
 
-	if (m == NULL)
+	if (m == NULL || ipc != stored)
 		return;
 	if (!m->loaded)
 		early_add(m, j->rcpt, NULL);
@@ -244,6 +258,8 @@ local_held(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 void
 local_end(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
+	if (ipc != stored)
+		return;
 	listed = true;
 	sched_run();
 }

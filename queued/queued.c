@@ -5,7 +5,6 @@
  * loop must never make a call that joins a journal transaction (create,
  * rename, unlink, write, sync): threads do that (sync.c, disk.c).
  */
-#include <signal.h>
 #include <string.h>
 
 #include "log.h"
@@ -85,7 +84,6 @@ settings(const struct val *all)
 static void
 start(void)
 {
-	signal(SIGIO, SIG_IGN);		/* a lease that somebody would break */
 	sync_start();
 	tmp_init();
 	load_scan();
@@ -97,14 +95,14 @@ static void
 peer_up(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_STORED)
-		local_up();
+		local_up(ipc);
 }
 
 static void
 peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_STORED)
-		local_down();
+		local_down(ipc);
 	else if (id == PROC_SMTPD)
 		tmp_peer_down(ipc);
 }

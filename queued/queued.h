@@ -217,8 +217,8 @@ void	sched_soon(void);		/* at this loop turn's end */
 
 /* --- local.c: stored --- */
 bool	local_ready(void);
-void	local_up(void);
-void	local_down(void);
+void	local_up(struct ipc *);
+void	local_down(struct ipc *);
 /* -1: stored cannot be spoken to; a queue may be delayed instead. */
 int	local_send(struct lqueue *, struct rcpt *);
 void	local_early(struct msg *);	/* what was told before it was loaded */

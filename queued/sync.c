@@ -17,7 +17,6 @@
 #include "queued.h"
 
 enum {
-	NTHREADS = 24,
 	STACK = 256 * 1024,
 	RETRY = 5		/* seconds */
 };
@@ -132,7 +131,7 @@ sync_start(void)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK);
-	for (i = 0; i < NTHREADS; i++)
+	for (i = 0; i < queue_int("Processors"); i++)
 		if (pthread_create(&t, &attr, thread_main, NULL) == 0)
 			n++;
 	pthread_attr_destroy(&attr);
