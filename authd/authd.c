@@ -30,6 +30,13 @@ static const struct ipc_disp from_owner[] = {
 	{ IPC_NONE,		NULL }
 };
 
+/* DeleteDomain removes accounts on behalf of whoever asked routerd. */
+static const struct ipc_disp from_routerd[] = {
+	{ IPC_TICKET_CHECK,	ticket_check },
+	{ IPC_ADMIN,		admin_request },
+	{ IPC_NONE,		NULL }
+};
+
 static const struct ipc_disp from_priv[] = {
 	{ IPC_NONE,		NULL }
 };
@@ -96,7 +103,7 @@ main(int argc, char **argv)
 			[PROC_POP3D] = from_front,
 			[PROC_IMAPD] = from_front,
 			[PROC_PWDD] = from_pwdd,
-			[PROC_ROUTERD] = from_owner,
+			[PROC_ROUTERD] = from_routerd,
 			[PROC_QUEUED] = from_owner,
 			[PROC_STORED] = from_owner,
 			[PROC_PRIV] = from_priv,
