@@ -3,6 +3,8 @@
  * blocks `settings NAME { dictionary }`.  One table of words.  Runs in
  * cgserver before anything is started.
  */
+#include <arpa/inet.h>
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -153,6 +155,7 @@ split_address(const char *text, struct conf_listen *li)
 	const char *port = colon != NULL ? colon + 1 : text;
 	struct str addr = { text, colon != NULL ? (size_t)(colon - text) : 0 };
 	struct cur cur = cur_str(port);
+	unsigned char ip[16];
 	uint64_t n = 0;
 
 	if (strcmp(port, "auto") != 0 &&
@@ -164,9 +167,15 @@ split_address(const char *text, struct conf_listen *li)
 	}
 	if (str_eq(addr, "*"))
 		addr.len = 0;
-	li->address = str_dup(addr);
 	li->port = (int)n;
-	return li->address != NULL ? NULL : "out of memory";
+	if ((li->address = str_dup(addr)) == NULL)
+		return "out of memory";
+	if (addr.len > 0 && inet_pton(AF_INET, li->address, ip) != 1 &&
+	    (*text != '[' || inet_pton(AF_INET6, li->address, ip) != 1)) {
+		free(li->address);
+		return "an address is like 192.0.2.1, [2001:db8::1] or *";
+	}
+	return NULL;
 }
 
 static const char *
@@ -176,6 +185,8 @@ set_listen(struct conf *c, const struct line *l)
 	const char *err;
 	int i;
 
+	if (settings_find(l->word[1], "Listener") == NULL)
+		return "no such module";
 	for (i = 3; i < l->n; i++) {
 		if (strcmp(l->word[i], "tls") == 0)
 			li.tls = true;
