@@ -16,6 +16,7 @@
 
 static int	timeout_seconds = 300;
 static int	max_errors = 20;
+static struct session *current;	/* whose line it is; NULL once it is gone */
 
 void
 session_settings(const struct val *all)
@@ -96,6 +97,8 @@ session_end(struct front_session *fs)
 	struct session *s = fs->data;
 	struct msg_ticket_end m = { .ticket = { s->ticket, TICKET_LEN } };
 
+	if (current == s)
+		current = NULL;
 	ipc_cancel(s);
 	if (s->authed)
 		ipc_send(proc_peer(PROC_AUTHD), IPC_TICKET_END, fs->id, &m,
@@ -206,11 +209,15 @@ session_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
 
 	switch (ev) {
 	case CONN_LINE:
+		current = s;
 		if (s->in_sasl)
 			login_sasl_line(s, line);
 		else
 			on_line(s, line, len);
-		explicit_bzero(line, len);
+		if (current == NULL)
+			return;
+		current = NULL;
+		explicit_bzero(line, len);	/* it may hold a password */
 		break;
 	case CONN_LONG:
 		say_error(s, "501 the line is too long");
@@ -228,8 +235,7 @@ session_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
 	case CONN_DRAINED:
 		return;
 	}
-	/* The client may have gone with its line. */
-	if (fs->data != NULL && s->errors > max_errors) {
+	if (s->errors > max_errors) {
 		say(s, "501 too many errors, good bye");
 		front_close(fs);
 	}

@@ -1,0 +1,228 @@
+/*
+ * cgctl: the administrator's command.  Runs as whoever calls it; owns nothing.
+ * This file has main(), the table of its own words, and what passes all other
+ * commands to the server.  Exit status: 0 done, 1 an error, 2 bad usage.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "cgctl.h"
+#include "cli.h"
+#include "file.h"
+#include "log.h"
+
+struct conf	 conf;
+const char	*conf_file;
+
+static int	do_help(int, char **);
+
+static const struct {
+	const char	*name;
+	int		(*fn)(int, char **);
+	const char	*args;
+	const char	*help;
+} words[] = {
+	{ "start", do_start, "", "start the server, and wait until it serves" },
+	{ "stop", do_stop, "", "stop it, and wait until it is gone" },
+	{ "restart", do_restart, "", "both" },
+	{ "status", do_status, "",
+	    "processes and numbers; succeeds if all is well" },
+	{ "log", do_log, "[-f] [-l level] [filter]",
+	    "show today's log, follow it with -f" },
+	{ "queue", do_queue, "", "messages that wait, and for what" },
+	{ "help", do_help, "[command]",
+	    "this, or what the server's commands take" }
+};
+
+void
+usage(void)
+{
+	size_t i;
+
+	fprintf(stderr, "usage: cgctl [-f file] command [arguments]\n\n");
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		fprintf(stderr, "  %-8s %-25s %s\n", words[i].name,
+		    words[i].args, words[i].help);
+	fprintf(stderr, "\nor any command of the administration language, as\n"
+	    "  cgctl CreateAccount john '{Password = secret;}'\n"
+	    "  cgctl ListDomains\n"
+	    "`cgctl help' lists them, cgctl(8) explains.\n");
+	exit(EXIT_USAGE);
+}
+
+void
+fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("cgctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(EXIT_FAILURE);
+}
+
+static void
+print_lines(const struct val *v)
+{
+	size_t i;
+
+	for (i = 0; i < val_count(v); i++)
+		printf("%s\n", val_text(val_at(v, i)));
+}
+
+static int
+do_help(int argc, char **argv)
+{
+	struct val *v;
+
+	if (argc > 1)
+		usage();
+	if ((v = cli_help(argc == 1 ? argv[0] : "")) == NULL)
+		fail("%s: there is no such command", argv[0]);
+	print_lines(v);
+	val_free(v);
+	return 0;
+}
+
+/* A string as it is, all else in the dictionary format. */
+static void
+print_data(const struct val *v)
+{
+	const char *text = val_text(v);
+	struct buf b;
+
+	if (text != NULL) {
+		fwrite(text, 1, val_len(v), stdout);
+		if (val_len(v) == 0 || text[val_len(v) - 1] != '\n')
+			putchar('\n');
+		return;
+	}
+	buf_init(&b, 0);
+	val_write(&b, v, true);
+	if (b.len > 0)
+		printf("%s%s", b.p, b.p[b.len - 1] == '\n' ? "" : "\n");
+	buf_free(&b);
+}
+
+/* "-" stands for what comes on standard input, without its last line end. */
+static char *
+read_input(void)
+{
+	struct buf b;
+	char block[4096];
+	size_t n;
+
+	buf_init(&b, CLI_MAXLINE);
+	while ((n = fread(block, 1, sizeof(block), stdin)) > 0)
+		buf_add(&b, block, n);
+	if (b.failed)
+		fail("what comes on standard input is too long");
+	while (b.len > 0 && (b.p[b.len - 1] == '\n' ||
+	    b.p[b.len - 1] == '\r'))
+		b.p[--b.len] = '\0';
+	buf_puts(&b, "");
+	return b.p != NULL ? b.p : xstrdup("");
+}
+
+/* Words to a line that the server can read, checked by the same parser. */
+static void
+make_line(struct buf *line, int argc, char **argv)
+{
+	const struct cli_cmd *cmd;
+	struct val *args;
+	struct buf err;
+	bool used = false;
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], "-") == 0 && !used) {
+			argv[i] = read_input();
+			used = true;
+		}
+	cli_line(line, argc, argv);
+	/* Within an argument's data a line end is as good as a blank. */
+	for (size_t n = 0; n < line->len; n++)
+		if (line->p[n] == '\n' || line->p[n] == '\r')
+			line->p[n] = ' ';
+	if (line->failed || line->len > CLI_MAXLINE)
+		fail("the command is too long");
+	buf_init(&err, 0);
+	if (cli_parse(cur_make(line->p, line->len), &cmd, &args, &err) == 0) {
+		val_free(args);
+		buf_free(&err);
+		return;
+	}
+	fprintf(stderr, "cgctl: %s: %s\n", argv[0], err.p);
+	if (cmd != NULL)
+		fprintf(stderr, "usage: cgctl %s %s\n", cmd->name, cmd->args);
+	else
+		fprintf(stderr, "`cgctl help' lists the commands\n");
+	exit(EXIT_USAGE);
+}
+
+static int
+do_command(int argc, char **argv)
+{
+	struct val *data = NULL;
+	struct buf line;
+	const char *text;
+	int code;
+
+	buf_init(&line, 0);
+	make_line(&line, argc, argv);
+	if (talk_open(true) == -1)
+		return EXIT_FAILURE;
+	code = talk(line.p, &data, &text);
+	explicit_bzero(line.p, line.len);
+	buf_free(&line);
+	if (code < 200 || code > 299)
+		fprintf(stderr, "cgctl: %s: %s\n", argv[0], text);
+	else if (data != NULL)
+		print_data(data);
+	val_free(data);
+	talk_close();
+	if (fflush(stdout) != 0)
+		fail("standard output cannot be written");
+	return code >= 200 && code <= 299 ? 0 : EXIT_FAILURE;
+}
+
+static void
+load_conf(void)
+{
+	const char *file = conf_file != NULL ? conf_file : getenv("CG_CONF");
+	char *err;
+
+	if (conf_load(&conf, file != NULL ? file :
+	    CG_SYSCONFDIR "/cgserver.conf", file != NULL, &err) == -1)
+		fail("%s", err);
+}
+
+int
+main(int argc, char **argv)
+{
+	size_t i;
+	int ch;
+
+	log_init("CGCTL", -1, 1);
+	while ((ch = getopt(argc, argv, "+f:")) != -1) {
+		if (ch != 'f')
+			usage();
+		conf_file = optarg;
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc == 0)
+		usage();
+	if (strcmp(argv[0], "help") != 0)
+		load_conf();
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(argv[0], words[i].name) == 0)
+			return words[i].fn(argc - 1, argv + 1);
+	return do_command(argc, argv);
+}

@@ -1,0 +1,37 @@
+/* What the files of cgctl share. */
+#ifndef CGCTL_CGCTL_H
+#define CGCTL_CGCTL_H
+
+#include "conf.h"
+#include "dict.h"
+
+enum { EXIT_USAGE = 2 };
+
+extern struct conf	 conf;
+extern const char	*conf_file;	/* -f's, or NULL */
+
+/* cgctl.c */
+void	usage(void) __attribute__((noreturn));
+void	fail(const char *, ...)
+	    __attribute__((noreturn, format(printf, 1, 2)));
+
+/* talk.c */
+/* Connects and logs in.  -1: nobody answers there (said if loud). */
+int	talk_open(bool loud);
+void	talk_close(void);
+/*
+ * One command line; data (NULL if there is none) is the caller's.  The code
+ * of the answer; text is its text, good until the next call.
+ */
+int	talk(const char *line, struct val **data, const char **text);
+
+/* control.c, status.c, log.c: argc and argv without cgctl's own. */
+int	do_start(int argc, char **argv);
+int	do_stop(int argc, char **argv);
+int	do_restart(int argc, char **argv);
+int	do_status(int argc, char **argv);
+int	do_log(int argc, char **argv);
+int	do_queue(int argc, char **argv);
+/* The server's process, if it runs: or 0. */
+pid_t	server_pid(void);
+#endif

@@ -1,0 +1,209 @@
+/*
+ * What the server tells of itself, for a person at a terminal; and whether
+ * all is well, for a program that asks by the exit status.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cgctl.h"
+
+/* "3 d 04:05", "04:05:06" */
+static const char *
+duration(int64_t s)
+{
+	static char text[32];
+
+	if (s >= 86400)
+		snprintf(text, sizeof(text), "%" PRId64 " d %02d:%02d",
+		    s / 86400, (int)(s / 3600 % 24), (int)(s / 60 % 60));
+	else
+		snprintf(text, sizeof(text), "%02d:%02d:%02d",
+		    (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
+	return text;
+}
+
+static bool
+process_well(const struct val *p)
+{
+	return strcmp(dict_str(p, "State", ""), "ready") == 0 &&
+	    !dict_bool(p, "Silent", false);
+}
+
+static void
+print_processes(const struct val *all)
+{
+	const struct val *p;
+	size_t i;
+
+	printf("\n%-18s %-9s %8s %12s %9s\n", "process", "state", "pid", "up",
+	    "restarts");
+	for (i = 0; i < val_count(all); i++) {
+		p = val_at(all, i);
+		printf("%-18s %-9s %8" PRId64 " %12s %9" PRId64 "\n",
+		    val_key(all, i), dict_bool(p, "Silent", false) ?
+		    "silent" : dict_str(p, "State", "?"),
+		    dict_int(p, "Pid", 0), duration(dict_int(p, "Uptime", 0)),
+		    dict_int(p, "Restarts", 0));
+	}
+}
+
+/* Sum of a number over the processes of a kind: smtpd-1, smtpd-2. */
+static int64_t
+sum(const struct val *all, const char *kind, const char *name)
+{
+	int64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < val_count(all); i++)
+		if (strncmp(val_key(all, i), kind, strlen(kind)) == 0)
+			n += dict_int(val_at(all, i), name, 0);
+	return n;
+}
+
+static const struct val *
+first(const struct val *all, const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < val_count(all); i++)
+		if (strncmp(val_key(all, i), kind, strlen(kind)) == 0)
+			return val_at(all, i);
+	return NULL;
+}
+
+static void
+print_numbers(const struct val *all)
+{
+	const struct val *q = first(all, "queued"), *r = first(all, "routerd");
+
+	printf("\nqueue      %" PRId64 " messages, %" PRId64
+	    " waiting for accounts, %" PRId64 " for other hosts, %" PRId64
+	    " queues delayed\n", dict_int(q, "Messages", 0),
+	    dict_int(q, "LocalWaiting", 0), dict_int(q, "RemoteWaiting", 0),
+	    dict_int(q, "QueuesDelayed", 0));
+	printf("sessions   %" PRId64 " SMTP, %" PRId64 " POP, %" PRId64
+	    " PWD\n", sum(all, "smtpd", "Sessions"),
+	    sum(all, "pop3d", "Sessions"), sum(all, "pwdd", "Sessions"));
+	printf("accounts   %" PRId64 " in %" PRId64 " domains\n",
+	    dict_int(r, "Accounts", 0), dict_int(r, "Domains", 0));
+}
+
+/* What is wrong, a line each; how many. */
+static int
+print_troubles(const struct val *suite, const struct val *all)
+{
+	const struct val *q = first(all, "queued");
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < val_count(all); i++) {
+		if (process_well(val_at(all, i)))
+			continue;
+		printf("TROUBLE    %s is %s\n", val_key(all, i),
+		    dict_bool(val_at(all, i), "Silent", false) ? "silent" :
+		    dict_str(val_at(all, i), "State", "down"));
+		n++;
+	}
+	if (q != NULL && !dict_bool(q, "Space", true)) {
+		printf("TROUBLE    the disk is full: new mail is put off\n");
+		n++;
+	}
+	if (n == 0 && strcmp(dict_str(suite, "Health", "OK"), "OK") != 0) {
+		printf("TROUBLE    health is %s\n",
+		    dict_str(suite, "Health", "?"));
+		n++;
+	}
+	return n;
+}
+
+int
+do_status(int argc, char **argv)
+{
+	const struct val *suite, *all;
+	struct val *v;
+	const char *text;
+	int troubles;
+
+	if (argc > 0)
+		usage();
+	if (server_pid() == 0) {
+		printf("cgate is not running (base directory %s)\n",
+		    conf.base);
+		return EXIT_FAILURE;
+	}
+	if (talk_open(true) == -1)
+		return EXIT_FAILURE;
+	if (talk("Status", &v, &text) != 201 || v == NULL)
+		fail("Status: %s", text);
+	talk_close();
+	suite = dict_get(v, "Suite");
+	all = dict_get(v, "Processes");
+	printf("cgate %s on %s, base directory %s\n",
+	    dict_str(suite, "Version", "?"), dict_str(suite, "Hostname", "?"),
+	    dict_str(suite, "Base", "?"));
+	printf("up         %s\n", duration(dict_int(suite, "Uptime", 0)));
+	if (strcmp(dict_str(suite, "Sandbox", ""), "weak") == 0)
+		printf("sandbox    WEAK: without Landlock\n");
+	troubles = print_troubles(suite, all);
+	if (troubles == 0)
+		printf("health     all is well\n");
+	print_numbers(all);
+	print_processes(all);
+	val_free(v);
+	return troubles == 0 ? 0 : EXIT_FAILURE;
+}
+
+static void
+print_message(const struct val *m)
+{
+	const struct val *rcpts = dict_get(m, "Recipients"), *r;
+	time_t when = dict_int(m, "Time", 0);
+	char date[32];
+	size_t i;
+
+	strftime(date, sizeof(date), "%Y-%m-%d %H:%M", localtime(&when));
+	printf("%-12s %9" PRId64 "  %s  <%s>\n", dict_str(m, "ID", "?"),
+	    dict_int(m, "Size", 0), date, dict_str(m, "From", ""));
+	for (i = 0; rcpts != NULL && i < val_count(rcpts); i++) {
+		r = val_at(rcpts, i);
+		printf("             to %s", dict_str(r, "Address", "?"));
+		if (dict_get(r, "Reason") != NULL)
+			printf(": %s", dict_str(r, "Reason", ""));
+		putchar('\n');
+	}
+}
+
+int
+do_queue(int argc, char **argv)
+{
+	char line[64] = "ListQueueMessages";
+	struct val *v;
+	const char *text;
+	size_t i, n, total = 0;
+
+	if (argc > 0)
+		usage();
+	if (talk_open(true) == -1)
+		return EXIT_FAILURE;
+	do {
+		if (talk(line, &v, &text) != 201 || v == NULL)
+			fail("ListQueueMessages: %s", text);
+		n = val_count(v);
+		for (i = 0; i < n; i++)
+			print_message(val_at(v, i));
+		if (n > 0)
+			snprintf(line, sizeof(line), "ListQueueMessages %s",
+			    dict_str(val_at(v, n - 1), "ID", "0"));
+		total += n;
+		val_free(v);
+	} while (n > 0);
+	talk_close();
+	if (total == 0)
+		printf("the queue is empty\n");
+	else
+		printf("%zu message%s\n", total, total == 1 ? "" : "s");
+	return 0;
+}
