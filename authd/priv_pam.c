@@ -43,13 +43,13 @@ converse(int n, const struct pam_message **msg, struct pam_response **out,
 	return PAM_SUCCESS;
 }
 
+/* PAM_SYSTEM_ERR is a refusal: pam_exec says so of a wrong password. */
 static char
 verdict_of(int ret)
 {
 	switch (ret) {
 	case PAM_SUCCESS:
 		return PRIV_YES;
-	case PAM_SYSTEM_ERR:
 	case PAM_SERVICE_ERR:
 	case PAM_BUF_ERR:
 	case PAM_ABORT:
