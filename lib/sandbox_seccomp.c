@@ -25,6 +25,12 @@
 			    (uint32_t)(v))
 #define IS_NULL(n)	SCMP_CMP64(n, SCMP_CMP_MASKED_EQ, ~0ull, 0)
 
+#ifdef CG_SANITIZE	/* its library calls what it likes */
+enum { DEADLY = 0 };
+#else
+enum { DEADLY = 1 };
+#endif
+
 #define OPEN_CHANGES	(O_ACCMODE | O_CREAT | O_TRUNC | \
 			 (O_TMPFILE & ~O_DIRECTORY))
 #define CLONE_SPACES	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
@@ -309,9 +315,6 @@ load(scmp_filter_ctx f)
 static int
 filter_deadly(uint32_t allow)
 {
-#ifdef CG_SANITIZE	/* whose library calls what it likes */
-	return 0;
-#else
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	size_t i;
 	int r = -1;
@@ -323,11 +326,10 @@ filter_deadly(uint32_t allow)
 		    allow_all(f, by_flag[i].calls, by_flag[i].n) != 0)
 			goto out;
 	if (allow_all(f, probed, COUNT(probed)) == 0)
-		r = load(f);
+		r = DEADLY ? load(f) : 0;
 out:
 	seccomp_release(f);
 	return r;
-#endif
 }
 
 /* Of what survives the other, only what is allowed is done. */
