@@ -265,7 +265,7 @@ path(struct cur *c, struct buf *out, bool lax, bool keep)
 		return buf_puts(out, "") ? 0 : -1;
 	if (!source_route(c, &route) || !mailbox(c, &box))
 		return -1;
-	if (lax)
+	if (lax && angle)
 		cur_ws(c);
 	if (angle && !cur_lit(c, ">"))
 		return -1;

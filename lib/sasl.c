@@ -48,7 +48,7 @@ upto(struct cur *c, int stop)
 static enum sasl_result
 plain(struct sasl *sa, struct str in, struct buf *out)
 {
-	struct cur c = { in.p, in.p + in.len };
+	struct cur c = cur_make(in.p, in.len);
 	struct str authz, name, secret;
 
 	if (sa->step == 0 && in.p == NULL)
