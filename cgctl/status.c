@@ -25,11 +25,14 @@ duration(int64_t s)
 	return text;
 }
 
-static bool
-process_well(const struct val *p)
+/* A process that should answer and does not is worse than one that is down. */
+static const char *
+state_of(const struct val *p)
 {
-	return strcmp(dict_str(p, "State", ""), "ready") == 0 &&
-	    !dict_bool(p, "Silent", false);
+	const char *state = dict_str(p, "State", "?");
+
+	return strcmp(state, "ready") == 0 && dict_bool(p, "Silent", false) ?
+	    "silent" : state;
 }
 
 static void
@@ -43,9 +46,8 @@ print_processes(const struct val *all)
 	for (i = 0; i < val_count(all); i++) {
 		p = val_at(all, i);
 		printf("%-18s %-9s %8" PRId64 " %12s %9" PRId64 "\n",
-		    val_key(all, i), dict_bool(p, "Silent", false) ?
-		    "silent" : dict_str(p, "State", "?"),
-		    dict_int(p, "Pid", 0), duration(dict_int(p, "Uptime", 0)),
+		    val_key(all, i), state_of(p), dict_int(p, "Pid", 0),
+		    duration(dict_int(p, "Uptime", 0)),
 		    dict_int(p, "Restarts", 0));
 	}
 }
@@ -100,11 +102,10 @@ print_troubles(const struct val *suite, const struct val *all)
 	size_t i;
 
 	for (i = 0; i < val_count(all); i++) {
-		if (process_well(val_at(all, i)))
+		if (strcmp(state_of(val_at(all, i)), "ready") == 0)
 			continue;
 		printf("TROUBLE    %s is %s\n", val_key(all, i),
-		    dict_bool(val_at(all, i), "Silent", false) ? "silent" :
-		    dict_str(val_at(all, i), "State", "down"));
+		    state_of(val_at(all, i)));
 		n++;
 	}
 	if (q != NULL && !dict_bool(q, "Space", true)) {

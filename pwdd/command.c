@@ -133,12 +133,10 @@ command_line(struct session *s, char *line, size_t len)
 		tell(s, 501, text.p, NULL);
 	else {
 		front_log(s->fs, LOG_LOW, "%s", cmd->name);
-		if (cmd->owner == PROC_MAX) {
-			buf_reset(&text);
-			buf_printf(&text, "%s is not available yet",
-			    cmd->name);
-			tell(s, 501, text.p, NULL);
-		} else
+		if (cmd->owner == PROC_MAX)
+			tell(s, 501, "this command is not available yet",
+			    NULL);
+		else
 			ask_owner(s, cmd->name, cmd->owner, args);
 		val_free(args);
 	}

@@ -9,6 +9,7 @@
 
 #include "iplist.h"
 #include "router.h"
+#include "settings.h"
 
 static bool
 need(struct command *c, const char *right)
@@ -19,16 +20,22 @@ need(struct command *c, const char *right)
 	return false;
 }
 
-/* What is set, pinned values over it, and which are pinned. */
+/* What is in force: defaults, what is set, and which values are pinned. */
 static void
 get_module(struct command *c, const char *module)
 {
-	const struct val *pins = config_pinned(module);
+	const struct val *pins = config_pinned(module), *set;
 	struct val *v, *list;
 	size_t i;
 
 	v = config_file(module) != NULL ? val_copy(config_file(module)) :
 					  val_dict();
+	for (i = 0; i < settings_count; i++)
+		if (strcmp(settings_table[i].module, module) == 0 &&
+		    dict_get(v, settings_table[i].name) == NULL &&
+		    (set = settings_value(merged, module,
+		    settings_table[i].name)) != NULL)
+			dict_set(v, settings_table[i].name, val_copy(set));
 	if (pins != NULL && val_count(pins) > 0) {
 		list = val_array();
 		for (i = 0; i < val_count(pins); i++) {
