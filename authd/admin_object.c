@@ -45,14 +45,13 @@ initial_settings(const struct admin *a, const char *domain,
 	const struct val *limit = admin_is_users(a) ? NULL : a->rights;
 	const struct val *template = domain_setting(domain,
 	    "AccountTemplate");
-	struct val *empty = NULL, *v;
+	struct val *base, *v;
 
-	if (given == NULL && (given = empty = val_dict()) == NULL) {
-		*err = "out of memory";
-		return NULL;
-	}
-	v = settings_prepare(template, given, domain, limit, err);
-	val_free(empty);
+	base = settings_prepare(NULL, template, domain, NULL, err);
+	if (base == NULL || given == NULL)
+		return base;
+	v = settings_prepare(base, given, domain, limit, err);
+	val_free(base);
 	return v;
 }
 

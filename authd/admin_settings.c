@@ -22,7 +22,7 @@ encrypt(struct buf *out, const char *how, struct str clear)
 {
 	if (strcasecmp(how, "clear") == 0)
 		return buf_add(out, clear.p, clear.len);
-	if (strcasecmp(how, "U-crpt") == 0)
+	if (strcasecmp(how, "U-crpt") == 0 || strcasecmp(how, "UB-crpt") == 0)
 		return password_crypt(out, clear);
 	return password_seal(out, clear, &proof_key);
 }

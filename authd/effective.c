@@ -83,7 +83,7 @@ fill(struct val *all, const struct val *dict)
 {
 	size_t i;
 
-	for (i = 0; dict != NULL && i < val_count(dict); i++)
+	for (i = 0; i < val_count(dict); i++)
 		if (dict_get(all, val_key(dict, i)) == NULL &&
 		    set_value(dict, val_key(dict, i)) != NULL)
 			dict_set(all, val_key(dict, i),
