@@ -77,13 +77,6 @@ answer(struct login *l, int code, const char *reason, const char *text)
 	login_free(l);
 }
 
-static void
-later(struct login *l, const char *why)
-{
-	log_msg(LOG_PROBLEM, "AUTH-LATER %s [%s] %s", l->service, l->peer, why);
-	answer(l, 2, "TEMP", "server is temporarily unable to check");
-}
-
 /* A name for one log line, whatever the client sent. */
 static void
 printable(char *out, size_t size, const char *name)
@@ -96,17 +89,31 @@ printable(char *out, size_t size, const char *name)
 	out[i] = '\0';
 }
 
+static const char *
+logged_name(const struct login *l)
+{
+	static char name[LOGNAME_MAX];
+
+	printable(name, sizeof(name), l->account != NULL ? l->account :
+							   l->name);
+	return name;
+}
+
+static void
+later(struct login *l, const char *why)
+{
+	log_msg(LOG_PROBLEM, "AUTH-LATER %s %s [%s] %s", l->service,
+	    logged_name(l), l->peer, why);
+	answer(l, 2, "TEMP", "server is temporarily unable to check");
+}
+
 /* The one line a failure leaves; programs that ban addresses read it. */
 static void
 log_failure(const struct login *l, const char *why)
 {
-	char name[LOGNAME_MAX];
-
 	login_failed++;
-	printable(name, sizeof(name), l->account != NULL ? l->account :
-							   l->name);
-	log_msg(LOG_MAJOR, "AUTH-FAIL %s %s [%s] %s", l->service, name,
-	    l->peer, why);
+	log_msg(LOG_MAJOR, "AUTH-FAIL %s %s [%s] %s", l->service,
+	    logged_name(l), l->peer, why);
 }
 
 static void

@@ -234,6 +234,7 @@ proof_check(const struct claim *c, void (*cb)(enum proof, void *), void *arg)
 	struct account *a;
 
 	if ((a = account_get(c->path)) == NULL) {
+		log_warn("%s: settings", c->path);
 		cb(PROOF_LATER, arg);
 		return;
 	}
