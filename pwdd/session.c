@@ -27,6 +27,9 @@ session_settings(const struct val *all)
 		log_set_level(settings_int(all, "PWD", "LogLevel"));
 }
 
+static void	vsay(struct session *, const char *, va_list)
+		    __attribute__((format(printf, 2, 0)));
+
 static void
 vsay(struct session *s, const char *fmt, va_list ap)
 {
