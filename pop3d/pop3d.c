@@ -67,6 +67,7 @@ main(int argc, char **argv)
 		.listen = front_listen,
 		.unlisten = front_unlisten,
 		.shared = front_shared,
+		.peer_down = front_peer_down,
 		.status = front_status,
 		.stop = pop_stop
 	};

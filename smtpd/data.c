@@ -160,16 +160,19 @@ committed(const struct ipc_pkt *pkt, void *arg)
 	uint64_t id = s->commit_id;
 
 	finished(s);
-	if (m == NULL)
-		smtp_reply(s, "451 4.3.0 the queue does not answer");
-	else if (m->code == 0) {
+	if (m != NULL && m->code == 0) {
 		s->errors = 0;
 		smtp_reply(s, "250 2.0.0 %" PRIu64
 		    " message accepted for delivery", id);
-	} else if (m->code == 1)
-		smtp_reply(s, "554 5.3.0 %s", m->text);
-	else
-		smtp_reply(s, "452 4.3.1 %s", m->text);
+	} else {
+		front_log(s->front, LOG_PROBLEM, "[%" PRIu64 "] not taken: %s",
+		    id, m == NULL ? "no answer" : m->text);
+		if (m == NULL)
+			smtp_reply(s, "451 4.3.0 the queue does not answer");
+		else
+			smtp_reply(s, "%s %s", m->code == 1 ? "554 5.3.0" :
+			    "452 4.3.1", m->text);
+	}
 	smtp_go_on(s);
 }
 
