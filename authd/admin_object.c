@@ -180,25 +180,6 @@ may_change_object(struct admin *a)
 
 /* --- delete --- */
 
-/* A single-mailbox account's other files; its mailbox went first. */
-static void
-remove_companions(const char *path)
-{
-	static const char *const ext[] = { "settings", "info" };
-	const char *dot = strrchr(path, '.');
-	struct buf name;
-	size_t i;
-
-	for (i = 0; i < sizeof(ext) / sizeof(ext[0]); i++) {
-		buf_init(&name, 0);
-		buf_add(&name, path, dot + 1 - path);
-		buf_puts(&name, ext[i]);
-		if (!name.failed)
-			remove_tree(name.p);
-		buf_free(&name);
-	}
-}
-
 static void
 name_removed(const struct ipc_pkt *pkt, void *arg)
 {
@@ -228,8 +209,6 @@ delete_quiet(const struct ipc_pkt *pkt, void *arg)
 		admin_fail(a, 501, "the account cannot be removed");
 		return;
 	}
-	if (account_is_single(a->path))
-		remove_companions(a->path);
 	ticket_drop_account(a->name);
 	if (rights_set(a->name, a->odomain, NULL) == -1)
 		log_warn("%s: Access.settings", a->odomain);
@@ -285,38 +264,30 @@ rename_one(const char *from, const char *to)
 	return ret;
 }
 
-static char *
-with_ext(const char *path, const char *ext)
-{
-	struct buf name;
-
-	buf_init(&name, 0);
-	buf_add(&name, path, strrchr(path, '.') + 1 - path);
-	buf_puts(&name, ext);
-	return buf_steal(&name);
-}
-
-/* Settings and info first: the mailbox's name is what makes an account. */
+/* Settings and the like first: the mailbox is what makes an account. */
 static int
-rename_companion(const char *from, const char *to, const char *ext)
+rename_companions(const char *from, const char *to)
 {
-	char *a = with_ext(from, ext), *b = with_ext(to, ext);
-	int ret = -1;
+	char *a, *b;
+	size_t n;
+	int ret = 0;
 
-	if (a != NULL && b != NULL)
-		ret = rename_one(a, b);
-	free(a);
-	free(b);
-	return ret == -1 && errno == ENOENT ? 0 : ret;
+	for (n = 0; ret == 0 && (a = companion(from, n)) != NULL; n++) {
+		if ((b = companion(to, n)) == NULL)
+			ret = -1;
+		else if (rename_one(a, b) == -1 && errno != ENOENT)
+			ret = -1;
+		free(a);
+		free(b);
+	}
+	return ret;
 }
 
 static int
 rename_files(const char *from, const char *to)
 {
 	account_forget(from);
-	if (account_is_single(from) &&
-	    (rename_companion(from, to, "settings") == -1 ||
-		rename_companion(from, to, "info") == -1))
+	if (rename_companions(from, to) == -1)
 		return -1;
 	if (rename_one(from, to) == -1)
 		return -1;

@@ -155,6 +155,11 @@ void	create_account(const char *name, const char *type,
 	    struct val *settings, create_cb *, void *arg);
 /* Puts an account's tree out of sight, durably: it is gone; files follow. */
 int	create_retire(const char *path);
+/*
+ * The n-th file beside a single-mailbox account's mailbox; free it.  NULL
+ * when there are no more, or none.
+ */
+char	*companion(const char *path, size_t n);
 
 /* --- first.c --- */
 

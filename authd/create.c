@@ -21,7 +21,7 @@ struct create {
 	char		*type;
 	struct val	*settings;
 	char		*path;		/* where it shall live */
-	char		*tmp;		/* path with .new */
+	char		*tmp;		/* path with .new, if a directory */
 	create_cb	*cb;
 	void		*arg;
 };
@@ -42,20 +42,6 @@ finish(struct create *c, int code, const char *text)
 static void
 unreserved(const struct ipc_pkt *pkt, void *arg)
 {
-}
-
-static void
-undo(struct create *c, int code, const char *text)
-{
-	struct msg_name_remove m = { .name = c->name };
-
-	if (c->tmp != NULL) {
-		account_forget(c->tmp);
-		remove_tree(c->tmp);
-	}
-	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
-	    IPC_TIMEOUT, unreserved, NULL);
-	finish(c, code, text);
 }
 
 /* --- the files --- */
@@ -118,65 +104,17 @@ out:
 	return dir;
 }
 
-/* An empty file that stored's processes may write, not replace. */
-static int
-make_file(int dirfd, const char *name)
-{
-	int fd, ret;
-
-	if (unlinkat(dirfd, name, 0) == -1 && errno != ENOENT)
-		return -1;
-	fd = file_open_beneath(dirfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	if (fd == -1)
-		return -1;
-	ret = give_to_mail(fd, 0660);
-	if (ret == 0)
-		ret = fsync(fd);
-	close(fd);
-	return ret;
-}
-
-/* john.mbox.new to john.info; anything that ends in .mbox.new. */
-static char *
-info_name(const char *last)
-{
-	const char *dot = strrchr(last, '.');
-	struct buf name;
-
-	while (dot > last && dot[-1] != '.')
-		dot--;
-	buf_init(&name, 0);
-	buf_add(&name, last, dot - last);
-	buf_puts(&name, "info");
-	return buf_steal(&name);
-}
-
-static int
-make_single(const char *path)
-{
-	const char *last;
-	char *info;
-	int fd, ret = -1;
-
-	if ((fd = path_parent(path, &last)) == -1)
-		return -1;
-	if ((info = info_name(last)) != NULL && make_file(fd, last) == 0)
-		ret = make_file(fd, info);
-	free(info);
-	close(fd);
-	return ret;
-}
-
+/*
+ * A single-mailbox account has no directory to rename: its mailbox, which
+ * stored makes last of all, is what makes it one.
+ */
 static int
 make_files(struct create *c)
 {
 	int dir, ret;
 
-	if (account_is_single(c->path)) {
-		if (make_single(c->tmp) == -1)
-			return -1;
-		return account_save(c->tmp, c->settings);
-	}
+	if (account_is_single(c->path))
+		return account_save(c->path, c->settings);
 	if ((dir = make_dir(c->tmp)) == -1)
 		return -1;
 	ret = account_save(c->tmp, c->settings);
@@ -188,25 +126,48 @@ make_files(struct create *c)
 static int
 commit(const char *tmp, const char *path)
 {
-	const char *from, *to;
+	const char *from;
 	int fd, dir, ret = -1;
 
+	if (account_is_single(path))
+		return sync_parent(path);
 	if ((fd = path_parent(tmp, &from)) == -1)
 		return -1;
-	to = strrchr(path, '/') + 1;
-	if (account_is_single(path)) {
-		ret = renameat(fd, from, fd, to);
-	} else {
-		dir = file_open_beneath(fd, from, O_RDONLY | O_DIRECTORY, 0);
-		if (dir != -1 && fsync(dir) == 0)
-			ret = renameat(fd, from, fd, to);
-		if (dir != -1)
-			close(dir);
-	}
-	if (ret == 0)
+	dir = file_open_beneath(fd, from, O_RDONLY | O_DIRECTORY, 0);
+	if (dir != -1 && fsync(dir) == 0 &&
+	    renameat(fd, from, fd, strrchr(path, '/') + 1) == 0)
 		ret = fsync(fd);
+	if (dir != -1)
+		close(dir);
 	close(fd);
 	return ret;
+}
+
+char *
+companion(const char *path, size_t n)
+{
+	static const char *const ext[] = { "settings", "info", "mbox.idx",
+		"mbox.dat" };
+	struct buf name;
+
+	if (!account_is_single(path) || n >= sizeof(ext) / sizeof(ext[0]))
+		return NULL;
+	buf_init(&name, 0);
+	buf_add(&name, path, strrchr(path, '.') + 1 - path);
+	buf_puts(&name, ext[n]);
+	return buf_steal(&name);
+}
+
+static void
+remove_companions(const char *path)
+{
+	char *name;
+	size_t n;
+
+	for (n = 0; (name = companion(path, n)) != NULL; n++) {
+		remove_tree(name);
+		free(name);
+	}
 }
 
 int
@@ -227,13 +188,30 @@ create_retire(const char *path)
 		ret = fsync(fd);
 	close(fd);
 	account_forget(path);
-	if (ret == 0)
+	if (ret == 0) {
 		remove_tree(gone.p);
+		remove_companions(path);
+	}
 	buf_free(&gone);
 	return ret;
 }
 
 /* --- the steps --- */
+
+static void
+undo(struct create *c, int code, const char *text)
+{
+	struct msg_name_remove m = { .name = c->name };
+
+	if (c->tmp != NULL) {
+		account_forget(c->tmp);
+		remove_tree(c->tmp);
+		remove_companions(c->tmp);
+	}
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
+	    IPC_TIMEOUT, unreserved, NULL);
+	finish(c, code, text);
+}
 
 static void
 published(const struct ipc_pkt *pkt, void *arg)
@@ -285,9 +263,10 @@ reserved(const struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	c->path = strdup(m->path);
-	if (c->path == NULL || strchr(c->path, '/') == NULL ||
-	    asprintf(&c->tmp, "%s.new", c->path) == -1) {
-		c->tmp = NULL;
+	if (c->path != NULL && strchr(c->path, '/') != NULL)
+		c->tmp = xasprintf("%s%s", c->path,
+		    account_is_single(c->path) ? "" : ".new");
+	if (c->tmp == NULL) {
 		undo(c, 2, "out of memory");
 		return;
 	}
