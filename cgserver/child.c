@@ -205,22 +205,29 @@ group_gone(const struct child *c)
 	return c->pid == 0 || (kill(-c->pid, 0) == -1 && errno == ESRCH);
 }
 
-/* Its group's number is kept until the last of the group is gone. */
+/*
+ * May one of the family start?  Not while another is being ended, or has left
+ * workers behind: a group's number is kept until the last of it is gone.
+ */
 static bool
-family_gone(void)
+family_settled(void)
 {
 	struct child *c;
-	bool gone = true;
+	bool settled = true;
 
 	for (c = children; c < children + nchildren; c++) {
 		if (!is_family(c->id))
 			continue;
-		if (c->state != CHILD_DOWN || !group_gone(c))
-			gone = false;
-		else
+		if (c->state == CHILD_STOPPING)
+			settled = false;
+		if (c->state != CHILD_DOWN)
+			continue;
+		if (group_gone(c))
 			c->pid = 0;
+		else
+			settled = false;
 	}
-	return gone;
+	return settled;
 }
 
 static void
@@ -247,7 +254,7 @@ timer_cb(int fd, short what, void *arg)
 	struct child *c = arg;
 
 	children_reap();
-	if (is_family(c->id) && c->pid != 0 && !family_gone()) {
+	if (is_family(c->id) && !family_settled()) {
 		evtimer_add(c->timer, &soon);
 		return;
 	}
@@ -268,8 +275,11 @@ family_end(void)
 	struct child *c;
 
 	for (c = children; c < children + nchildren; c++)
-		if (is_family(c->id))
+		if (is_family(c->id)) {
 			child_kill(c);
+			if (c->state != CHILD_DOWN)
+				c->state = CHILD_STOPPING;
+		}
 }
 
 static void

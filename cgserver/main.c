@@ -143,6 +143,7 @@ started(void)
 			log_warn("telling the parent");
 		close(parent);
 		parent = -1;
+		dup2(STDOUT_FILENO, STDERR_FILENO);
 	}
 }
 
@@ -156,11 +157,30 @@ give_up(const char *text)
 	exit(1);
 }
 
-/* The parent waits until the suite serves, or says why it does not. */
+/*
+ * The parent passes on what the child says on its standard error until the
+ * suite serves (a NUL byte) or cannot (the end).
+ */
+static void
+wait_for_child(int from)
+{
+	char text[512], *end;
+	ssize_t n;
+
+	while ((n = read(from, text, sizeof(text))) > 0) {
+		end = memchr(text, '\0', n);
+		if (write(STDERR_FILENO, text, end != NULL ? end - text : n) ==
+		    -1)
+			break;
+		if (end != NULL)
+			_exit(0);
+	}
+	_exit(1);
+}
+
 static void
 go_background(void)
 {
-	char ok = 1;
 	pid_t pid;
 	int p[2], null;
 
@@ -168,18 +188,17 @@ go_background(void)
 		give_up(strerror(errno));
 	if (pid > 0) {
 		close(p[1]);
-		if (read(p[0], &ok, 1) != 1)
-			ok = 1;
-		_exit(ok);
+		wait_for_child(p[0]);
 	}
 	close(p[0]);
 	parent = p[1];
 	setsid();
-	null = open("/dev/null", O_RDWR);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null != -1) {
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 	}
+	dup2(parent, STDERR_FILENO);
 }
 
 static void
