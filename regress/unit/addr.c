@@ -62,7 +62,7 @@ routes(void **state)
 	    "%", "a%", "%b", "!", "a!", "!b", "a b@c", "a@b c", "a@b@c",
 	    "\"a@b", "\"a\"b@c", "a@-b", "a@b..c", "a@[1.2.3]", "a@[]",
 	    "a\x01@b", "a@b\r\n", "<a@b", "a..b@c", ".a@b", "a.@b",
-	    "<<a@b>>", "a@b.", "\"\"" "x@y", "a@[IPv6:1::2::3]" };
+	    "<<a@b>>", "a@b.", "\"\"x@y", "a@[IPv6:1::2::3]" };
 	struct buf l, d;
 	size_t i;
 

@@ -40,6 +40,8 @@ static size_t		 to_lines;	/* data mode ends after so many */
 static bool		 pumped_out;
 static struct tls_ctx	*ctx;
 
+static void	note(const char *, ...) __attribute__((format(printf, 1, 2)));
+
 static void
 note(const char *fmt, ...)
 {
