@@ -323,28 +323,30 @@ address_of(struct buf *out, struct str body, const char *domain)
 }
 
 /*
- * From or Sender as it was; but an address without a domain gets one, when
- * the field is one such address.
+ * From or Sender as it was; but a single address without a domain gets one:
+ * "ann", or the <ann> at the end.
  */
 static void
 put_person(struct work *w, const char *name, struct str body)
 {
 	struct str whole = trim(body);
-	struct buf b;
+	const char *open = memrchr(whole.p, '<', whole.len);
+	const char *end = whole.p + whole.len;
+	struct buf b, *h = &w->f->header;
 
 	buf_init(&b, 0);
 	address_of(&b, body, w->by->domain);
+	buf_printf(h, "%s: ", name);
 	if (b.len > whole.len && strncmp(b.p, whole.p, whole.len) == 0)
-		buf_printf(&w->f->header, "%s: %s\n", name, b.p);
-	else if (whole.len > 1 && whole.p[whole.len - 1] == '>' && b.len > 0 &&
-	    memchr(whole.p, '@', whole.len) == NULL &&
-	    memchr(whole.p, ',', whole.len) == NULL &&
-	    memchr(whole.p, '<', whole.len) != NULL)
-		buf_printf(&w->f->header, "%s: %.*s@%s>\n", name,
-		    (int)whole.len - 1, whole.p, w->by->domain);
+		buf_add(h, b.p, b.len);
+	else if (open != NULL && end - open > 2 && end[-1] == '>' &&
+	    memchr(open, '@', end - open) == NULL && b.p != NULL &&
+	    strncmp(b.p, open + 1, end - open - 2) == 0)
+		buf_printf(h, "%.*s@%s>", (int)whole.len - 1, whole.p,
+		    w->by->domain);
 	else
-		buf_printf(&w->f->header, "%s: %.*s\n", name, (int)whole.len,
-		    whole.p);
+		buf_add(h, whole.p, whole.len);
+	buf_putc(h, '\n');
 	buf_free(&b);
 }
 
