@@ -21,7 +21,8 @@ void	quit(int status, const char *, ...)
 	    __attribute__((noreturn, format(printf, 2, 3)));
 
 int	mail_main(int argc, char **argv);
-int	sendmail_main(int argc, char **argv);
+/* mode: what it does unless -b says otherwise: m or p. */
+int	sendmail_main(int argc, char **argv, char mode);
 int	mailq_main(void);
 
 /* --- draft.c: a message on its way into Submitted/ --- */

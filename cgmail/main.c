@@ -96,8 +96,8 @@ main(int argc, char *argv[])
 	progname = slash == NULL ? argv[0] : slash + 1;
 	umask(077);
 	if (strcmp(progname, "mailq") == 0)
-		return mailq_main();
+		return sendmail_main(argc, argv, 'p');
 	if (strcmp(progname, "mail") == 0 || strcmp(progname, "mailx") == 0)
 		return mail_main(argc, argv);
-	return sendmail_main(argc, argv);
+	return sendmail_main(argc, argv, 'm');
 }

@@ -208,9 +208,9 @@ send_message(struct opts *o, char **argv)
 }
 
 int
-sendmail_main(int argc, char **argv)
+sendmail_main(int argc, char **argv, char mode)
 {
-	struct opts o = { .mode = 'm' };
+	struct opts o = { .mode = mode };
 	int i = 1;
 
 	while (i < argc && argv[i][0] == '-' && argv[i][1] != '\0') {

@@ -11,6 +11,7 @@
 
 #include "addr.h"
 #include "cgmail.h"
+#include "qfile.h"
 #include "subfile.h"
 
 enum { MAXRCPTS = 1000 };
@@ -18,6 +19,8 @@ enum { MAXRCPTS = 1000 };
 struct smtp {
 	struct draft	 d;
 	char		*from, *envid, *ret, *notify;
+	size_t		 notified;	/* recipients with a NOTIFY */
+	bool		 mixed;		/* and they differ */
 	bool		 mail;		/* MAIL was accepted */
 	bool		 quit;
 };
@@ -38,7 +41,8 @@ reset(struct smtp *s)
 	free(s->ret);
 	free(s->notify);
 	s->from = s->envid = s->ret = s->notify = NULL;
-	s->mail = false;
+	s->notified = 0;
+	s->mixed = s->mail = false;
 }
 
 /* The next NAME=value behind a path; false at the end. */
@@ -60,6 +64,32 @@ keep(char **where, struct str value)
 	*where = str_dup(value);
 }
 
+/* ENVID's xtext, as a field has it. */
+static void
+keep_envid(struct smtp *s, struct str value)
+{
+	struct buf b;
+
+	buf_init(&b, 200);
+	if (xtext_decode(&b, value) && b.len > 0) {
+		free(s->envid);
+		s->envid = buf_steal(&b);
+	}
+	buf_free(&b);
+}
+
+/* One NOTIFY holds for all: where they differ, none does. */
+static void
+keep_notify(struct smtp *s, struct str value)
+{
+	if (subfile_notify(value) == 0)
+		return;
+	if (s->notify != NULL && !str_caseeq(value, s->notify))
+		s->mixed = true;
+	keep(&s->notify, value);
+	s->notified++;
+}
+
 static void
 cmd_mail(struct smtp *s, struct cur *c)
 {
@@ -77,7 +107,7 @@ cmd_mail(struct smtp *s, struct cur *c)
 	}
 	while (param(c, &name, &value))
 		if (str_caseeq(name, "ENVID"))
-			keep(&s->envid, value);
+			keep_envid(s, value);
 		else if (str_caseeq(name, "RET"))
 			keep(&s->ret, value);
 	s->from = strdup(path.p == NULL ? "" : path.p);
@@ -111,8 +141,8 @@ cmd_rcpt(struct smtp *s, struct cur *c)
 	}
 	buf_free(&path);
 	while (param(c, &name, &value))
-		if (str_caseeq(name, "NOTIFY") && subfile_notify(value) != 0)
-			keep(&s->notify, value);
+		if (str_caseeq(name, "NOTIFY"))
+			keep_notify(s, value);
 	reply("250 2.1.5 Recipient noted");
 }
 
@@ -157,7 +187,8 @@ cmd_data(struct smtp *s, struct cur *c)
 	s->d.envid = s->envid;
 	s->d.ret = s->ret != NULL && subfile_ret(str_make(s->ret)) != 0 ?
 	    s->ret : NULL;
-	s->d.notify = s->notify;
+	if (!s->mixed && s->notified == s->d.nrcpts)
+		s->d.notify = s->notify;
 	if (!read_data(s)) {
 		s->quit = true;
 		reset(s);
