@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""cgctl: exit statuses, quoting, standard input, log and queue; then the life
+of a server of its own: start, status, restart, stop."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+DOMAIN = os.environ["CG_DOMAIN"]
+PATIENCE = 120
+
+
+def cgctl(*args, code=0, feed="", conf=None):
+    p = subprocess.run(["cgctl", *(["-f", conf] if conf else []), *args],
+                       input=feed, text=True, capture_output=True,
+                       timeout=PATIENCE)
+    assert p.returncode == code, \
+        f"{args}: {p.returncode}: {p.stdout[-500:]}{p.stderr[-500:]}"
+    if code:
+        assert p.stderr or args[0] in ("status",), args
+    return p.stdout if code == 0 else p.stdout + p.stderr
+
+
+def commands():
+    assert cgctl("MainDomainName") == DOMAIN + "\n"
+    assert cgctl("ListDomains") == f'(\n  "{DOMAIN}"\n)\n'
+    cgctl("CreateAccount", "jo", '{Password = "a \\"b\\" c"; RealName=J;}')
+    cgctl("VerifyAccountPassword", "jo", "PASSWORD", 'a "b" c')
+    cgctl("CreateAccount", "jo", code=1)
+    cgctl("SetAccountPassword", "jo", "To", "-", feed="from stdin\n")
+    cgctl("VerifyAccountPassword", "jo", "PASSWORD", "from stdin")
+    cgctl("SetRouterTable", "-", feed="<a> = jo\n; note\nb.org = jo.local\n")
+    assert cgctl("GetRouterTable") == "<a> = jo\n; note\nb.org = jo.local\n"
+    assert cgctl("route", "x@b.org") == "(\n  LOCAL,\n  jo,\n  x\n)\n"
+    cgctl("UpdateAccountSettings", "jo", "{\n  RealName = \"Jo X\";\n}")
+    assert 'RealName = "Jo X";' in cgctl("GetAccountSettings", "jo")
+    assert "unknown user" in cgctl("Route", "nobody", code=1)
+    assert "not available" in cgctl("ListGroups", code=1)
+
+
+def usage():
+    cgctl("Frobnicate", code=2)
+    cgctl("CreateAccount", code=2)
+    cgctl("RenameAccount", "a", "b", code=2)
+    cgctl("status", "x", code=2)
+    cgctl("log", "-l", "9", code=2)
+    p = subprocess.run(["cgctl"], text=True, capture_output=True)
+    assert p.returncode == 2 and "usage:" in p.stderr
+    p = subprocess.run(["cgctl", "-x"], text=True, capture_output=True)
+    assert p.returncode == 2
+    assert "CreateAccount accountName" in cgctl("help")
+    assert "makes an account" in cgctl("help", "cracnt")
+    cgctl("help", "Frobnicate", code=1)
+    cgctl("status", conf="/nonexistent.conf", code=1)
+
+
+def shows():
+    text = cgctl("status")
+    assert "all is well" in text and re.search(
+        r"^routerd-0 +ready +\d+ +\S+ +0$", text, re.M), text
+    assert cgctl("queue") == "the queue is empty\n"
+    assert "sandbox proved" in cgctl("log")
+    only = cgctl("log", "-l", "2", "router").splitlines()
+    assert only and all("ROUTER" in line.upper() for line in only), only
+    p = subprocess.Popen(["cgctl", "log", "-f", "domain"], text=True,
+                         stdout=subprocess.PIPE)
+    cgctl("CreateDomain", "followed.example")
+    while "followed.example" not in p.stdout.readline():
+        pass
+    p.terminate()
+    p.wait()
+
+
+def life():
+    top = tempfile.mkdtemp(prefix="cgctl-")
+    try:
+        os.chmod(top, 0o755)
+        text = pathlib.Path(os.environ["CG_CONF"]).read_text()
+        text = re.sub(r"(?m)^base .*", f"base {top}/base", text)
+        text = re.sub(r"(?m)^tls .*", f"tls {top}/key.pem {top}/cert.pem",
+                      text)
+        text = re.sub(r"(?m)^password-key .*", f"password-key {top}/key",
+                      text)
+        conf = top + "/cgserver.conf"
+        pathlib.Path(conf).write_text(text)
+        assert "not running" in cgctl("status", conf=conf, code=1)
+        assert cgctl("stop", conf=conf) == "is not running\n"
+        cgctl("ListDomains", conf=conf, code=1)
+        try:
+            live(conf, top)
+        finally:
+            cgctl("stop", conf=conf)
+        assert not pathlib.Path(top, "base/ProcessID").exists()
+        assert "not running" in cgctl("status", conf=conf, code=1)
+    finally:
+        shutil.rmtree(top)
+
+
+def live(conf, top):
+    pid = re.search(r"started, process (\d+)", cgctl("start", conf=conf))[1]
+    assert f"runs already, process {pid}" in cgctl("start", conf=conf)
+    cgctl("status", conf=conf)
+    cgctl("CreateAccount", "ann", conf=conf)
+    new = re.search(r"started, process (\d+)", cgctl("restart", conf=conf))
+    assert new and new[1] != pid
+    assert not pathlib.Path("/proc", pid).exists()
+    assert "ann = macnt" in cgctl("ListAccounts", conf=conf)
+    cgctl("Shutdown", conf=conf)
+
+
+for test in (commands, usage, shows, life):
+    test()
