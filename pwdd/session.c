@@ -23,8 +23,6 @@ session_settings(const struct val *all)
 {
 	timeout_seconds = settings_int(all, "PWD", "InputTimeout");
 	max_errors = settings_int(all, "PWD", "MaxErrors");
-	if (!dict_bool(proc_conf()->conf, "LogAll", false))
-		log_set_level(settings_int(all, "PWD", "LogLevel"));
 }
 
 static void	vsay(struct session *, const char *, va_list)

@@ -20,6 +20,7 @@
 struct val	*merged;
 static struct val *files;		/* module to dictionary */
 static struct val *wanted;		/* listeners told last */
+static struct buf told;			/* settings told last, as text */
 
 static const char default_table[] =
     "<root> = postmaster\n"
@@ -384,13 +385,13 @@ unknown_mode(const char *text)
 	return UNKNOWN_REJECT;
 }
 
+/* The domain's own value, or what is the default of all. */
 static const char *
-domain_text(const struct domain *d, const char *name)
+domain_text(const struct domain *d, const char *name, const char *dflt)
 {
 	const char *v = dict_str(d->settings, name, "default");
 
-	return strcasecmp(v, "default") == 0 ?
-	    settings_text(merged, "Domain", name) : v;
+	return strcasecmp(v, "default") == 0 ? dflt : v;
 }
 
 static void
@@ -400,17 +401,23 @@ apply_domains(void)
 		"AccessToUnknown" };
 	static const char *const to[] = { "MailRerouteAddress",
 		"AccessRerouteAddress" };
+	int64_t limit = settings_int(merged, "Domain", "AccountsLimit");
+	const char *dmode, *dto;
 	struct domain *d;
 	int i;
 
 	for (d = names.first; d != NULL; d = d->next)
-		for (i = 0; i < 2; i++) {
-			d->unknown[i] = unknown_mode(domain_text(d, mode[i]));
+		d->limit = dict_int(d->settings, "AccountsLimit", limit);
+	for (i = 0; i < 2; i++) {
+		dmode = settings_text(merged, "Domain", mode[i]);
+		dto = settings_text(merged, "Domain", to[i]);
+		for (d = names.first; d != NULL; d = d->next) {
+			d->unknown[i] = unknown_mode(domain_text(d, mode[i],
+			    dmode));
 			free(d->reroute[i]);
-			d->reroute[i] = xstrdup(domain_text(d, to[i]));
-			d->limit = dict_int(d->settings, "AccountsLimit",
-			    settings_int(merged, "Domain", "AccountsLimit"));
+			d->reroute[i] = xstrdup(domain_text(d, to[i], dto));
 		}
+	}
 }
 
 static void
@@ -441,18 +448,34 @@ apply_router(void)
 }
 
 static void
-send_fd(enum ipc_type type, const void *msg, const struct val *v)
+send_text(enum ipc_type type, const void *msg, const struct buf *text)
 {
-	struct buf b;
-	int fd;
+	int fd = file_memfd(ipc_name(type), text->p, text->len);
 
-	buf_init(&b, 0);
-	if (!val_write(&b, v, false) ||
-	    (fd = file_memfd(ipc_name(type), b.p, b.len)) == -1)
+	if (fd == -1)
 		log_warn("%s", ipc_name(type));
 	else
 		ipc_send(proc_control(), type, 0, msg, fd);
-	buf_free(&b);
+}
+
+/* To everybody, by cgserver; what is as before is not sent again. */
+static void
+tell_settings(void)
+{
+	static uint32_t generation;
+	struct msg_ctl_settings m;
+	struct buf text;
+
+	buf_init(&text, 0);
+	if (!val_write(&text, merged, false) ||
+	    (text.len == told.len && memcmp(text.p, told.p, text.len) == 0)) {
+		buf_free(&text);
+		return;
+	}
+	m = (struct msg_ctl_settings){ .generation = ++generation };
+	send_text(IPC_CTL_SETTINGS, &m, &text);
+	buf_free(&told);
+	told = text;
 }
 
 /* Ports = ({PortNumber=25;}, ...) of each module that listens. */
@@ -473,13 +496,29 @@ listeners(void)
 	return want;
 }
 
+static void
+tell_wanted(void)
+{
+	struct msg_ctl_want m = { 0 };
+	struct val *want = listeners();
+	struct buf text;
+
+	buf_init(&text, 0);
+	if (same(want, wanted) || !val_write(&text, want, false)) {
+		val_free(want);
+		buf_free(&text);
+		return;
+	}
+	val_free(wanted);
+	wanted = want;
+	send_text(IPC_CTL_WANT, &m, &text);
+	buf_free(&text);
+}
+
 void
 config_apply(void)
 {
-	static uint32_t generation;
-	struct msg_ctl_settings m = { .generation = ++generation };
-	struct msg_ctl_want w = { 0 };
-	struct val *want, *aliases;
+	struct val *aliases;
 
 	merge();
 	aliases = config_aliases();
@@ -488,13 +527,6 @@ config_apply(void)
 	apply_domains();
 	apply_router();
 	own_apply();
-	send_fd(IPC_CTL_SETTINGS, &m, merged);
-	want = listeners();
-	if (same(want, wanted)) {
-		val_free(want);
-		return;
-	}
-	val_free(wanted);
-	wanted = want;
-	send_fd(IPC_CTL_WANT, &w, wanted);
+	tell_settings();
+	tell_wanted();
 }
