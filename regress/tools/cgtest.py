@@ -83,13 +83,17 @@ class Suite:
         self.process = subprocess.Popen(
             [TOP / "regress/tools/with-suite", "-c", self.conffile.name,
              "bash", "-c",
-             f"env >&{w}; exec {w}>&-; read x <&{end_r}; exit 0"],
+             f"{{ env; echo .; }} >&{w}; read x <&{end_r}; exit 0"],
             pass_fds=(w, end_r), env=env)
         os.close(w)
         os.close(end_r)
+        # Up to the dot: with-suite itself keeps the pipe open, too.
         with os.fdopen(r) as f:
-            self.env = dict(line.rstrip("\n").split("=", 1)
-                            for line in f if "=" in line)
+            text = ""
+            while not text.endswith("\n.\n") and (line := f.readline()):
+                text += line
+        self.env = dict(line.split("=", 1) for line in text.split("\n")
+                        if "=" in line)
         if "CG_BASE" not in self.env:
             raise AssertionError("the suite did not start")
         self.base = self.env["CG_BASE"]
