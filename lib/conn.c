@@ -421,8 +421,10 @@ on_timer(int fd, short what, void *arg)
 	if (c->timeout == 0)
 		return;
 	idle = conn_now() - c->last;
-	if (c->paused && c->mode <= MODE_DATA)
-		idle = 0;	/* we keep the client waiting, not it us */
+	/* Paused, we keep the client waiting, unless it does not read. */
+	if (c->paused && c->mode <= MODE_DATA &&
+	    evbuffer_get_length(c->out) == 0)
+		idle = 0;
 	if (idle < c->timeout) {
 		set_timer(c, c->timeout - (int)idle);
 		return;
@@ -518,8 +520,9 @@ conn_lines(struct conn *c, size_t maxline)
 void
 conn_data(struct conn *c)
 {
-	if (c->mode == MODE_LINES)
-		c->mode = MODE_DATA;
+	if (c->mode != MODE_LINES)
+		return;
+	c->mode = MODE_DATA;
 	c->fresh = true;
 	conn_schedule(c);
 }

@@ -574,6 +574,7 @@ static void
 timeouts(void **state)
 {
 	struct timeval tv = { .tv_sec = 2, .tv_usec = 500000 };
+	char *big = calloc(1, BIG);
 
 	start();
 	conn_timeout(conn, 300);
@@ -586,6 +587,12 @@ timeouts(void **state)
 	event_base_loopexit(base, &tv);
 	event_base_dispatch(base);
 	expect("");
+	/* A client that does not read is not waited for in a pause either. */
+	conn_write(conn, big, BIG);
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+	assert_int_equal(strncmp(seen, "TIMEOUT ", 8), 0);
+	free(big);
 	stop();
 }
 
