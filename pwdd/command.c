@@ -25,8 +25,7 @@ tell(struct session *s, unsigned code, const char *text, const char *data)
 
 	buf_init(&out, ANSWER_MAX);
 	cli_answer(&out, s->inl, code, text, data);
-	if (code >= 300)
-		s->errors++;
+	/* An owner's "no" is no error of the session: scripts ask a lot. */
 	if (out.failed)
 		say_error(s, "501 out of memory");
 	else {
