@@ -119,7 +119,7 @@ const struct setting settings_table[] = {
 	    "how often Submitted/ is looked at besides being watched"),
 
 	LEVEL("LOCAL", "LogLevel", "3", "local delivery"),
-	NUM("LOCAL", "Processors", "2", 1, 64, "threads that deliver"),
+	NUM("LOCAL", "Processors", "16", 1, 64, "threads that deliver"),
 	TIME("LOCAL", "KeepFull", "1d", 0, 365 * DAY,
 	    "how long mail for a full account is kept"),
 	NUM("LOCAL", "FullPercent", "100", 1, 100,

@@ -1,0 +1,391 @@
+/*
+ * Accounts and their open mailboxes, above the formats: in delivery and in an
+ * account's worker.  Reaches nothing outside the account's directory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "buf.h"
+#include "file.h"
+#include "log.h"
+#include "name.h"
+
+static const struct box_format *const formats[] = { &format_mbox };
+
+/* john.mbox has john.info beside it. */
+static char *
+info_name(const char *single)
+{
+	const char *dot;
+
+	if (single == NULL)
+		return strdup("account.info");
+	dot = strrchr(single, '.');
+	return xasprintf("%.*s.info",
+	    dot != NULL ? (int)(dot - single) : (int)strlen(single), single);
+}
+
+struct acct *
+acct_new(int dirfd, const char *single, bool worker)
+{
+	struct acct *a = xcalloc(1, sizeof(*a));
+	char *info = info_name(single);
+
+	a->dirfd = dirfd;
+	a->worker = worker;
+	if (single != NULL)
+		a->single = xstrdup(single);
+	if (info == NULL || !info_init(&a->info, dirfd, info))
+		panic("out of memory");
+	free(info);
+	return a;
+}
+
+static void
+box_free(struct box *b)
+{
+	free(b->name);
+	free(b->file);
+	free(b);
+}
+
+static void
+box_shut(struct box *b)
+{
+	struct box **p;
+
+	b->fmt->close(b);
+	for (p = &b->acct->boxes; *p != b; p = &(*p)->next)
+		;
+	*p = b->next;
+	box_free(b);
+}
+
+void
+acct_free(struct acct *a)
+{
+	if (a == NULL)
+		return;
+	while (a->boxes != NULL)
+		box_shut(a->boxes);
+	info_free(&a->info);
+	close(a->dirfd);
+	free(a->single);
+	free(a);
+}
+
+/* The file of a mailbox, by trying each format's. */
+static const struct box_format *
+find_format(struct acct *a, const char *path, char **file)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		*file = xasprintf("%s%s", path, formats[i]->ext);
+		if (faccessat(a->dirfd, *file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return formats[i];
+		free(*file);
+		*file = NULL;
+	}
+	return NULL;
+}
+
+static int
+find_file(struct box *b)
+{
+	struct acct *a = b->acct;
+	struct buf path;
+
+	if (a->single != NULL) {
+		if (strcmp(b->name, "INBOX") != 0) {
+			errno = ENOENT;
+			return -1;
+		}
+		b->file = xstrdup(a->single);
+		b->fmt = &format_mbox;
+		return 0;
+	}
+	buf_init(&path, 0);
+	if (!name_path(&path, b->name)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	b->fmt = find_format(a, path.p, &b->file);
+	if (b->fmt == NULL && strcmp(b->name, "INBOX") == 0) {
+		b->file = xasprintf("%s.mbox", path.p);
+		b->fmt = &format_mbox;
+	}
+	buf_free(&path);
+	if (b->fmt != NULL)
+		return 0;
+	errno = ENOENT;
+	return -1;
+}
+
+static struct box *
+find_open(struct acct *a, const char *name)
+{
+	struct box *b;
+
+	for (b = a->boxes; b != NULL; b = b->next)
+		if (strcmp(b->name, name) == 0)
+			return b;
+	return NULL;
+}
+
+/* After a failed sync nothing that is held is believed: from scratch. */
+static int
+reopen(struct box *b)
+{
+	b->fmt->close(b);
+	b->bad = false;
+	b->uidbound = 0;
+	b->revision++;
+	if (b->fmt->open(b) == 0)
+		return 0;
+	b->bad = true;
+	return -1;
+}
+
+/* Somebody else replaced or cut the file: it is another mailbox now. */
+static int
+believe(struct box *b)
+{
+	if (!b->bad && b->fmt->changed(b))
+		b->bad = true;
+	return b->bad ? reopen(b) : 0;
+}
+
+struct box *
+box_open(struct acct *a, const char *name)
+{
+	struct box *b;
+	int saved;
+
+	name = name_canon(name);
+	if (!name_valid(name)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if ((b = find_open(a, name)) != NULL) {
+		if (b->bad && reopen(b) == -1)
+			return NULL;
+		b->refs++;
+		return b;
+	}
+	b = xcalloc(1, sizeof(*b));
+	b->acct = a;
+	b->fd = -1;
+	b->idx.fd = -1;
+	b->name = xstrdup(name);
+	b->refs = 1;
+	if (find_file(b) == -1 || b->fmt->open(b) == -1) {
+		saved = errno;
+		box_free(b);
+		errno = saved;
+		return NULL;
+	}
+	b->next = a->boxes;
+	a->boxes = b;
+	return b;
+}
+
+int
+box_why(const char **esc, const char **text)
+{
+	switch (errno) {
+	case ENOENT:
+	case EINVAL:
+		*esc = "5.1.1";
+		*text = "no such mailbox";
+		return 1;
+	case ENOSPC:
+	case EDQUOT:
+		*esc = "4.3.1";
+		*text = "no room to store the message";
+		return 2;
+	default:
+		*esc = "4.3.0";
+		*text = "the mailbox cannot be opened now";
+		return 2;
+	}
+}
+
+void
+box_close(struct box *b)
+{
+	if (--b->refs == 0)
+		box_shut(b);
+}
+
+int
+acct_init(struct acct *a)
+{
+	struct box_info bi = { (uint32_t)time(NULL), 1 + INFO_UIDBLOCK,
+		1 + INFO_MODBLOCK };
+	struct box *b;
+
+	if (info_put(&a->info, "INBOX", &bi) == -1)
+		return -1;
+	if ((b = box_open(a, "INBOX")) == NULL)
+		return -1;
+	/* Nothing was used yet of what was just reserved. */
+	if (b->size == 0) {
+		b->idx.head->uidnext = 1;
+		b->idx.head->modseq = 1;
+	}
+	box_close(b);
+	return fsync(a->dirfd);
+}
+
+/* Looks at account.info; a mailbox that it does not know is put there. */
+static int
+info_look(struct box *b)
+{
+	struct idx_head *h = b->idx.head;
+	struct box_info bi;
+
+	if (b->uidbound != 0)
+		return 0;
+	if (!info_get(&b->acct->info, b->name, &bi)) {
+		bi.uidvalidity = h->uidvalidity != 0 ? h->uidvalidity
+						     : (uint32_t)time(NULL);
+		bi.uidnext = h->uidnext != 0 ? h->uidnext : 1;
+		bi.modseq = h->modseq != 0 ? h->modseq : 1;
+	}
+	b->uidbound = bi.uidnext;
+	b->modbound = bi.modseq;
+	h->uidvalidity = bi.uidvalidity;
+	return 0;
+}
+
+int
+box_recover(struct box *b, uint32_t last)
+{
+	struct idx_head *h = b->idx.head;
+
+	h->uidnext = h->modseq = 0;
+	if (info_look(b) == -1)
+		return -1;
+	h->uidnext = b->uidbound;
+	h->modseq = b->modbound;
+	if (last >= h->uidnext)
+		h->uidnext = last + 1;
+	return 0;
+}
+
+int
+box_reserve(struct box *b, uint32_t n)
+{
+	struct idx_head *h = b->idx.head;
+	struct box_info bi;
+
+	if (info_look(b) == -1)
+		return -1;
+	if (h->uidnext + (uint64_t)n <= b->uidbound &&
+	    h->modseq + n <= b->modbound)
+		return 0;
+	if (h->uidnext + (uint64_t)n + INFO_UIDBLOCK >= UINT32_MAX) {
+		errno = EOVERFLOW;
+		return -1;
+	}
+	bi.uidvalidity = h->uidvalidity;
+	bi.uidnext = h->uidnext + n + INFO_UIDBLOCK - 1;
+	bi.modseq = h->modseq + n + INFO_MODBLOCK;
+	if (info_put(&b->acct->info, b->name, &bi) == -1)
+		return -1;
+	b->uidbound = bi.uidnext;
+	b->modbound = bi.modseq;
+	return 0;
+}
+
+uint64_t
+box_modseq(struct box *b)
+{
+	if (box_reserve(b, 1) == -1)
+		log_warn("%s: no modseq", b->file);
+	return b->idx.head->modseq++;
+}
+
+void
+box_deliver(struct box *b, struct delivery *d, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		d[i].code = 2;
+		d[i].esc = "4.3.0";
+		d[i].text = "the mailbox cannot be written now";
+		d[i].settled = false;
+	}
+	if (believe(b) == -1)
+		return;
+	b->fmt->deliver(b, d, n);
+}
+
+int
+box_refresh(struct box *b)
+{
+	if (believe(b) == -1)
+		return -1;
+	return b->fmt->refresh(b);
+}
+
+uint32_t
+box_count(const struct box *b)
+{
+	return b->idx.head->count;
+}
+
+struct rec *
+box_rec(const struct box *b, uint32_t i)
+{
+	return idx_rec(&b->idx, i);
+}
+
+struct rec *
+box_find(const struct box *b, uint32_t uid)
+{
+	return b->bad ? NULL : idx_find(&b->idx, uid);
+}
+
+ssize_t
+box_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
+{
+	if (off >= r->size)
+		return 0;
+	if (n > r->size - off)
+		n = r->size - off;
+	return b->fmt->read(b, r, off, p, n);
+}
+
+int
+box_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
+{
+	uint32_t now = (r->flags | set) & ~clear;
+
+	return now == r->flags ? 0 : b->fmt->flags(b, r, set, clear);
+}
+
+int
+box_expunge(struct box *b, const uint32_t *uids, size_t n)
+{
+	if (n == 0)
+		return 0;
+	if (box_refresh(b) == -1)
+		return -1;
+	b->revision++;
+	return b->fmt->expunge(b, uids, n);
+}
+
+void
+box_tidy(struct box *b)
+{
+	if (!b->bad)
+		b->fmt->tidy(b);
+}

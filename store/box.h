@@ -1,0 +1,130 @@
+/*
+ * Mailboxes, whatever their format: what delivery and workers are written
+ * against.  An account is held by one process at a time (ARCHITECTURE 5), so
+ * nothing here locks.  All calls block on the disk.
+ */
+#ifndef CG_STORE_BOX_H
+#define CG_STORE_BOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "from.h"
+#include "index.h"
+#include "info.h"
+
+struct box;
+
+/* A message to append: what DELIVER says, and what came of it. */
+struct delivery {
+	uint64_t	 id;
+	uint32_t	 rcpt;
+	const char	*sender;
+	const char	*header;	/* whole lines, or "" */
+	int		 fd;		/* not closed here */
+	uint64_t	 offset, size;
+	int64_t		 time;
+	/* out */
+	int		 code;		/* 0 delivered, 1 failed, 2 later */
+	const char	*esc;
+	const char	*text;		/* constant */
+	uint32_t	 uid;
+	bool		 settled;	/* used inside */
+};
+
+enum { DELIVER_BATCH = 64 };
+
+struct box_format {
+	const char	*ext;		/* ".mbox" */
+	int	(*open)(struct box *);
+	void	(*close)(struct box *);
+	/* Is the file another one now, or cut?  Growth is only noted. */
+	bool	(*changed)(struct box *);
+	void	(*deliver)(struct box *, struct delivery *, size_t);
+	int	(*refresh)(struct box *);
+	ssize_t	(*read)(struct box *, const struct rec *, uint64_t, void *,
+		    size_t);
+	int	(*flags)(struct box *, struct rec *, uint32_t set,
+		    uint32_t clear);
+	int	(*expunge)(struct box *, const uint32_t *, size_t);
+	void	(*tidy)(struct box *);
+};
+
+struct acct {
+	int		 dirfd;
+	char		*single;	/* "john.mbox", or NULL */
+	bool		 worker;	/* may map indexes */
+	struct info	 info;
+	struct box	*boxes;
+};
+
+struct box {
+	struct acct	*acct;
+	struct box	*next;
+	unsigned	 refs;
+	char		*name;		/* INBOX, lists/info */
+	char		*file;		/* INBOX.mbox */
+	const struct box_format *fmt;
+	int		 fd;
+	bool		 bad;		/* reopen before it is used again */
+	bool		 fresh;		/* its directory is not synced yet */
+	bool		 checked;	/* the records were looked at */
+	bool		 rewrite;	/* a line of foreign width has news */
+	uint64_t	 ino;
+	uint64_t	 size;
+	struct idx	 idx;
+	uint32_t	 uidbound;	/* 0: account.info not looked at */
+	uint64_t	 modbound;
+	uint64_t	 revision;	/* counts changes, for its sessions */
+};
+
+/* Takes the directory's fd.  single: a mailbox file in it, or NULL. */
+struct acct	*acct_new(int dirfd, const char *single, bool worker);
+/* An orderly release: marks are left that spare the next one's checks. */
+void		 acct_free(struct acct *);
+/* Makes INBOX and account.info in a new account, durably. */
+int		 acct_init(struct acct *);
+
+/*
+ * The mailbox of that name ("" is INBOX, made if it is not there), opened or
+ * one more reference.  NULL and errno: ENOENT no such mailbox, EINVAL no such
+ * name, EPERM something planted; EIO and the like: later.
+ */
+struct box	*box_open(struct acct *, const char *name);
+/* What a box_open() that failed means for a delivery, by errno: a code. */
+int		 box_why(const char **esc, const char **text);
+/* The last reference closes it, in order. */
+void		 box_close(struct box *);
+
+/* Appends all, one sync; each gets its own result.  At most DELIVER_BATCH. */
+void		 box_deliver(struct box *, struct delivery *, size_t);
+
+/* For workers only. */
+/* Brings the index up to the file. */
+int		 box_refresh(struct box *);
+uint32_t	 box_count(const struct box *);
+struct rec	*box_rec(const struct box *, uint32_t);
+struct rec	*box_find(const struct box *, uint32_t uid);
+/* Bytes of the message as they are on disk; less only at its end. */
+ssize_t		 box_read(struct box *, const struct rec *, uint64_t off,
+		    void *, size_t);
+int		 box_flags(struct box *, struct rec *, uint32_t set,
+		    uint32_t clear);
+/* UIDs in order.  Durable when it returns 0. */
+int		 box_expunge(struct box *, const uint32_t *, size_t);
+/* Does what pays off when nobody waits: compacts, rewrites. */
+void		 box_tidy(struct box *);
+
+/*
+ * For formats.  The next UID of a mailbox that nobody released in order: last
+ * is the last one found in it, 0 if unknown.
+ */
+int		 box_recover(struct box *, uint32_t last);
+/* Reserves so that n more UIDs may be used. */
+int		 box_reserve(struct box *, uint32_t n);
+uint64_t	 box_modseq(struct box *);
+
+extern const struct box_format	format_mbox;
+#endif

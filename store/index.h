@@ -1,0 +1,135 @@
+/*
+ * The index beside a mailbox: A.mbox.idx.  A head, a ring of slots that makes
+ * delivery exactly-once, and one fixed record a message.  It may be deleted
+ * at any time; only the slots cannot be made again, and they matter only
+ * until queued has heard the results.
+ *
+ * Delivery reads head and slots and writes them by pwrite; it never looks at
+ * the records, and never maps a file that a user's worker could truncate
+ * under it.  The worker maps all of it.
+ */
+#ifndef CG_STORE_INDEX_H
+#define CG_STORE_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	IDX_SLOTS = 128,
+	IDX_SLOTOFF = 4096,
+	IDX_RECOFF = 16384,
+	IDX_VERSION = 1
+};
+
+enum {
+	IDX_CLEAN_TAIL = 1,	/* size and uidnext are exact */
+	IDX_CLEAN_FLAGS = 2	/* the records' flags are the file's */
+};
+
+struct idx_head {
+	char		magic[8];
+	uint32_t	version;
+	uint32_t	recsize;
+	uint64_t	ino;		/* of the mailbox that it belongs to */
+	uint64_t	generation;	/* its cache's as well */
+	uint32_t	uidvalidity;
+	uint32_t	uidnext;
+	uint64_t	modseq;
+	uint64_t	size;		/* of the mailbox, when clean */
+	int64_t		boot;		/* when this machine started */
+	uint64_t	end;		/* the mailbox is indexed up to here */
+	uint64_t	wire;		/* octets of all messages, as sent */
+	uint64_t	garbage;	/* bytes of expunged messages */
+	uint64_t	junk;		/* bytes that belong to no message */
+	uint32_t	count;
+	uint32_t	clean;
+	uint32_t	unused;
+	uint32_t	sum;
+};
+
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_PENDING = 1,	/* done if the file has reached new */
+	SLOT_DONE = 2
+};
+
+#define SLOT_NEVER UINT64_MAX	/* new of an append whose end is not known */
+
+struct slot {
+	uint64_t	id;
+	uint64_t	old;
+	uint64_t	new;
+	uint32_t	rcpt;
+	uint32_t	uid;
+	uint32_t	state;
+	uint32_t	sum;
+};
+
+enum {
+	REC_FIXED = 1 << 8,	/* its From_ line is ours */
+	REC_OWNUID = 1 << 9	/* its UID stands in the file too */
+};
+
+struct rec {
+	uint64_t	offset;		/* of its From_ line */
+	uint64_t	size;		/* on disk, From_ line not counted */
+	uint64_t	wire;		/* as sent, with CRLF */
+	uint64_t	modseq;
+	int64_t		date;
+	uint32_t	uid;
+	uint32_t	flags;		/* MSG_ and REC_ */
+	uint32_t	keywords;
+	uint16_t	fromlen;
+	uint16_t	sep;		/* bytes of the empty line after it */
+	uint32_t	unused;
+	uint32_t	sum;
+};
+
+struct idx {
+	int		 fd;		/* -1: it could not be written at all */
+	struct idx_head	*head;		/* own memory, or in the map */
+	struct slot	*slots;
+	char		*map;		/* NULL in delivery */
+	size_t		 maplen;
+	unsigned	 next;		/* slot to use next */
+	bool		 believed;	/* head was whole */
+};
+
+/*
+ * Opens or makes it.  -1 and errno; what is not a regular file with one link
+ * is refused.  A damaged head is made anew, slots are kept each for itself.
+ */
+int	idx_open(struct idx *, int dirfd, const char *path, bool map);
+void	idx_close(struct idx *);
+/* Forgets the records, binds it to this mailbox. */
+void	idx_reset(struct idx *, uint64_t ino);
+
+/* Seals the head; in delivery, writes it too. */
+int	idx_put_head(struct idx *);
+/* Writes n slots from the i-th on, round the ring. */
+int	idx_put_slots(struct idx *, unsigned i, unsigned n);
+struct slot *idx_slot(struct idx *, uint64_t id, uint32_t rcpt);
+/* Takes the next place of the ring; not yet written. */
+struct slot *idx_slot_take(struct idx *);
+/* Every pending slot becomes done, or free if the file did not reach it. */
+int	idx_slots_settle(struct idx *, uint64_t size);
+
+/* Records: the map may move with idx_add(). */
+static inline struct rec *
+idx_rec(const struct idx *ix, uint32_t i)
+{
+	return (struct rec *)(ix->map + IDX_RECOFF) + i;
+}
+/* Room for one more and count it; NULL and errno.  Seal it afterwards. */
+struct rec *idx_add(struct idx *);
+void	idx_seal(struct rec *);
+bool	idx_sealed(const struct rec *);
+/* Index of the first record with a UID of at least this. */
+uint32_t idx_lower(const struct idx *, uint32_t uid);
+struct rec *idx_find(const struct idx *, uint32_t uid);
+/* When this machine started, to the second; two tell boots apart. */
+int64_t	idx_boot(void);
+bool	idx_same_boot(const struct idx *);
+#endif

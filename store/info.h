@@ -1,0 +1,41 @@
+/*
+ * account.info: what an account knows of its mailboxes beside their files
+ * (manual 25).  UIDs and modseqs are reserved here in blocks, durable before
+ * the first of a block is used.  Written by whoever holds the account:
+ * delivery or its worker, never both.
+ *
+ *	{ Mailboxes = { INBOX = { UIDValidity = 1; UIDNext = 257;
+ *	    ModSeq = 65537; }; }; }
+ *
+ * Keys that it does not know are kept.
+ */
+#ifndef CG_STORE_INFO_H
+#define CG_STORE_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct val;
+
+enum { INFO_UIDBLOCK = 256, INFO_MODBLOCK = 65536 };
+
+struct info {
+	int		 dirfd;		/* borrowed */
+	char		*file;		/* account.info, john.info */
+	struct val	*dict;		/* NULL until it is needed */
+};
+
+/* UIDNext and ModSeq are bounds: everything below may have been used. */
+struct box_info {
+	uint32_t	 uidvalidity;
+	uint32_t	 uidnext;
+	uint64_t	 modseq;
+};
+
+bool	info_init(struct info *, int dirfd, const char *file);
+void	info_free(struct info *);
+/* False if the mailbox is not known there, or nothing could be read. */
+bool	info_get(struct info *, const char *box, struct box_info *);
+/* Durable when it returns 0; else -1 and errno. */
+int	info_put(struct info *, const char *box, const struct box_info *);
+#endif

@@ -1,0 +1,210 @@
+/*
+ * The .mbox format: opening, taking over, releasing.  Runs in delivery and in
+ * workers.  A mailbox that was not released in order is checked before it is
+ * believed (DECISIONS, Delivery exactly once).
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "file.h"
+#include "log.h"
+#include "mbox.h"
+
+static int
+open_box(struct box *b)
+{
+	int fd;
+
+	fd = file_open_beneath(b->acct->dirfd, b->file, O_RDWR, 0);
+	if (fd != -1 || errno != ENOENT || strcmp(b->name, "INBOX") != 0)
+		return fd;
+	fd = file_open_beneath(b->acct->dirfd, b->file,
+	    O_RDWR | O_CREAT | O_EXCL, 0600);
+	b->fresh = fd != -1;
+	return fd;
+}
+
+/* Slots of another file say nothing of this one's size. */
+static void
+forget_pending(struct idx *ix)
+{
+	unsigned i;
+
+	for (i = 0; i < IDX_SLOTS; i++)
+		if (ix->slots[i].state == SLOT_PENDING)
+			memset(&ix->slots[i], 0, sizeof(struct slot));
+}
+
+static bool
+pending_whole(const struct box *b)
+{
+	unsigned i;
+
+	for (i = 0; i < IDX_SLOTS; i++)
+		if (b->idx.slots[i].state == SLOT_PENDING &&
+		    b->idx.slots[i].new <= b->size)
+			return true;
+	return false;
+}
+
+/* Nobody released it in order: look, repair, make sure. */
+static int
+recover(struct box *b, bool known)
+{
+	uint32_t last = 0;
+
+	if (mbox_repair(b, known, &last) == -1)
+		return -1;
+	/* Written by somebody who died before the sync. */
+	if (pending_whole(b) && fdatasync(b->fd) == -1)
+		return -1;
+	if (idx_slots_settle(&b->idx, b->size) == -1)
+		return -1;
+	return box_recover(b, last);
+}
+
+static int
+take_over(struct box *b)
+{
+	struct idx_head *h = b->idx.head;
+	bool known = b->idx.believed && h->ino == b->ino;
+
+	if (!known) {
+		forget_pending(&b->idx);
+		idx_reset(&b->idx, b->ino);
+	}
+	if (!idx_same_boot(&b->idx))
+		h->clean = 0;
+	if ((!(h->clean & IDX_CLEAN_TAIL) || h->size != b->size ||
+		h->uidnext == 0) && recover(b, known) == -1)
+		return -1;
+	h->clean &= ~(uint32_t)IDX_CLEAN_TAIL;
+	h->boot = idx_boot();
+	return idx_put_head(&b->idx);
+}
+
+static int
+mbox_open(struct box *b)
+{
+	struct stat st;
+	char *path;
+	int ret;
+
+	b->fresh = b->checked = b->rewrite = false;
+	if ((b->fd = open_box(b)) == -1)
+		return -1;
+	path = xasprintf("%s.idx", b->file);
+	ret = idx_open(&b->idx, b->acct->dirfd, path, b->acct->worker);
+	free(path);
+	if (ret == -1 || fstat(b->fd, &st) == -1)
+		goto fail;
+	b->ino = st.st_ino;
+	b->size = st.st_size;
+	if (take_over(b) == 0)
+		return 0;
+fail:
+	ret = errno;
+	idx_close(&b->idx);
+	close(b->fd);
+	b->fd = -1;
+	errno = ret;
+	return -1;
+}
+
+/*
+ * The orderly end.  After trouble nothing is marked: whoever comes next shall
+ * check.
+ */
+static void
+mbox_close(struct box *b)
+{
+	struct idx_head *h = b->idx.head;
+
+	if (b->fd == -1)
+		return;
+	if (!b->bad && idx_slots_settle(&b->idx, b->size) == 0) {
+		h->size = b->size;
+		h->clean |= IDX_CLEAN_TAIL;
+		if (b->checked)
+			h->clean |= IDX_CLEAN_FLAGS;
+		(void)idx_put_head(&b->idx);
+	}
+	idx_close(&b->idx);
+	close(b->fd);
+	b->fd = -1;
+}
+
+static ssize_t
+mbox_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
+{
+	return file_pread(b->fd, p, n, r->offset + r->fromlen + off);
+}
+
+const struct box_format format_mbox = { ".mbox", mbox_open, mbox_close,
+	mbox_changed, mbox_deliver, mbox_refresh, mbox_read, mbox_flags,
+	mbox_expunge, mbox_tidy };
+
+int
+win_init(struct win *w, int fd, uint64_t size)
+{
+	w->fd = fd;
+	w->size = size;
+	w->off = 0;
+	w->len = 0;
+	w->buf = malloc(WIN_SIZE);
+	return w->buf != NULL ? 0 : -1;
+}
+
+void
+win_free(struct win *w)
+{
+	free(w->buf);
+	w->buf = NULL;
+}
+
+struct str
+win_at(struct win *w, uint64_t off, size_t want)
+{
+	struct str s = { w->buf, 0 };
+	ssize_t n;
+
+	if (off >= w->size)
+		return s;
+	if (want > w->size - off)
+		want = w->size - off;
+	if (off < w->off || off + want > w->off + w->len) {
+		n = file_pread(w->fd, w->buf, WIN_SIZE, off);
+		w->off = off;
+		w->len = n > 0 ? n : 0;
+	}
+	s.p = w->buf + (off - w->off);
+	s.len = w->len - (off - w->off);
+	return s;
+}
+
+size_t
+mbox_from_at(struct win *w, uint64_t off, struct from_line *f)
+{
+	struct str s = win_at(w, off, FROM_MAX);
+	const char *lf;
+	size_t len;
+
+	if (s.len < 6 || memcmp(s.p, "From ", 5) != 0)
+		return 0;
+	if (s.len > FROM_MAX)
+		s.len = FROM_MAX;
+	if ((lf = memchr(s.p, '\n', s.len)) == NULL)
+		return 0;
+	len = lf - s.p;
+	if (len > 0 && lf[-1] == '\r')
+		len--;
+	if (!from_parse(s.p, len, f))
+		return 0;
+	return lf - s.p + 1;
+}

@@ -1,0 +1,53 @@
+/*
+ * Inside the .mbox format: who takes a mailbox over, who reads it, who
+ * appends to it, who edits it.
+ */
+#ifndef CG_STORE_MBOX_H
+#define CG_STORE_MBOX_H
+
+#include "box.h"
+
+enum {
+	WIN_SIZE = 256 * 1024,
+	/* More than this is not put aside for a torn tail: somebody looks. */
+	TORN_MAX = 256 * 1024 * 1024,
+	/* As far back as delivery looks for the last From_ line. */
+	BACK_MAX = 64 * 1024 * 1024
+};
+
+/* A window on the file, for reading it mostly forward. */
+struct win {
+	int		 fd;
+	uint64_t	 size;		/* of the file */
+	uint64_t	 off;		/* of buf in it */
+	size_t		 len;
+	char		*buf;
+};
+
+int	win_init(struct win *, int fd, uint64_t size);
+void	win_free(struct win *);
+/* Bytes at off, at least want (at most WIN_SIZE) if the file has them. */
+struct str win_at(struct win *, uint64_t off, size_t want);
+
+/* What stands at an offset: a From_ line?  Its length with LF, or 0. */
+size_t	mbox_from_at(struct win *, uint64_t off, struct from_line *);
+
+/* mbox_torn.c: puts right what a killed append left behind. */
+int	mbox_repair(struct box *, bool known, uint32_t *lastuid);
+
+/* mbox_scan.c */
+int	mbox_refresh(struct box *);
+bool	mbox_changed(struct box *);
+
+/* mbox_deliver.c */
+void	mbox_deliver(struct box *, struct delivery *, size_t);
+
+/* mbox_edit.c */
+int	mbox_flags(struct box *, struct rec *, uint32_t, uint32_t);
+int	mbox_expunge(struct box *, const uint32_t *, size_t);
+void	mbox_tidy(struct box *);
+/* mbox_compact.c: all but garbage and the given UIDs into a new file. */
+int	mbox_compact(struct box *, const uint32_t *, size_t);
+/* Appends file bytes to <box>.torn. */
+int	mbox_put_aside(struct box *, uint64_t off, uint64_t end);
+#endif

@@ -1,0 +1,200 @@
+/*
+ * Changing a .mbox file in place, in workers only: flags, and messages that
+ * go.  A message that goes is marked by one letter in its From_ line, or, at
+ * the end of the file, cut off; its bytes are collected when enough of them
+ * are garbage (mbox_compact.c).
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "log.h"
+#include "mbox.h"
+
+enum {
+	GARBAGE_MIN = 1024 * 1024,	/* less is not worth a copy */
+	REWRITE_MAX = 256 * 1024 * 1024
+};
+
+static int
+write_flags(struct box *b, const struct rec *r, uint32_t flags)
+{
+	char text[FROM_FLAGS];
+
+	from_flags(text, flags);
+	return file_pwrite(b->fd, text, sizeof(text),
+	    r->offset + r->fromlen - FROM_TAIL + 1);
+}
+
+int
+mbox_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
+{
+	uint32_t now = (r->flags | (set & MSG_FLAGS)) & ~clear;
+
+	if (!(r->flags & REC_FIXED))
+		b->rewrite = true;
+	else if (write_flags(b, r, now) == -1)
+		return -1;
+	r->flags = now;
+	r->modseq = box_modseq(b);
+	idx_seal(r);
+	return idx_put_head(&b->idx);
+}
+
+static bool
+listed(const uint32_t *uids, size_t n, size_t *k, uint32_t uid)
+{
+	while (*k < n && uids[*k] < uid)
+		++*k;
+	return *k < n && uids[*k] == uid;
+}
+
+/*
+ * Takes records out.  In between nothing of the index is valid: a kill then
+ * costs a scan.
+ */
+static void
+drop_records(struct box *b, const uint32_t *uids, size_t n)
+{
+	struct idx_head *h = b->idx.head;
+	uint32_t i, to = 0, count = h->count;
+	uint64_t end = h->end;
+	struct rec *r;
+	size_t k = 0;
+
+	h->count = 0;
+	h->end = 0;
+	(void)idx_put_head(&b->idx);
+	for (i = 0; i < count; i++) {
+		r = box_rec(b, i);
+		if (listed(uids, n, &k, r->uid)) {
+			h->wire -= r->wire;
+			h->garbage += r->fromlen + r->size + r->sep;
+			continue;
+		}
+		if (to != i)
+			*box_rec(b, to) = *r;
+		to++;
+	}
+	h->count = to;
+	h->end = end;
+	(void)idx_put_head(&b->idx);
+}
+
+/* The records of these UIDs: how many, whether all lines are ours. */
+static size_t
+examine(struct box *b, const uint32_t *uids, size_t n, bool *fixed)
+{
+	size_t i, found = 0;
+	const struct rec *r;
+
+	*fixed = true;
+	for (i = 0; i < n; i++) {
+		if ((r = box_find(b, uids[i])) == NULL)
+			continue;
+		found++;
+		if (!(r->flags & REC_FIXED))
+			*fixed = false;
+	}
+	return found;
+}
+
+/*
+ * Are these the last messages of the file, with nothing behind?  *off is
+ * where the file could end then.
+ */
+static bool
+at_end(struct box *b, const uint32_t *uids, size_t n, size_t found,
+    uint64_t *off)
+{
+	const struct idx_head *h = b->idx.head;
+	uint32_t first = h->count - found, i;
+	const struct rec *r;
+	size_t k = 0;
+
+	if (h->end != b->size || h->junk != 0)
+		return false;
+	for (i = first; i < h->count; i++)
+		if (!listed(uids, n, &k, box_rec(b, i)->uid))
+			return false;
+	*off = 0;
+	if (first > 0) {
+		r = box_rec(b, first - 1);
+		*off = r->offset + r->fromlen + r->size + r->sep;
+	}
+	return true;
+}
+
+static int
+truncate_at(struct box *b, uint64_t off, const uint32_t *uids, size_t n)
+{
+	struct idx_head *h = b->idx.head;
+	uint64_t live = 0;
+	uint32_t i;
+
+	/* Slots that say "whole at this size" must not see it shrink. */
+	if (idx_slots_settle(&b->idx, b->size) == -1)
+		return -1;
+	if (ftruncate(b->fd, off) == -1)
+		return -1;
+	b->size = off;
+	drop_records(b, uids, n);
+	for (i = 0; i < h->count; i++)
+		live += box_rec(b, i)->fromlen + box_rec(b, i)->size +
+		    box_rec(b, i)->sep;
+	h->garbage = off - live;
+	h->end = off;
+	(void)idx_put_head(&b->idx);
+	return fsync(b->fd);
+}
+
+static int
+mark(struct box *b, const uint32_t *uids, size_t n)
+{
+	const struct rec *r;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((r = box_find(b, uids[i])) != NULL &&
+		    write_flags(b, r, r->flags | MSG_EXPUNGED) == -1)
+			return -1;
+	/* From here on the marks stand, synced or not. */
+	drop_records(b, uids, n);
+	return fdatasync(b->fd);
+}
+
+int
+mbox_expunge(struct box *b, const uint32_t *uids, size_t n)
+{
+	uint64_t off;
+	size_t found;
+	bool fixed;
+	int ret;
+
+	if ((found = examine(b, uids, n, &fixed)) == 0)
+		return 0;
+	if (at_end(b, uids, n, found, &off))
+		ret = truncate_at(b, off, uids, n);
+	else if (fixed)
+		ret = mark(b, uids, n);
+	else
+		return mbox_compact(b, uids, n);
+	if (ret == -1)
+		b->bad = true;
+	return ret;
+}
+
+void
+mbox_tidy(struct box *b)
+{
+	const struct idx_head *h = b->idx.head;
+	bool collect = h->garbage >= GARBAGE_MIN &&
+	    h->garbage >= (b->size - h->garbage) / 2;
+
+	if (!b->checked || h->end != b->size ||
+	    (!collect && !(b->rewrite && b->size <= REWRITE_MAX)))
+		return;
+	if (mbox_compact(b, NULL, 0) == -1)
+		log_warn("%s: compacting", b->file);
+}

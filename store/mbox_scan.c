@@ -1,0 +1,364 @@
+/*
+ * Bringing an index up to its mailbox, in workers only: records of an earlier
+ * life are checked, what lies behind them is scanned.  The file is the truth.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "buf.h"
+#include "log.h"
+#include "mbox.h"
+
+/* Where a message ends, and what it has. */
+struct extent {
+	uint64_t	end;		/* of the message, its empty line not */
+	uint64_t	wire;
+	unsigned	sep;
+};
+
+/* Octets as sent: every line end is CRLF, the last one too. */
+static uint64_t
+measure(struct win *w, uint64_t off, uint64_t end)
+{
+	uint64_t wire = end - off;
+	const char *p, *lf, *stop;
+	char prev = '\0';
+	struct str s;
+
+	if (off == end)
+		return 0;
+	for (; off < end; off += s.len) {
+		s = win_at(w, off, end - off < WIN_SIZE ? end - off : WIN_SIZE);
+		if (s.len > end - off)
+			s.len = end - off;
+		if (s.len == 0)
+			break;
+		stop = s.p + s.len;
+		for (p = s.p; (lf = memchr(p, '\n', stop - p)) != NULL;
+		     p = lf + 1)
+			if ((lf > s.p ? lf[-1] : prev) != '\r')
+				wire++;
+		prev = stop[-1];
+	}
+	return prev == '\n' ? wire : wire + 2;
+}
+
+/* Bytes of the empty line at off: 1, 2, or 0 if none stands there. */
+static unsigned
+empty_line(struct win *w, uint64_t off)
+{
+	struct str s = win_at(w, off, 2);
+
+	if (s.len >= 1 && s.p[0] == '\n')
+		return 1;
+	if (s.len >= 2 && s.p[0] == '\r' && s.p[1] == '\n')
+		return 2;
+	return 0;
+}
+
+/* Is a length that somebody wrote down true? */
+static bool
+length_holds(struct win *w, uint64_t end, unsigned *sep)
+{
+	struct from_line f;
+
+	if (end > w->size)
+		return false;
+	*sep = empty_line(w, end);
+	if (end + *sep == w->size)
+		return true;
+	return *sep != 0 && mbox_from_at(w, end + *sep, &f) != 0;
+}
+
+/*
+ * From off to the next From_ line that follows an empty line.  first: off
+ * itself may be one's place (after an empty line).
+ */
+static void
+search(struct win *w, uint64_t off, bool first, struct extent *x)
+{
+	uint64_t at = off, empty = off;
+	bool was_empty = first;
+	struct from_line f;
+	const char *lf;
+	struct str s;
+	size_t n;
+
+	for (;;) {
+		s = win_at(w, at, FROM_MAX);
+		if (s.len == 0)
+			break;
+		if (was_empty && s.p[0] == 'F' && mbox_from_at(w, at, &f) != 0)
+			break;
+		s = win_at(w, at, FROM_MAX);
+		lf = memchr(s.p, '\n', s.len);
+		n = lf != NULL ? (size_t)(lf - s.p) + 1 : s.len;
+		was_empty = lf != NULL &&
+		    (n == 1 || (n == 2 && s.p[0] == '\r'));
+		/* The rest of a line that was longer than the window. */
+		if (was_empty && at > off && win_at(w, at - 1, 1).p[0] != '\n')
+			was_empty = false;
+		if (was_empty)
+			empty = at;
+		at += n;
+	}
+	x->end = was_empty ? empty : at;
+	x->sep = at - x->end;
+}
+
+static void
+find_end(struct win *w, uint64_t body, const struct from_line *f,
+    struct extent *x)
+{
+	if (f->length != FROM_NOLENGTH &&
+	    length_holds(w, body + f->length, &x->sep))
+		x->end = body + f->length;
+	else
+		search(w, body, false, x);
+	x->wire = measure(w, body, x->end);
+}
+
+static bool
+only_line_ends(struct win *w, uint64_t off, uint64_t end)
+{
+	struct str s = win_at(w, off, end - off);
+	size_t i;
+
+	if (end - off > 4)
+		return false;
+	for (i = 0; i < end - off && i < s.len; i++)
+		if (s.p[i] != '\n' && s.p[i] != '\r')
+			return false;
+	return true;
+}
+
+/* Bytes that no message owns; a few line ends belong to the one before. */
+static uint64_t
+skip_junk(struct box *b, struct win *w, uint64_t off)
+{
+	struct idx_head *h = b->idx.head;
+	struct extent x;
+	uint64_t end;
+
+	search(w, off, false, &x);
+	end = x.end + x.sep;
+	if (h->count > 0 && only_line_ends(w, off, end)) {
+		struct rec *r = box_rec(b, h->count - 1);
+
+		if (r->offset + r->fromlen + r->size + r->sep == off) {
+			r->sep += end - off;
+			idx_seal(r);
+			return end;
+		}
+	}
+	h->junk += end - off;
+	return end;
+}
+
+static int
+add_record(struct box *b, uint64_t off, size_t fromlen,
+    const struct from_line *f, const struct extent *x, uint64_t modseq)
+{
+	struct idx_head *h = b->idx.head;
+	struct rec *r;
+
+	if (f->flags & MSG_EXPUNGED) {
+		h->garbage += x->end + x->sep - off;
+		return 0;
+	}
+	if ((r = idx_add(&b->idx)) == NULL)
+		return -1;
+	r->offset = off;
+	r->fromlen = fromlen;
+	r->size = x->end - off - fromlen;
+	r->wire = x->wire;
+	r->sep = x->sep;
+	r->modseq = modseq;
+	r->date = f->date;
+	r->uid = f->uid;
+	r->flags = f->flags | (f->uid != 0 ? REC_OWNUID : 0) |
+	    (f->fixed ? REC_FIXED : 0);
+	r->keywords = f->keywords;
+	idx_seal(r);
+	b->idx.head->wire += r->wire;
+	return 0;
+}
+
+/*
+ * UIDs ascend.  Where a message has none, or one that does not ascend, it and
+ * all behind it get new ones: no UID is ever used twice.
+ */
+static int
+number(struct box *b, uint32_t from)
+{
+	uint32_t i, last = from > 0 ? box_rec(b, from - 1)->uid : 0;
+	uint32_t max = last, n, count = box_count(b);
+	struct rec *r;
+
+	for (i = from; i < count && box_rec(b, i)->uid > last; i++)
+		last = box_rec(b, i)->uid;
+	for (n = i, max = last; n < count; n++)
+		if (box_rec(b, n)->uid > max)
+			max = box_rec(b, n)->uid;
+	if (max == UINT32_MAX) {
+		errno = EOVERFLOW;
+		return -1;
+	}
+	if (max >= b->idx.head->uidnext)
+		b->idx.head->uidnext = max + 1;
+	if (box_reserve(b, count - i) == -1)
+		return -1;
+	for (; i < count; i++) {
+		r = box_rec(b, i);
+		r->uid = b->idx.head->uidnext++;
+		r->flags &= ~(uint32_t)REC_OWNUID;
+		idx_seal(r);
+	}
+	return 0;
+}
+
+static int
+scan(struct box *b)
+{
+	uint32_t from = b->idx.head->count;
+	uint64_t off = b->idx.head->end, modseq = box_modseq(b);
+	struct from_line f;
+	struct extent x;
+	struct win w;
+	size_t len;
+	int ret = 0;
+
+	if (win_init(&w, b->fd, b->size) == -1)
+		return -1;
+	while (off < b->size && ret == 0) {
+		if ((len = mbox_from_at(&w, off, &f)) == 0) {
+			off = skip_junk(b, &w, off);
+			continue;
+		}
+		find_end(&w, off + len, &f, &x);
+		ret = add_record(b, off, len, &f, &x, modseq);
+		off = x.end + x.sep;
+	}
+	win_free(&w);
+	if (ret == 0)
+		ret = number(b, from);
+	if (ret == 0)
+		b->idx.head->end = b->size;
+	return ret == 0 ? idx_put_head(&b->idx) : -1;
+}
+
+static void
+forget_records(struct box *b, const char *why)
+{
+	struct idx_head *h = b->idx.head;
+
+	if (h->end != 0)
+		log_msg(LOG_PROBLEM, "%s: index made anew: %s", b->file, why);
+	h->count = 0;
+	h->end = h->wire = h->garbage = h->junk = 0;
+	h->generation++;
+}
+
+/* Sums, order, and that each lies behind the one before. */
+static bool
+records_good(struct box *b)
+{
+	const struct idx_head *h = b->idx.head;
+	uint64_t off = 0, wire = 0;
+	uint32_t i, uid = 0;
+	const struct rec *r;
+
+	for (i = 0; i < h->count; i++) {
+		r = box_rec(b, i);
+		if (!idx_sealed(r) || r->uid <= uid || r->offset < off)
+			return false;
+		uid = r->uid;
+		off = r->offset + r->fromlen + r->size + r->sep;
+		wire += r->wire;
+	}
+	return off <= h->end && h->end <= b->size && wire == h->wire &&
+	    uid < h->uidnext;
+}
+
+/* The From_ line of a record is where it was, and its flags are taken. */
+static bool
+reread(struct box *b, struct win *w, struct rec *r)
+{
+	struct from_line f;
+
+	if (mbox_from_at(w, r->offset, &f) != r->fromlen ||
+	    (r->flags & REC_OWNUID && f.uid != r->uid) ||
+	    f.flags & MSG_EXPUNGED)
+		return false;
+	if (!(r->flags & REC_FIXED) ||
+	    ((r->flags & MSG_FLAGS) == f.flags && r->keywords == f.keywords))
+		return true;
+	r->flags = (r->flags & ~(uint32_t)MSG_FLAGS) | f.flags;
+	r->keywords = f.keywords;
+	idx_seal(r);
+	return true;
+}
+
+/* Records of an earlier life: the last one stands for all after a clean end. */
+static void
+check_records(struct box *b)
+{
+	struct idx_head *h = b->idx.head;
+	struct win w;
+	uint32_t i;
+
+	if (!records_good(b)) {
+		forget_records(b, "it was damaged");
+		return;
+	}
+	if (win_init(&w, b->fd, b->size) == -1) {
+		forget_records(b, "out of memory");
+		return;
+	}
+	i = h->clean & IDX_CLEAN_FLAGS && h->count > 0 ? h->count - 1 : 0;
+	for (; i < h->count; i++)
+		if (!reread(b, &w, box_rec(b, i))) {
+			forget_records(b, "the mailbox is another");
+			break;
+		}
+	win_free(&w);
+}
+
+bool
+mbox_changed(struct box *b)
+{
+	struct stat st;
+
+	if (fstatat(b->acct->dirfd, b->file, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    st.st_ino != b->ino || (uint64_t)st.st_size < b->size) {
+		log_msg(LOG_PROBLEM, "%s: changed by somebody else", b->file);
+		return true;
+	}
+	b->size = st.st_size;
+	return false;
+}
+
+int
+mbox_refresh(struct box *b)
+{
+	if (!b->checked) {
+		check_records(b);
+		b->idx.head->clean &= ~(uint32_t)IDX_CLEAN_FLAGS;
+		if (idx_put_head(&b->idx) == -1)
+			return -1;
+		b->checked = true;
+	}
+	if (b->idx.head->end == b->size)
+		return 0;
+	b->revision++;
+	if (scan(b) == 0)
+		return 0;
+	/* Half an index is none. */
+	forget_records(b, "it could not be extended");
+	b->checked = false;
+	(void)idx_put_head(&b->idx);
+	return -1;
+}

@@ -1,0 +1,204 @@
+/*
+ * What a killed append leaves behind: a tail that is shorter than its own
+ * length says.  Runs in whoever takes a mailbox over, before anything is
+ * appended.  The tail is put aside, never thrown away.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "file.h"
+#include "log.h"
+#include "mbox.h"
+
+int
+mbox_put_aside(struct box *b, uint64_t off, uint64_t end)
+{
+	char *path, *buf;
+	int fd, ret = -1;
+	ssize_t n;
+
+	if (end - off > TORN_MAX) {
+		log_warnx("%s: %llu bytes at %llu are no message", b->file,
+		    (unsigned long long)(end - off), (unsigned long long)off);
+		errno = EFBIG;
+		return -1;
+	}
+	path = xasprintf("%s.torn", b->file);
+	fd = file_open_beneath(b->acct->dirfd, path,
+	    O_WRONLY | O_CREAT | O_APPEND, 0600);
+	free(path);
+	if (fd == -1)
+		return -1;
+	if ((buf = malloc(WIN_SIZE)) == NULL)
+		goto out;
+	for (; off < end; off += n) {
+		n = end - off < WIN_SIZE ? end - off : WIN_SIZE;
+		if ((n = file_pread(b->fd, buf, n, off)) <= 0)
+			break;
+		if (file_write(fd, buf, n) == -1)
+			goto out;
+	}
+	ret = 0;
+out:
+	free(buf);
+	close(fd);
+	return ret;
+}
+
+static int
+cut(struct box *b, uint64_t off)
+{
+	if (off == b->size)
+		return 0;
+	log_msg(LOG_PROBLEM, "%s: torn message at %llu, %llu bytes to %s.torn",
+	    b->file, (unsigned long long)off,
+	    (unsigned long long)(b->size - off), b->file);
+	if (mbox_put_aside(b, off, b->size) == -1 ||
+	    ftruncate(b->fd, off) == -1)
+		return -1;
+	b->size = off;
+	return 0;
+}
+
+/* Where the first append began that the file does not have whole. */
+static uint64_t
+slot_cut(const struct box *b)
+{
+	uint64_t off = b->size;
+	unsigned i;
+
+	for (i = 0; i < IDX_SLOTS; i++) {
+		const struct slot *s = &b->idx.slots[i];
+
+		if (s->state == SLOT_PENDING && s->new > b->size &&
+		    s->old < off)
+			off = s->old;
+	}
+	return off;
+}
+
+/* Does an empty line, or the file's beginning, stand before p? */
+static bool
+after_empty(const char *buf, const char *p, bool atstart)
+{
+	size_t n = p - buf;
+
+	if (n == 0)
+		return atstart;
+	if (p[-1] != '\n')
+		return false;
+	if (n >= 2 && p[-2] == '\n')
+		return true;
+	if (n >= 3 && p[-2] == '\r' && p[-3] == '\n')
+		return true;
+	return atstart && (n == 1 || (n == 2 && p[-2] == '\r'));
+}
+
+/* The last whole From_ line of a piece of the file; its offset there or -1. */
+static ssize_t
+last_from(const char *buf, size_t len, bool atstart, struct from_line *f,
+    size_t *fromlen)
+{
+	const char *p, *lf;
+	size_t n;
+
+	for (p = buf + len; p > buf;) {
+		if ((p = memrchr(buf, 'F', p - buf)) == NULL)
+			break;
+		if (buf + len - p < 6 || memcmp(p, "From ", 5) != 0 ||
+		    !after_empty(buf, p, atstart) ||
+		    (lf = memchr(p, '\n', buf + len - p)) == NULL)
+			continue;
+		n = lf - p;
+		if (n > 0 && lf[-1] == '\r')
+			n--;
+		if (!from_parse(p, n, f))
+			continue;
+		*fromlen = lf - p + 1;
+		return p - buf;
+	}
+	return -1;
+}
+
+/* Is the rest the beginning of a From_ line and nothing more? */
+static bool
+broken_from(const char *p, size_t len)
+{
+	if (len == 0 || len >= FROM_MAX || memchr(p, '\n', len) != NULL)
+		return false;
+	return memcmp(p, "From <", len < 6 ? len : 6) == 0;
+}
+
+/* Judges by the last From_ line in buf, which is the file's end. */
+static int
+judge(struct box *b, const char *buf, size_t len, ssize_t at,
+    const struct from_line *f, size_t fromlen)
+{
+	uint64_t base = b->size - len, end;
+
+	if (at == -1)
+		return base == 0 && broken_from(buf, len) ? cut(b, 0) : 0;
+	if (f->length == FROM_NOLENGTH)
+		return 0;
+	end = base + at + fromlen + f->length + 1;
+	if (end == b->size + 1)		/* all but the empty line is there */
+		return 0;
+	if (end > b->size)
+		return cut(b, base + at);
+	if (broken_from(buf + (end - base), b->size - end))
+		return cut(b, end);
+	return 0;
+}
+
+/* The last message against its own length and the file's end. */
+static int
+check_last(struct box *b, uint32_t *lastuid)
+{
+	size_t want = 65536, len, fromlen = 0;
+	struct from_line f;
+	ssize_t at = -1, n;
+	char *buf = NULL;
+	int ret;
+
+	for (;; want *= 32) {
+		len = want < b->size ? want : b->size;
+		free(buf);
+		if ((buf = malloc(len + 1)) == NULL)
+			return -1;
+		if ((n = file_pread(b->fd, buf, len, b->size - len)) == -1 ||
+		    (size_t)n != len) {
+			free(buf);
+			errno = EIO;
+			return -1;
+		}
+		at = last_from(buf, len, len == b->size, &f, &fromlen);
+		if (at != -1 || len == b->size || want >= BACK_MAX)
+			break;
+	}
+	if (at != -1)
+		*lastuid = f.uid;
+	ret = judge(b, buf, len, at, &f, fromlen);
+	if (at == -1 && len != b->size && !b->acct->worker &&
+	    b->idx.head->end == 0) {
+		log_warnx("%s: no message begins in its last %zu bytes",
+		    b->file, len);
+		errno = EFBIG;
+		ret = -1;
+	}
+	free(buf);
+	return ret;
+}
+
+int
+mbox_repair(struct box *b, bool known, uint32_t *lastuid)
+{
+	if (known && cut(b, slot_cut(b)) == -1)
+		return -1;
+	if (b->size == 0)
+		return 0;
+	return check_last(b, lastuid);
+}

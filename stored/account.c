@@ -1,0 +1,366 @@
+/*
+ * The broker's accounts: who holds each, and what can be done next.  Every
+ * event ends in account_run().  It must never let two hold one account.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "log.h"
+#include "stored.h"
+
+enum { BUCKETS = 4096 };
+
+static LIST_HEAD(, account)	table[BUCKETS];
+static TAILQ_HEAD(, account)	held = TAILQ_HEAD_INITIALIZER(held);
+static struct account		**byid;
+static uint32_t			nids, hint;
+static unsigned			count, nheld, nworkers;
+static bool			stopping;
+
+static unsigned
+bucket(const char *s)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * 16777619u;
+	return h % BUCKETS;
+}
+
+int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static uint32_t
+new_id(struct account *a)
+{
+	struct account **more;
+	uint32_t i, n;
+
+	for (i = 0; i < nids; i++, hint++)
+		if (byid[hint % nids] == NULL)
+			break;
+	if (i == nids) {
+		n = nids == 0 ? 256 : nids * 2;
+		if ((more = reallocarray(byid, n, sizeof(*more))) == NULL)
+			panic("out of memory");
+		memset(more + nids, 0, (n - nids) * sizeof(*more));
+		byid = more;
+		hint = nids;
+		nids = n;
+	}
+	i = hint++ % nids;
+	byid[i] = a;
+	return i;
+}
+
+struct account *
+account_by_id(uint32_t id)
+{
+	return id < nids ? byid[id] : NULL;
+}
+
+struct account *
+account_find(const char *path)
+{
+	struct account *a;
+
+	LIST_FOREACH(a, &table[bucket(path)], hash)
+		if (strcmp(a->path, path) == 0)
+			return a;
+	return NULL;
+}
+
+struct account *
+account_get(const char *path)
+{
+	struct account *a = account_find(path);
+
+	if (a != NULL)
+		return a;
+	a = xcalloc(1, sizeof(*a));
+	a->path = xstrdup(path);
+	a->id = new_id(a);
+	a->pidfd = -1;
+	TAILQ_INIT(&a->waiting);
+	TAILQ_INIT(&a->sent);
+	TAILQ_INIT(&a->sessions);
+	LIST_INSERT_HEAD(&table[bucket(path)], a, hash);
+	count++;
+	return a;
+}
+
+static void
+account_free(struct account *a)
+{
+	LIST_REMOVE(a, hash);
+	byid[a->id] = NULL;
+	count--;
+	free(a->path);
+	free(a->why);
+	free(a);
+}
+
+int
+account_opendir(const char *path, const char **file)
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = strlen(path);
+	char *dir;
+	int fd;
+
+	*file = "";
+	if (len < 5 || strcmp(path + len - 5, ".mbox") != 0)
+		return file_open_beneath(proc_basefd(), path,
+		    O_RDONLY | O_DIRECTORY, 0);
+	if (slash == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	*file = slash + 1;
+	if ((dir = strndup(path, slash - path)) == NULL)
+		return -1;
+	fd = file_open_beneath(proc_basefd(), dir, O_RDONLY | O_DIRECTORY, 0);
+	free(dir);
+	return fd;
+}
+
+/* --- delivery's hold --- */
+
+static void
+unhold(struct account *a)
+{
+	if (!a->held)
+		return;
+	a->held = a->forgetting = false;
+	TAILQ_REMOVE(&held, a, lru);
+	nheld--;
+}
+
+static void	forget(struct account *);
+
+static void
+forgotten(const struct ipc_pkt *pkt, void *arg)
+{
+	struct account *a = arg;
+
+	a->forgetting = false;
+	/* Slow is not gone: ask again.  A new delivery holds nothing. */
+	if (pkt == NULL && a->held && proc_peer(PROC_DELIVERY) != NULL) {
+		forget(a);
+		return;
+	}
+	if (pkt != NULL)
+		unhold(a);
+	account_run(a);
+}
+
+static void
+forget(struct account *a)
+{
+	struct msg_delivery_forget m = { .path = a->path };
+
+	if (!a->held || a->forgetting || proc_peer(PROC_DELIVERY) == NULL)
+		return;
+	a->forgetting = true;
+	ipc_call(proc_peer(PROC_DELIVERY), IPC_DELIVERY_FORGET, 0, &m, -1,
+	    IPC_TIMEOUT, forgotten, a);
+}
+
+/* The one that had nothing to do for longest makes room. */
+static void
+make_room(void)
+{
+	struct account *a;
+
+	TAILQ_FOREACH(a, &held, lru)
+		if (!a->forgetting && TAILQ_EMPTY(&a->sent) &&
+		    TAILQ_EMPTY(&a->waiting)) {
+			forget(a);
+			return;
+		}
+}
+
+/* Delivery gets the directory before the first job. */
+static bool
+hold(struct account *a)
+{
+	struct msg_delivery_dir m = { .path = a->path };
+	int fd;
+
+	if (a->held) {
+		TAILQ_REMOVE(&held, a, lru);
+		TAILQ_INSERT_TAIL(&held, a, lru);
+		return true;
+	}
+	if ((fd = account_opendir(a->path, &m.file)) == -1) {
+		log_warn("%s", a->path);
+		jobs_fail(a, "the account cannot be opened now");
+		return false;
+	}
+	if (ipc_send(proc_peer(PROC_DELIVERY), IPC_DELIVERY_DIR, 0, &m, fd) ==
+	    -1)
+		return false;
+	a->held = true;
+	TAILQ_INSERT_TAIL(&held, a, lru);
+	if (++nheld > DELIVERY_MAX)
+		make_room();
+	return true;
+}
+
+/* A new delivery is there, so the old process is gone: it held them all. */
+void
+accounts_delivery_new(void)
+{
+	struct account *a, *next;
+	unsigned i;
+
+	while ((a = TAILQ_FIRST(&held)) != NULL) {
+		unhold(a);
+		jobs_take_back(a);
+	}
+	for (i = 0; i < BUCKETS; i++)
+		for (a = LIST_FIRST(&table[i]); a != NULL; a = next) {
+			next = LIST_NEXT(a, hash);
+			account_run(a);
+		}
+}
+
+/* --- what next --- */
+
+static bool
+wants_worker(const struct account *a)
+{
+	return sessions_waiting(a) || a->warm > now_ms();
+}
+
+static void
+run_quiet(struct account *a)
+{
+	sessions_refuse(a, a->why);
+	if (a->worker == WORKER_UP)
+		worker_stop(a, a->why);
+	forget(a);
+	if (a->held || a->worker != WORKER_NONE || !a->quiet_wait)
+		return;
+	a->quiet_wait = false;
+	answer_done(a->quiet_ref, 0, "");
+}
+
+static void
+run(struct account *a)
+{
+	if (a->quiet) {
+		run_quiet(a);
+		return;
+	}
+	if (a->worker == WORKER_NONE && !stopping && wants_worker(a))
+		worker_start(a);	/* may fail, then nobody wants it */
+	if (a->worker != WORKER_NONE && a->held)
+		forget(a);
+	if (a->worker == WORKER_UP && !a->held) {
+		sessions_give(a);
+		jobs_send(a, a->ipc);
+	} else if (a->worker == WORKER_NONE && !a->forgetting &&
+	    !TAILQ_EMPTY(&a->waiting) && proc_peer(PROC_DELIVERY) != NULL &&
+	    !stopping) {
+		if (hold(a))
+			jobs_send(a, proc_peer(PROC_DELIVERY));
+	}
+}
+
+void
+account_run(struct account *a)
+{
+	if (a->running)
+		return;
+	a->running = true;
+	run(a);
+	a->running = false;
+	if (stopping && nworkers == 0)
+		proc_exit(0);
+	if (a->held || a->forgetting || a->quiet || a->unacked != 0 ||
+	    a->worker != WORKER_NONE || a->warm > now_ms() ||
+	    !TAILQ_EMPTY(&a->waiting) || !TAILQ_EMPTY(&a->sent) ||
+	    !TAILQ_EMPTY(&a->sessions))
+		return;
+	account_free(a);
+}
+
+void
+account_quiet(struct account *a, const char *why, struct ipc_ref ref)
+{
+	a->quiet = a->quiet_wait = true;
+	free(a->why);
+	a->why = xstrdup(why);
+	a->quiet_ref = ref;
+	a->warm = 0;
+	account_run(a);
+}
+
+void
+account_release(struct account *a, bool gone)
+{
+	a->quiet = a->quiet_wait = false;
+	if (gone)
+		jobs_fail(a, "the account is no longer there");
+	account_run(a);
+}
+
+void
+accounts_authd_gone(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < nids; i++)
+		if (byid[i] != NULL && byid[i]->quiet)
+			account_release(byid[i], false);
+}
+
+/* --- the end --- */
+
+void
+accounts_stop(void)
+{
+	struct account *a;
+	uint32_t i;
+
+	stopping = true;
+	for (i = 0; i < nids; i++)
+		if ((a = byid[i]) != NULL) {
+			sessions_refuse(a, "the server is shutting down");
+			if (a->worker == WORKER_UP)
+				worker_stop(a, "the server is shutting down");
+		}
+	if (nworkers == 0)
+		proc_exit(0);
+}
+
+void
+accounts_worker_count(int n)
+{
+	nworkers += n;
+}
+
+unsigned
+accounts_count(void)
+{
+	return count;
+}
+
+unsigned
+accounts_workers(void)
+{
+	return nworkers;
+}

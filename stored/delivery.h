@@ -1,0 +1,48 @@
+/*
+ * Inside delivery: the loop's side (delivery.c) and the threads' side
+ * (delivery_pool.c).  An account's work is done by one thread at a time; the
+ * loop alone speaks to the broker.
+ */
+#ifndef CG_DELIVERY_H
+#define CG_DELIVERY_H
+
+#include <bsd/sys/queue.h>
+#include <stdbool.h>
+
+#include "box.h"
+#include "ipc.h"
+
+struct djob {
+	TAILQ_ENTRY(djob)	 next;
+	struct daccount		*account;
+	char			*mailbox;
+	char			*texts;
+	struct delivery		 d;
+};
+TAILQ_HEAD(djobs, djob);
+
+struct daccount {
+	LIST_ENTRY(daccount)	 hash;		/* the loop's */
+	TAILQ_ENTRY(daccount)	 ready;		/* the pool's, locked */
+	char			*path;
+	struct acct		*acct;		/* the thread's that works */
+	struct djobs		 jobs;		/* locked */
+	bool			 queued;	/* ready or being worked on */
+	/* What is to be done once the jobs are; locked. */
+	bool			 init;
+	bool			 forget;
+	struct ipc_ref		 init_ref, forget_ref;
+	int			 init_code;
+	char			 init_text[128];
+};
+TAILQ_HEAD(daccounts, daccount);
+
+/* done is called from the loop whenever something was finished. */
+void	pool_start(unsigned threads, void (*done)(void));
+void	pool_add(struct daccount *, struct djob *);
+void	pool_init(struct daccount *, struct ipc_ref);
+void	pool_forget(struct daccount *, struct ipc_ref);
+/* Finished jobs, and accounts whose init or forget is done. */
+void	pool_take(struct djobs *, struct daccounts *);
+bool	pool_idle(void);
+#endif

@@ -1,0 +1,248 @@
+/*
+ * Delivery's threads.  Each takes an account that has work, appends what
+ * waits for one of its mailboxes with one sync, and takes the next: accounts
+ * are served in turn and in parallel, never one by two threads.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "delivery.h"
+#include "log.h"
+#include "proc.h"
+
+static pthread_mutex_t	lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t	work = PTHREAD_COND_INITIALIZER;
+static struct daccounts	ready = TAILQ_HEAD_INITIALIZER(ready);
+static struct daccounts	over = TAILQ_HEAD_INITIALIZER(over);
+static struct djobs	finished = TAILQ_HEAD_INITIALIZER(finished);
+static unsigned		busy, idle;
+static bool		told;		/* the loop is going to look */
+static int		efd;
+static void		(*done_cb)(void);
+
+/* With the lock held. */
+static void
+make_ready(struct daccount *a)
+{
+	if (a->queued)
+		return;
+	a->queued = true;
+	TAILQ_INSERT_TAIL(&ready, a, ready);
+	if (idle > 0)
+		pthread_cond_signal(&work);
+}
+
+void
+pool_add(struct daccount *a, struct djob *j)
+{
+	pthread_mutex_lock(&lock);
+	TAILQ_INSERT_TAIL(&a->jobs, j, next);
+	make_ready(a);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+pool_init(struct daccount *a, struct ipc_ref ref)
+{
+	pthread_mutex_lock(&lock);
+	a->init = true;
+	a->init_ref = ref;
+	make_ready(a);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+pool_forget(struct daccount *a, struct ipc_ref ref)
+{
+	pthread_mutex_lock(&lock);
+	a->forget = true;
+	a->forget_ref = ref;
+	make_ready(a);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+pool_take(struct djobs *jobs, struct daccounts *accounts)
+{
+	pthread_mutex_lock(&lock);
+	told = false;
+	TAILQ_CONCAT(jobs, &finished, next);
+	TAILQ_CONCAT(accounts, &over, ready);
+	pthread_mutex_unlock(&lock);
+}
+
+bool
+pool_idle(void)
+{
+	bool yes;
+
+	pthread_mutex_lock(&lock);
+	yes = busy == 0 && TAILQ_EMPTY(&ready) && TAILQ_EMPTY(&finished) &&
+	    TAILQ_EMPTY(&over);
+	pthread_mutex_unlock(&lock);
+	return yes;
+}
+
+static void
+append(struct daccount *a, struct djob **j, size_t n)
+{
+	struct delivery d[DELIVER_BATCH];
+	const char *esc, *text;
+	struct box *b;
+	size_t i;
+	int code;
+
+	for (i = 0; i < n; i++)
+		d[i] = j[i]->d;
+	if ((b = box_open(a->acct, j[0]->mailbox)) == NULL) {
+		log_warn("%s: mailbox %s", a->path, j[0]->mailbox);
+		code = box_why(&esc, &text);
+		for (i = 0; i < n; i++) {
+			d[i].code = code;
+			d[i].esc = esc;
+			d[i].text = text;
+		}
+	} else {
+		/* Stays open: the account is closed when it is forgotten. */
+		box_deliver(b, d, n);
+		b->refs--;
+	}
+	for (i = 0; i < n; i++) {
+		j[i]->d = d[i];
+		close(j[i]->d.fd);
+	}
+}
+
+static void
+create(struct daccount *a)
+{
+	a->init_code = 0;
+	a->init_text[0] = '\0';
+	if (acct_init(a->acct) == 0)
+		return;
+	log_warn("%s: first files", a->path);
+	a->init_code = 2;
+	snprintf(a->init_text, sizeof(a->init_text),
+	    "the account's files cannot be made: %s", strerror(errno));
+}
+
+/* The jobs of the first one's mailbox, taken off; with the lock held. */
+static size_t
+take_jobs(struct daccount *a, struct djob **out)
+{
+	struct djob *first = TAILQ_FIRST(&a->jobs), *j, *next;
+	size_t n = 0;
+
+	TAILQ_FOREACH_SAFE(j, &a->jobs, next, next) {
+		if (strcmp(j->mailbox, first->mailbox) != 0)
+			continue;
+		TAILQ_REMOVE(&a->jobs, j, next);
+		out[n++] = j;
+		if (n == DELIVER_BATCH)
+			break;
+	}
+	return n;
+}
+
+/* With the lock held on entry and return. */
+static void
+serve(struct daccount *a)
+{
+	struct djob *jobs[DELIVER_BATCH];
+	bool init = a->init, forget;
+	size_t n, i;
+
+	n = take_jobs(a, jobs);
+	forget = a->forget && TAILQ_EMPTY(&a->jobs);
+	pthread_mutex_unlock(&lock);
+	if (init)
+		create(a);
+	if (n > 0)
+		append(a, jobs, n);
+	if (forget) {
+		acct_free(a->acct);
+		a->acct = NULL;
+	}
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < n; i++)
+		TAILQ_INSERT_TAIL(&finished, jobs[i], next);
+	a->queued = false;
+	/* The loop answers these, and frees what was forgotten. */
+	if (init || forget)
+		TAILQ_INSERT_TAIL(&over, a, ready);
+	else if (!TAILQ_EMPTY(&a->jobs) || a->forget || a->init)
+		make_ready(a);
+}
+
+static void
+tell_loop(void)
+{
+	uint64_t one = 1;
+
+	if (told)
+		return;
+	told = true;
+	(void)!write(efd, &one, sizeof(one));
+}
+
+static void *
+thread(void *arg)
+{
+	struct daccount *a;
+
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while ((a = TAILQ_FIRST(&ready)) == NULL) {
+			idle++;
+			pthread_cond_wait(&work, &lock);
+			idle--;
+		}
+		TAILQ_REMOVE(&ready, a, ready);
+		busy++;
+		serve(a);
+		busy--;
+		tell_loop();
+	}
+	return NULL;
+}
+
+static void
+wake(int fd, short what, void *arg)
+{
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n));
+	done_cb();
+}
+
+void
+pool_start(unsigned threads, void (*done)(void))
+{
+	struct event *ev;
+	pthread_attr_t at;
+	sigset_t all, old;
+	pthread_t t;
+
+	done_cb = done;
+	efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (efd == -1)
+		fatal("eventfd");
+	ev = event_new(proc_base(), efd, EV_READ | EV_PERSIST, wake, NULL);
+	if (ev == NULL || event_add(ev, NULL) == -1)
+		fatalx("no event");
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	pthread_attr_init(&at);
+	pthread_attr_setstacksize(&at, 256 * 1024);
+	for (; threads > 0; threads--)
+		if ((errno = pthread_create(&t, &at, thread, NULL)) != 0)
+			fatal("thread");
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}

@@ -1,0 +1,184 @@
+/*
+ * Workers as the broker sees them: asked for at the template, known by their
+ * pidfd.  Only the process's end, not its channel's, frees the account.
+ */
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "stored.h"
+
+enum { PATIENCE = 15 };		/* seconds for a worker to end itself */
+
+static void
+cannot_start(struct account *a)
+{
+	log_warnx("%s: no worker", a->path);
+	sessions_refuse(a, "the account cannot be opened now");
+}
+
+static void
+gone(int fd, short what, void *arg)
+{
+	struct account *a = arg;
+
+	worker_free(a);
+	sessions_drop(a);
+	jobs_take_back(a);
+	account_run(a);
+}
+
+static void
+kill_it(int fd, short what, void *arg)
+{
+	struct account *a = arg;
+
+	log_warnx("%s: worker does not end, killed", a->path);
+	syscall(SYS_pidfd_send_signal, a->pidfd, SIGKILL, NULL, 0);
+}
+
+static void
+stopping(struct account *a)
+{
+	static const struct timeval patience = { PATIENCE, 0 };
+
+	a->worker = WORKER_STOPPING;
+	if (a->pidfd != -1 && a->kill == NULL) {
+		a->kill = evtimer_new(proc_base(), kill_it, a);
+		if (a->kill != NULL)
+			event_add(a->kill, &patience);
+	}
+}
+
+/* Its socket closed; the process may still write. */
+static void
+channel_down(struct ipc *ipc, void *arg)
+{
+	struct account *a = arg;
+
+	a->ipc = NULL;
+	if (a->worker == WORKER_SPAWNING)
+		cannot_start(a);
+	stopping(a);
+}
+
+static void
+got_rest(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct account *a = arg;
+
+	if (a->worker != WORKER_UP || !TAILQ_EMPTY(&a->sessions) ||
+	    !TAILQ_EMPTY(&a->sent) || !TAILQ_EMPTY(&a->waiting)) {
+		answer_done(ipc_ref(ipc, pkt), 1, "");
+		return;
+	}
+	answer_done(ipc_ref(ipc, pkt), 0, "");
+	a->warm = 0;
+	stopping(a);
+}
+
+static const struct ipc_disp worker_disp[] = {
+	{ IPC_RESULT, job_result },
+	{ IPC_WORK_SESSION_END, session_over },
+	{ IPC_WORK_REST, got_rest },
+	{ IPC_NONE, NULL }
+};
+
+void
+worker_start(struct account *a)
+{
+	struct ipc *template = proc_peer(PROC_TEMPLATE);
+	struct msg_spawn_dir d = { .account = a->id, .path = a->path };
+	struct msg_spawn_io io = { .account = a->id };
+	int sv[2], dir;
+
+	if (template == NULL) {
+		cannot_start(a);
+		return;
+	}
+	if ((dir = account_opendir(a->path, &d.file)) == -1) {
+		log_warn("%s", a->path);
+		cannot_start(a);
+		return;
+	}
+	/* A directory that others' accounts share is no worker's root. */
+	if (d.file[0] != '\0') {
+		log_warnx("%s: single-mailbox accounts cannot be opened yet",
+		    a->path);
+		close(dir);
+		cannot_start(a);
+		return;
+	}
+	if (socketpair(AF_UNIX,
+		SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv) == -1) {
+		log_warn("socketpair");
+		close(dir);
+		cannot_start(a);
+		return;
+	}
+	a->worker = WORKER_SPAWNING;
+	accounts_worker_count(1);
+	a->ipc = ipc_new(proc_base(), sv[0], a->path, worker_disp,
+	    channel_down, a);
+	ipc_send(template, IPC_SPAWN_DIR, 0, &d, dir);
+	ipc_send(template, IPC_SPAWN_IO, 0, &io, sv[1]);
+}
+
+void
+worker_spawned(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_spawned *m = pkt->m;
+	struct account *a = account_by_id(m->account);
+
+	if (a == NULL || a->worker == WORKER_NONE || a->pidfd != -1)
+		return;
+	if (m->code != 0 || pkt->fd == -1) {
+		cannot_start(a);
+		worker_free(a);
+		account_run(a);
+		return;
+	}
+	a->pidfd = ipc_take_fd(pkt);
+	a->ev = event_new(proc_base(), a->pidfd, EV_READ, gone, a);
+	if (a->ev == NULL || event_add(a->ev, NULL) == -1)
+		fatalx("no event for a worker");
+	if (a->worker == WORKER_SPAWNING)
+		a->worker = WORKER_UP;
+	else
+		stopping(a);
+	account_run(a);
+}
+
+void
+worker_stop(struct account *a, const char *text)
+{
+	struct msg_work_stop m = { .text = text };
+
+	ipc_send(a->ipc, IPC_WORK_STOP, 0, &m, -1);
+	stopping(a);
+}
+
+void
+worker_free(struct account *a)
+{
+	if (a->worker != WORKER_NONE)
+		accounts_worker_count(-1);
+	a->worker = WORKER_NONE;
+	a->warm = 0;
+	ipc_free(a->ipc);
+	a->ipc = NULL;
+	if (a->ev != NULL)
+		event_free(a->ev);
+	if (a->kill != NULL)
+		event_free(a->kill);
+	a->ev = a->kill = NULL;
+	if (a->pidfd != -1)
+		close(a->pidfd);
+	a->pidfd = -1;
+}

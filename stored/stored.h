@@ -1,0 +1,150 @@
+/*
+ * Inside the broker: accounts and who holds them, jobs, grants and sessions.
+ *
+ * The one rule (ARCHITECTURE 5): nobody writes to an account twice at once.
+ * Delivery holds an account from its DELIVERY_DIR until it has answered
+ * DELIVERY_FORGET; a worker holds it until its process, seen by its pidfd,
+ * has ended.
+ */
+#ifndef CG_STORED_H
+#define CG_STORED_H
+
+#include <bsd/sys/queue.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc.h"
+#include "proc.h"
+
+struct event;
+struct job;
+struct session;
+TAILQ_HEAD(jobs, job);
+TAILQ_HEAD(sessions, session);
+
+enum {
+	TICKET_LEN = 16,
+	/*
+	 * Jobs of an account that are in hand or whose results queued has not
+	 * acknowledged: fewer than a mailbox's index has slots, so that none
+	 * is forgotten there (store/index.h).
+	 */
+	JOB_WINDOW = 96,
+	/* Accounts that delivery may hold open. */
+	DELIVERY_MAX = 1500
+};
+
+enum worker_state {
+	WORKER_NONE,
+	WORKER_SPAWNING,	/* the template was asked */
+	WORKER_UP,
+	WORKER_STOPPING		/* told to end, or gone silent; not yet gone */
+};
+
+struct account {
+	LIST_ENTRY(account)	 hash;
+	TAILQ_ENTRY(account)	 lru;		/* while delivery holds it */
+	uint32_t		 id;
+	char			*path;
+	bool			 held;		/* by delivery */
+	bool			 forgetting;
+	bool			 quiet;
+	bool			 running;	/* account_run() is at it */
+	char			*why;		/* told to sessions while quiet */
+	struct ipc_ref		 quiet_ref;	/* who waits for it */
+	bool			 quiet_wait;
+	struct jobs		 waiting;
+	struct jobs		 sent;
+	unsigned		 unacked;
+	/* the worker */
+	enum worker_state	 worker;
+	struct ipc		*ipc;
+	int			 pidfd;
+	struct event		*ev;		/* pidfd */
+	struct event		*kill;		/* patience with a stopping one */
+	int64_t			 warm;		/* until then a client may come */
+	struct sessions		 sessions;
+};
+
+enum job_state { JOB_WAITING, JOB_SENT, JOB_RESULT };
+
+struct job {
+	LIST_ENTRY(job)		 hash;
+	TAILQ_ENTRY(job)	 next;		/* in its account's list */
+	struct account		*account;
+	enum job_state		 state;
+	int			 fd;
+	struct msg_deliver	 m;		/* its texts are in text */
+	char			*text;
+	struct msg_result	 result;	/* ditto */
+};
+
+struct session {
+	LIST_ENTRY(session)	 hash;
+	TAILQ_ENTRY(session)	 next;
+	struct account		*account;
+	uint32_t		 id;
+	bool			 given;		/* the worker has it */
+	enum proc_id		 front;		/* PROC_SERVER: gone */
+	int			 instance;
+	uint32_t		 number;	/* the front's own */
+	struct ipc_ref		 ref;
+	int			 fd;
+	struct msg_work_session	 m;
+	char			*text;		/* its strings */
+};
+
+/* account.c */
+struct account	*account_get(const char *path);		/* made if need be */
+struct account	*account_find(const char *path);
+struct account	*account_by_id(uint32_t);
+/* Does whatever can be done now; the account may be gone afterwards. */
+void	 account_run(struct account *);
+void	 account_quiet(struct account *, const char *, struct ipc_ref);
+void	 account_release(struct account *, bool gone);
+void	 accounts_delivery_new(void);
+/* Nobody will release what it had quietened. */
+void	 accounts_authd_gone(void);
+void	 accounts_stop(void);
+unsigned accounts_count(void);
+unsigned accounts_workers(void);
+void	 accounts_worker_count(int);
+/* Opens what an account's path names: its directory; *file for a single one. */
+int	 account_opendir(const char *path, const char **file);
+int64_t	 now_ms(void);
+
+/* job.c */
+void	 job_deliver(struct ipc *, struct ipc_pkt *, void *);
+void	 job_result(struct ipc *, struct ipc_pkt *, void *);
+void	 job_acked(struct ipc *, struct ipc_pkt *, void *);
+void	 jobs_list(struct ipc *);
+/* What was sent to somebody who is gone waits again, in order. */
+void	 jobs_take_back(struct account *);
+void	 jobs_send(struct account *, struct ipc *);
+void	 jobs_fail(struct account *, const char *);
+unsigned jobs_count(void);
+
+/* session.c */
+void	 session_grant(struct ipc *, struct ipc_pkt *, void *);
+void	 session_new(struct ipc *, struct ipc_pkt *, void *);
+void	 session_over(struct ipc *, struct ipc_pkt *, void *);
+void	 sessions_give(struct account *);
+bool	 sessions_waiting(const struct account *);
+/* Those not yet given are refused; given ones are over. */
+void	 sessions_refuse(struct account *, const char *);
+void	 sessions_drop(struct account *);
+void	 sessions_front_down(enum proc_id, int instance);
+unsigned sessions_count(void);
+
+/* spawn.c */
+void	 worker_start(struct account *);
+void	 worker_spawned(struct ipc *, struct ipc_pkt *, void *);
+void	 worker_stop(struct account *, const char *);
+void	 worker_free(struct account *);
+
+/* admin.c */
+void	 admin_init(struct ipc *, struct ipc_pkt *, void *);
+void	 admin_quiet(struct ipc *, struct ipc_pkt *, void *);
+void	 admin_release(struct ipc *, struct ipc_pkt *, void *);
+void	 answer_done(struct ipc_ref, int code, const char *text);
+#endif

@@ -1,0 +1,290 @@
+/*
+ * A worker: all that is done in one account while somebody uses it.  It reads
+ * users' mail, so it has nothing but that account: its directory is its root.
+ * Until the broker's first message it touches no file there, as delivery may
+ * still hold the account.
+ */
+#include <sys/stat.h>
+
+#include <bsd/sys/queue.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "log.h"
+#include "pop3d/session/session.h"
+#include "settings.h"
+#include "worker.h"
+
+enum {
+	REST_SECONDS = 5,	/* without a session, before asking to end */
+	PENDING = 256
+};
+
+struct client {
+	TAILQ_ENTRY(client)	 next;
+	uint32_t		 id;
+	struct pop_session	*pop;
+};
+
+struct work {
+	char			*mailbox, *texts;
+	struct delivery		 d;
+};
+
+static struct event_base	*base;
+static struct ipc		*broker;
+static struct acct		*acct;
+static struct event		*rest, *soon;
+static TAILQ_HEAD(, client)	clients = TAILQ_HEAD_INITIALIZER(clients);
+static struct work		*work;
+static size_t			nwork;
+static struct box		*inbox;		/* kept open between sessions */
+
+static void
+leave(int status)
+{
+	acct_free(acct);
+	_exit(status);
+}
+
+/* --- rest --- */
+
+static void	rest_later(void);
+
+static void
+rest_answered(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
+
+	if (m != NULL && m->code == 0)
+		leave(0);
+	rest_later();
+}
+
+static void
+rest_now(int fd, short what, void *arg)
+{
+	struct msg_work_rest m = { 0 };
+	struct box *b;
+
+	if (!TAILQ_EMPTY(&clients) || nwork > 0)
+		return;
+	for (b = acct->boxes; b != NULL; b = b->next)
+		box_tidy(b);
+	ipc_call(broker, IPC_WORK_REST, 0, &m, -1, IPC_TIMEOUT, rest_answered,
+	    NULL);
+}
+
+static void
+rest_later(void)
+{
+	static const struct timeval tv = { REST_SECONDS, 0 };
+
+	if (TAILQ_EMPTY(&clients) && nwork == 0)
+		event_add(rest, &tv);
+	else
+		event_del(rest);
+}
+
+/* --- sessions --- */
+
+static void
+client_over(struct client *c)
+{
+	struct msg_work_session_end m = { .id = c->id };
+
+	ipc_send(broker, IPC_WORK_SESSION_END, 0, &m, -1);
+	free(c);
+	rest_later();
+}
+
+static void
+session_over(void *arg)
+{
+	struct client *c = arg;
+
+	TAILQ_REMOVE(&clients, c, next);
+	client_over(c);
+}
+
+static void
+got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_work_session *m = pkt->m;
+	struct client *c = xcalloc(1, sizeof(*c));
+	struct pop_start st = {
+		.base = base, .acct = acct, .mailbox = m->mailbox,
+		.tag = m->tag, .account = m->account, .input = m->input.p,
+		.inputlen = m->input.len,
+		.timeout = settings_int(proc_settings(), "POP",
+		    "InputTimeout"),
+		.maxerrors = settings_int(proc_settings(), "POP",
+		    "MaxErrors"),
+		.end = session_over, .arg = c
+	};
+
+	c->id = m->id;
+	if (pkt->fd == -1 || strcmp(m->service, "POP") != 0) {
+		log_warnx("no session code for %s", m->service);
+		client_over(c);
+		return;
+	}
+	if (inbox == NULL)
+		inbox = box_open(acct, "");
+	st.fd = ipc_take_fd(pkt);
+	TAILQ_INSERT_TAIL(&clients, c, next);
+	c->pop = pop_session_new(&st);
+	if (c->pop == NULL)
+		session_over(c);
+	else
+		rest_later();
+}
+
+/* --- deliveries --- */
+
+static char *
+copy(char **p, const char *s)
+{
+	size_t n = strlen(s) + 1;
+	char *at = *p;
+
+	memcpy(at, s, n);
+	*p += n;
+	return at;
+}
+
+static void
+got_deliver(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	static const struct timeval now;
+	const struct msg_deliver *m = pkt->m;
+	struct work *w;
+	char *p;
+
+	/* The broker keeps its window: see JOB_WINDOW in stored.h. */
+	if (pkt->fd == -1 || nwork == PENDING) {
+		log_warnx("job %llu dropped", (unsigned long long)m->id);
+		leave(1);
+	}
+	w = &work[nwork++];
+	memset(w, 0, sizeof(*w));
+	p = w->texts = xcalloc(1, strlen(m->mailbox) + strlen(m->sender) +
+	    strlen(m->header) + 3);
+	w->mailbox = copy(&p, m->mailbox);
+	w->d.sender = copy(&p, m->sender);
+	w->d.header = copy(&p, m->header);
+	w->d.id = m->id;
+	w->d.rcpt = m->rcpt;
+	w->d.offset = m->offset;
+	w->d.size = m->size;
+	w->d.time = m->time;
+	w->d.fd = ipc_take_fd(pkt);
+	event_add(soon, &now);
+}
+
+static void
+tell(const struct work *w, int code, const char *esc, const char *text)
+{
+	struct msg_result m = { .id = w->d.id, .rcpt = w->d.rcpt,
+		.code = code, .esc = esc, .text = text };
+
+	ipc_send(broker, IPC_RESULT, 0, &m, -1);
+	close(w->d.fd);
+	free(w->texts);
+}
+
+/* As many as go to the first one's mailbox, in one append. */
+static void
+deliver(int fd, short what, void *arg)
+{
+	static const struct timeval now;
+	struct delivery d[DELIVER_BATCH];
+	struct work done[DELIVER_BATCH];
+	const char *esc = "", *text = "", *first;
+	size_t i, n = 0, left = 0;
+	struct box *b;
+	int code = 0;
+
+	if (nwork == 0)
+		return;
+	first = work[0].mailbox;
+	for (i = 0; i < nwork; i++) {
+		if (n < DELIVER_BATCH &&
+		    strcmp(work[i].mailbox, first) == 0) {
+			done[n] = work[i];
+			d[n++] = work[i].d;
+		} else
+			work[left++] = work[i];
+	}
+	nwork = left;
+	if ((b = box_open(acct, done[0].mailbox)) == NULL)
+		code = box_why(&esc, &text);
+	else {
+		box_deliver(b, d, n);
+		box_close(b);
+	}
+	for (i = 0; i < n; i++)
+		if (b == NULL)
+			tell(&done[i], code, esc, text);
+		else
+			tell(&done[i], d[i].code, d[i].esc, d[i].text);
+	if (nwork > 0)
+		event_add(soon, &now);
+	else
+		rest_later();
+}
+
+/* --- the end --- */
+
+static void
+got_stop(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_work_stop *m = pkt->m;
+	struct client *c;
+
+	while ((c = TAILQ_FIRST(&clients)) != NULL)
+		pop_session_stop(c->pop, m->text);
+	while (nwork > 0)
+		deliver(-1, 0, NULL);
+	/* What was said last must reach the clients. */
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	leave(0);
+}
+
+static void
+broker_down(struct ipc *ipc, void *arg)
+{
+	leave(0);
+}
+
+static const struct ipc_disp from_broker[] = {
+	{ IPC_WORK_SESSION, got_session },
+	{ IPC_DELIVER, got_deliver },
+	{ IPC_WORK_STOP, got_stop },
+	{ IPC_NONE, NULL }
+};
+
+void
+worker_main(int dirfd, const char *single, const char *path, int io)
+{
+	if (sandbox_lock_worker(dirfd, proc_conf()->weak) == -1) {
+		log_warn("%s: worker's walls", path);
+		_exit(1);
+	}
+	umask(077);
+	acct = acct_new(dirfd, single, true);
+	work = calloc(PENDING, sizeof(*work));
+	if (work == NULL || (base = event_base_new()) == NULL)
+		_exit(1);
+	rest = evtimer_new(base, rest_now, NULL);
+	soon = evtimer_new(base, deliver, NULL);
+	if (rest == NULL || soon == NULL)
+		_exit(1);
+	broker = ipc_new(base, io, "stored", from_broker, broker_down, NULL);
+	rest_later();
+	event_base_dispatch(base);
+	leave(1);
+}
