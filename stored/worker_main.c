@@ -36,17 +36,19 @@ struct work {
 
 static struct event_base	*base;
 static struct ipc		*broker;
-static struct acct		*acct;
+static struct acct		*account;
 static struct event		*rest, *soon;
 static TAILQ_HEAD(, client)	clients = TAILQ_HEAD_INITIALIZER(clients);
 static struct work		*work;
 static size_t			nwork;
 static struct box		*inbox;		/* kept open between sessions */
 
+static void leave(int) __attribute__((noreturn));
+
 static void
 leave(int status)
 {
-	acct_free(acct);
+	acct_free(account);
 	_exit(status);
 }
 
@@ -72,7 +74,7 @@ rest_now(int fd, short what, void *arg)
 
 	if (!TAILQ_EMPTY(&clients) || nwork > 0)
 		return;
-	for (b = acct->boxes; b != NULL; b = b->next)
+	for (b = account->boxes; b != NULL; b = b->next)
 		box_tidy(b);
 	ipc_call(broker, IPC_WORK_REST, 0, &m, -1, IPC_TIMEOUT, rest_answered,
 	    NULL);
@@ -116,7 +118,7 @@ got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	const struct msg_work_session *m = pkt->m;
 	struct client *c = xcalloc(1, sizeof(*c));
 	struct pop_start st = {
-		.base = base, .acct = acct, .mailbox = m->mailbox,
+		.base = base, .acct = account, .mailbox = m->mailbox,
 		.tag = m->tag, .account = m->account, .input = m->input.p,
 		.inputlen = m->input.len,
 		.timeout = settings_int(proc_settings(), "POP",
@@ -133,7 +135,7 @@ got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	if (inbox == NULL)
-		inbox = box_open(acct, "");
+		inbox = box_open(account, "");
 	st.fd = ipc_take_fd(pkt);
 	TAILQ_INSERT_TAIL(&clients, c, next);
 	c->pop = pop_session_new(&st);
@@ -220,7 +222,7 @@ deliver(int fd, short what, void *arg)
 			work[left++] = work[i];
 	}
 	nwork = left;
-	if ((b = box_open(acct, done[0].mailbox)) == NULL)
+	if ((b = box_open(account, done[0].mailbox)) == NULL)
 		code = box_why(&esc, &text);
 	else {
 		box_deliver(b, d, n);
@@ -275,7 +277,7 @@ worker_main(int dirfd, const char *single, const char *path, int io)
 		_exit(1);
 	}
 	umask(077);
-	acct = acct_new(dirfd, single, true);
+	account = acct_new(dirfd, single, true);
 	work = calloc(PENDING, sizeof(*work));
 	if (work == NULL || (base = event_base_new()) == NULL)
 		_exit(1);
