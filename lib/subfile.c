@@ -35,7 +35,7 @@ add_domain(struct buf *b, struct str addr, const char *domain)
 	struct str local, dom;
 
 	buf_add(b, addr.p, addr.len);
-	if (addr.len > 0 && addr_split(addr, &local, &dom) && dom.len == 0)
+	if (addr.len > 0 && (!addr_split(addr, &local, &dom) || dom.len == 0))
 		buf_printf(b, "@%s", domain);
 }
 
