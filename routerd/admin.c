@@ -42,16 +42,32 @@ may_domain(const struct caller *who, const struct domain *d)
 	    dict_str(d->settings, "AdminDomainName", "")) == 0;
 }
 
-const struct val *
-arg_val(const struct command *c, size_t n)
+static const struct val *
+arg(const struct command *c, size_t n)
 {
-	return n < val_count(c->args) ? val_at(c->args, n) : NULL;
+	return val_type(c->args) == VAL_ARRAY && n < val_count(c->args) ?
+	    val_at(c->args, n) : NULL;
+}
+
+/* Whatever a front sent: what is not of that type is an empty one. */
+const struct val *
+arg_val(const struct command *c, size_t n, enum val_type type)
+{
+	static struct val *none[2];
+	const struct val *v = arg(c, n);
+	int i = type == VAL_DICT;
+
+	if (v != NULL && val_type(v) == type)
+		return v;
+	if (none[i] == NULL)
+		none[i] = i ? val_dict() : val_array();
+	return none[i];
 }
 
 const char *
 arg_text(const struct command *c, size_t n)
 {
-	const struct val *v = arg_val(c, n);
+	const struct val *v = arg(c, n);
 	const char *text = v != NULL ? val_text(v) : NULL;
 
 	return text != NULL ? text : "";

@@ -212,7 +212,7 @@ static void
 do_create_domain(struct command *c)
 {
 	char name[DOMAIN_MAXLEN + 1];
-	const struct val *settings = arg_val(c, 1);
+	const struct val *settings = arg_val(c, 1, VAL_DICT);
 	const char *err = NULL;
 	struct domain *d;
 
@@ -417,6 +417,8 @@ store_domain(struct command *c, struct domain *d, struct val *new)
 		val_free(d->settings);
 		d->settings = new;
 		config_apply();
+		log_msg(LOG_MAJOR, "domain %s changed by %s", d->name,
+		    c->who.account);
 	} else
 		val_free(new);
 	free(path);
@@ -431,7 +433,7 @@ do_update_settings(struct command *c)
 
 	if (d == NULL)
 		return;
-	changes = allowed(c, arg_val(c, 1));
+	changes = allowed(c, arg_val(c, 1, VAL_DICT));
 	store_domain(c, d, config_update(d->settings, changes));
 	val_free(changes);
 }
@@ -442,7 +444,8 @@ do_set_settings(struct command *c)
 	struct domain *d;
 
 	if (need_users(c) && (d = find_domain(c, 0)) != NULL)
-		store_domain(c, d, config_update(NULL, arg_val(c, 1)));
+		store_domain(c, d, config_update(NULL,
+		    arg_val(c, 1, VAL_DICT)));
 }
 
 static void
@@ -482,7 +485,7 @@ do_update_defaults(struct command *c)
 
 	if (d == NULL)
 		return;
-	changes = allowed(c, arg_val(c, 1));
+	changes = allowed(c, arg_val(c, 1, VAL_DICT));
 	store_defaults(c, d, config_update(
 	    dict_get(d->settings, "AccountDefaults"), changes));
 	val_free(changes);
@@ -494,7 +497,8 @@ do_set_defaults(struct command *c)
 	struct domain *d;
 
 	if (need_users(c) && (d = find_domain(c, 0)) != NULL)
-		store_defaults(c, d, config_update(NULL, arg_val(c, 1)));
+		store_defaults(c, d, config_update(NULL,
+		    arg_val(c, 1, VAL_DICT)));
 }
 
 static void
@@ -533,7 +537,7 @@ do_update_template(struct command *c)
 
 	if (d == NULL)
 		return;
-	changes = allowed(c, arg_val(c, 1));
+	changes = allowed(c, arg_val(c, 1, VAL_DICT));
 	store_template(c, d, config_update(d->template, changes));
 	val_free(changes);
 }
@@ -544,7 +548,8 @@ do_set_template(struct command *c)
 	struct domain *d;
 
 	if (need_users(c) && (d = find_domain(c, 0)) != NULL)
-		store_template(c, d, config_update(NULL, arg_val(c, 1)));
+		store_template(c, d, config_update(NULL,
+		    arg_val(c, 1, VAL_DICT)));
 }
 
 static void
@@ -606,7 +611,7 @@ do_set_aliases(struct command *c)
 	struct domain *d;
 
 	if (need_users(c) && (d = find_domain(c, 0)) != NULL)
-		answer_err(c, put_aliases(d, arg_val(c, 1)));
+		answer_err(c, put_aliases(d, arg_val(c, 1, VAL_ARRAY)));
 }
 
 const struct verb verbs_domain[] = {

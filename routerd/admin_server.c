@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "iplist.h"
+#include "log.h"
 #include "router.h"
 #include "settings.h"
 
@@ -52,9 +53,13 @@ static void
 set_module(struct command *c, const char *module, const struct val *v)
 {
 	struct val *new = val_copy(v);
+	const char *err;
 
 	dict_set(new, "Pinned", NULL);		/* as get_module showed it */
-	answer_err(c, config_store(module, new));
+	if ((err = config_store(module, new)) == NULL)
+		log_msg(LOG_MAJOR, "%s settings changed by %s", module,
+		    c->who.account);
+	answer_err(c, err);
 	val_free(new);
 }
 
@@ -94,7 +99,7 @@ do_set_module(struct command *c)
 	const char *module = named_module(c);
 
 	if (module != NULL)
-		set_module(c, module, arg_val(c, 1));
+		set_module(c, module, arg_val(c, 1, VAL_DICT));
 }
 
 static void
@@ -103,7 +108,7 @@ do_update_module(struct command *c)
 	const char *module = named_module(c);
 
 	if (module != NULL)
-		update_module(c, module, arg_val(c, 1));
+		update_module(c, module, arg_val(c, 1, VAL_DICT));
 }
 
 /* One text of a module: the Routing Table, a list of addresses. */
@@ -219,7 +224,7 @@ static void
 do_set_protection(struct command *c)
 {
 	if (need(c, "Settings"))
-		set_module(c, "Protection", arg_val(c, 0));
+		set_module(c, "Protection", arg_val(c, 0, VAL_DICT));
 }
 
 static void
@@ -233,14 +238,14 @@ static void
 do_set_router(struct command *c)
 {
 	if (need(c, "Settings"))
-		set_module(c, "Router", arg_val(c, 0));
+		set_module(c, "Router", arg_val(c, 0, VAL_DICT));
 }
 
 static void
 do_update_router(struct command *c)
 {
 	if (need(c, "Settings"))
-		update_module(c, "Router", arg_val(c, 0));
+		update_module(c, "Router", arg_val(c, 0, VAL_DICT));
 }
 
 static void
@@ -254,14 +259,14 @@ static void
 do_set_domain_defaults(struct command *c)
 {
 	if (need(c, "Users"))
-		set_module(c, "Domain", arg_val(c, 0));
+		set_module(c, "Domain", arg_val(c, 0, VAL_DICT));
 }
 
 static void
 do_update_domain_defaults(struct command *c)
 {
 	if (need(c, "Users"))
-		update_module(c, "Domain", arg_val(c, 0));
+		update_module(c, "Domain", arg_val(c, 0, VAL_DICT));
 }
 
 static void
@@ -275,14 +280,14 @@ static void
 do_set_all_defaults(struct command *c)
 {
 	if (need(c, "Users"))
-		set_module(c, "Account", arg_val(c, 0));
+		set_module(c, "Account", arg_val(c, 0, VAL_DICT));
 }
 
 static void
 do_update_all_defaults(struct command *c)
 {
 	if (need(c, "Users"))
-		update_module(c, "Account", arg_val(c, 0));
+		update_module(c, "Account", arg_val(c, 0, VAL_DICT));
 }
 
 static void

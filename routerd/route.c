@@ -172,16 +172,15 @@ take_null(struct state *s)
 static void
 tidy_domain(struct state *s)
 {
-	size_t len = strlen(s->domain), i;
+	size_t len = strlen(s->domain);
 	struct in_addr in;
 
 	if (len > 0 && s->domain[len - 1] == '.')
 		s->domain[--len] = '\0';
 	if (len == 0 || !isdigit((unsigned char)s->domain[0]) || len > 15)
 		return;
-	for (i = 0; i < len; i++)
-		if (s->domain[i] != '.' && !isdigit((unsigned char)s->domain[i]))
-			return;
+	if (strspn(s->domain, "0123456789.") != len)
+		return;
 	if (inet_pton(AF_INET, s->domain, &in) != 1)
 		return;
 	memmove(s->domain + 1, s->domain, len);

@@ -69,9 +69,9 @@ extern ipc_handler	on_admin;
 bool	may(const struct caller *, const char *right);
 /* Server-wide right over domains, or any right in this one. */
 bool	may_domain(const struct caller *, const struct domain *);
-/* n-th argument as text ("" if absent), or as it is. */
+/* n-th argument as text ("" if absent); as an array or dictionary. */
 const char	 *arg_text(const struct command *, size_t);
-const struct val *arg_val(const struct command *, size_t);
+const struct val *arg_val(const struct command *, size_t, enum val_type);
 void	answer(const struct command *, unsigned code, const char *text);
 /* Takes the value. */
 void	answer_val(const struct command *, struct val *);
