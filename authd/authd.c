@@ -10,6 +10,7 @@
 
 #include "authd.h"
 #include "log.h"
+#include "settings.h"
 
 static const struct ipc_disp from_front[] = {
 	{ IPC_AUTH,		login_auth },
@@ -51,6 +52,7 @@ init(const struct proc_conf *conf)
 static void
 settings(const struct val *all)
 {
+	log_set_level(settings_int(all, "Main", "AccountsLogLevel"));
 	effective_settings_changed();
 	/* The main domain's name may have changed. */
 	rights_forget();
