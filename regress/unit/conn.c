@@ -306,6 +306,52 @@ over_long(void **state)
 	stop();
 }
 
+/*
+ * Random lines in random pieces, with pauses: what is told must be what a
+ * plain splitting of the text says.
+ */
+static void
+any_pieces(void **state)
+{
+	char text[6000], want[8192], one[400];
+	size_t len, n, at, w, k;
+	unsigned seed;
+	bool lf;
+
+	for (seed = 1; seed <= 60; seed++) {
+		srandom(seed);
+		start();
+		len = w = 0;
+		while (len < sizeof(text) - 400) {
+			n = random() % 20 == 0 ? 95 + random() % 200 :
+			    random() % 30;
+			for (k = 0; k < n; k++)
+				one[k] = 'a' + random() % 26;
+			one[n] = '\0';
+			lf = random() % 4 == 0;
+			len += snprintf(text + len, sizeof(text) - len,
+			    "%s%s\n", one, lf ? "" : "\r");
+			w += n > 100 ? snprintf(want + w, sizeof(want) - w,
+			    "LONG ") : snprintf(want + w, sizeof(want) - w,
+			    "[%s%s]", one, lf ? "!" : "");
+		}
+		pause_next = seed % 2;
+		for (at = 0; at < len; at += n) {
+			n = 1 + random() % (seed % 3 ? 40 : 900);
+			if (n > len - at)
+				n = len - at;
+			assert_int_equal(send(peer, text + at, n, 0), n);
+			event_base_loop(base, EVLOOP_NONBLOCK);
+			if (random() % 3 == 0)
+				conn_resume(conn);
+		}
+		pause_next = false;
+		conn_resume(conn);
+		expect(want);
+		stop();
+	}
+}
+
 static void
 data_mode(void **state)
 {
@@ -904,6 +950,7 @@ main(void)
 		cmocka_unit_test(pipelined),
 		cmocka_unit_test(corked),
 		cmocka_unit_test(over_long),
+		cmocka_unit_test(any_pieces),
 		cmocka_unit_test(data_mode),
 		cmocka_unit_test(flood),
 		cmocka_unit_test(big_output),
