@@ -136,7 +136,10 @@ limits(const struct sandbox *sb)
 	if (sb->as != 0 && limit(RLIMIT_AS, sb->as) == -1)
 		return -1;
 #endif
-	return sb->noproc ? sandbox_no_new_processes() : 0;
+	if (sb->noproc || (!sb->keep_root &&
+	    !(sb->allow & (SB_THREADS | SB_FORK | SB_EXEC))))
+		return sandbox_no_new_processes();
+	return 0;
 }
 
 /* --- the user --- */
@@ -225,5 +228,5 @@ sandbox_lock_worker(int dirfd, bool weak)
 	if (sandbox_landlock(dirfd == -1 ? &nothing : &sb, dirfd) == -1 &&
 	    !(weak && errno == ENOSYS))
 		return -1;
-	return sandbox_seccomp(SANDBOX_WORKER);
+	return sandbox_seccomp_worker();
 }

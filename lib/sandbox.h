@@ -36,7 +36,8 @@ struct sandbox {
 	unsigned long		 nofile;	/* 0: leave as it is */
 	unsigned long		 fsize;
 	unsigned long		 as;		/* bytes of address space */
-	bool			 noproc;	/* RLIMIT_NPROC 0 */
+	bool			 noproc;	/* RLIMIT_NPROC 0; implied where
+						   allow names no processes */
 };
 
 /* Empty root by mkdtemp, chdir, rmdir, chroot("."); or chroot to base. */
@@ -49,6 +50,8 @@ int	sandbox_drop(const struct sandbox *, uid_t, gid_t, const gid_t *groups,
  * then seccomp.  -1 and errno; weak lets a missing Landlock pass.
  */
 int	sandbox_lock(const struct sandbox *, int basefd, bool weak);
+/* The template, before its walls: what each worker will put on. */
+int	sandbox_worker_prepare(void);
 /* For a worker: one directory, given as an fd, and nothing else. */
 int	sandbox_lock_worker(int dirfd, bool weak);
 /*

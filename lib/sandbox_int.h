@@ -10,6 +10,7 @@ enum { SANDBOX_WORKER = SB_FILES_READ | SB_FILES_WRITE | SB_MMAP_FILE };
 /* -1 and ENOSYS where the kernel has no Landlock, or too old a one. */
 int	sandbox_landlock(const struct sandbox *, int basefd);
 int	sandbox_seccomp(uint32_t allow);
+int	sandbox_seccomp_worker(void);	/* the one that was prepared */
 bool	sandbox_landlocked(void);	/* this process, by the above */
 /* The root helper's: it runs PAM and programs, so only the worst is out. */
 int	sandbox_seccomp_root(void);

@@ -7,12 +7,16 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "sandbox.h"
@@ -313,7 +317,7 @@ load(scmp_filter_ctx f)
 
 /* What is neither allowed nor expected ends the process. */
 static int
-filter_deadly(uint32_t allow)
+filter_deadly(uint32_t allow, int (*use)(scmp_filter_ctx))
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	size_t i;
@@ -326,7 +330,7 @@ filter_deadly(uint32_t allow)
 		    allow_all(f, by_flag[i].calls, by_flag[i].n) != 0)
 			goto out;
 	if (allow_all(f, probed, COUNT(probed)) == 0)
-		r = DEADLY ? load(f) : 0;
+		r = DEADLY ? use(f) : 0;
 out:
 	seccomp_release(f);
 	return r;
@@ -334,7 +338,7 @@ out:
 
 /* Of what survives the other, only what is allowed is done. */
 static int
-filter_exact(uint32_t allow)
+filter_exact(uint32_t allow, int (*use)(scmp_filter_ctx))
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r = -1;
@@ -344,7 +348,7 @@ filter_exact(uint32_t allow)
 	/* glibc then takes clone, whose flags a filter can see. */
 	if (seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), S(clone3), 0) == 0 &&
 	    rules(f, allow) == 0)
-		r = load(f);
+		r = use(f);
 	seccomp_release(f);
 	return r;
 }
@@ -352,10 +356,63 @@ filter_exact(uint32_t allow)
 int
 sandbox_seccomp(uint32_t allow)
 {
-	if (filter_deadly(allow) == 0 && filter_exact(allow) == 0)
+	if (filter_deadly(allow, load) == 0 && filter_exact(allow, load) == 0)
 		return 0;
 	errno = EINVAL;
 	return -1;
+}
+
+/* --- made once by the template, put on by each worker: 2 ms the less --- */
+
+static struct sock_fprog	made[2];
+static size_t			nmade;
+
+/* Keeps the filter as the kernel takes it. */
+static int
+keep(scmp_filter_ctx f)
+{
+	struct sock_fprog *p = &made[nmade];
+	off_t size;
+	int fd, r = -1;
+
+	if (nmade == COUNT(made) ||
+	    seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH,
+		SCMP_ACT_KILL_PROCESS) != 0)
+		return -1;
+	(void)seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if ((fd = memfd_create("filter", MFD_CLOEXEC)) == -1)
+		return -1;
+	if (seccomp_export_bpf(f, fd) == 0 &&
+	    (size = lseek(fd, 0, SEEK_END)) > 0 &&
+	    (p->filter = malloc(size)) != NULL &&
+	    pread(fd, p->filter, size, 0) == size) {
+		p->len = size / sizeof(*p->filter);
+		nmade++;
+		r = 0;
+	}
+	close(fd);
+	return r;
+}
+
+int
+sandbox_worker_prepare(void)
+{
+	return filter_deadly(SANDBOX_WORKER, keep) == 0 &&
+	    filter_exact(SANDBOX_WORKER, keep) == 0 ? 0 : -1;
+}
+
+int
+sandbox_seccomp_worker(void)
+{
+	size_t i;
+
+	if (nmade == 0)
+		return sandbox_seccomp(SANDBOX_WORKER);
+	for (i = 0; i < nmade; i++)
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			SECCOMP_FILTER_FLAG_TSYNC, &made[i]) != 0)
+			return -1;
+	return 0;
 }
 
 int
