@@ -155,6 +155,13 @@ reap(int sig, short what, void *arg)
 }
 
 static void
+init(const struct proc_conf *conf)
+{
+	if (sandbox_worker_prepare() == -1)
+		fatalx("workers' walls cannot be made");
+}
+
+static void
 start(void)
 {
 	struct event *ev = evsignal_new(proc_base(), SIGCHLD, reap, NULL);
@@ -198,6 +205,7 @@ static const struct proc_def def = {
 		.as = 4UL << 30,
 	},
 	.peers = { [PROC_STORED] = from_broker },
+	.init = init,
 	.start = start,
 	.settings = settings,
 	.stop = stop,

@@ -244,6 +244,7 @@ deliver(int fd, short what, void *arg)
 static void
 got_stop(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
+	static const struct timeval moment = { 0, 50000 };
 	const struct msg_work_stop *m = pkt->m;
 	struct client *c;
 
@@ -252,8 +253,7 @@ got_stop(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	while (nwork > 0)
 		deliver(-1, 0, NULL);
 	/* What was said last must reach the clients. */
-	event_base_loop(base, EVLOOP_NONBLOCK);
-	leave(0);
+	event_base_loopexit(base, &moment);
 }
 
 static void
@@ -288,5 +288,5 @@ worker_main(int dirfd, const char *single, const char *path, int io)
 	broker = ipc_new(base, io, "stored", from_broker, broker_down, NULL);
 	rest_later();
 	event_base_dispatch(base);
-	leave(1);
+	leave(0);
 }
