@@ -128,9 +128,10 @@ command_line(struct session *s, char *line, size_t len)
 	struct buf text;
 
 	buf_init(&text, 0);
-	if (cli_parse(cur_make(line, len), &cmd, &args, &text) == -1)
+	if (cli_parse(cur_make(line, len), &cmd, &args, &text) == -1) {
+		s->errors++;
 		tell(s, 501, text.p, NULL);
-	else {
+	} else {
 		front_log(s->fs, LOG_LOW, "%s", cmd->name);
 		if (cmd->owner == PROC_MAX)
 			tell(s, 501, "this command is not available yet",
