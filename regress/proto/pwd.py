@@ -124,7 +124,7 @@ def passwords():
     admin.ask("UpdateAccountSettings pat {PWDAllowed=YES;RequireAPOP=YES;}")
     w = Wire()
     w.say("USER pat", "300")
-    w.say('PASS my new "word"', "501")
+    w.say('PASS my new "word"', "538")
     # The session ends with its account.
     w = Wire()
     digest = hashlib.md5((re.search("<.*>", w.greeting)[0] +
