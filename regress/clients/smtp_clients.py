@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# suite: -c $TOP/regress/clients/clients.conf
+"""Real clients send mail: swaks, msmtp, curl, smtplib, openssl s_client."""
+import os
+import pathlib
+import smtplib
+import ssl
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from wire import (PASSWORD, accounts, address, messages, run)  # noqa: E402
+
+SMTP, SMTPS, SUBMIT = (os.environ[p] for p in
+                       ("CG_SMTP", "CG_SMTPS", "CG_SUBMIT"))
+CA = os.environ["CG_CA"]
+FROM = address("ann")
+TO = address("bob")
+count = 0
+
+
+def client(*args, text=None, status=0):
+    p = subprocess.run([str(a) for a in args], input=text, text=True,
+                       capture_output=True, timeout=60)
+    if p.returncode != status:
+        raise AssertionError(f"{args}: {p.returncode}\n{p.stdout}{p.stderr}")
+    return p.stdout + p.stderr
+
+
+def arrived(word, how=None):
+    """One more message for bob, which has that word in it."""
+    global count
+    count += 1
+    text = messages("bob", count)[-1].decode()
+    assert word in text, text
+    assert how is None or f" with {how} id" in text.replace("\n", ""), text
+
+
+def swaks(*args, **kw):
+    return client("swaks", "--server", "127.0.0.1", "--from", FROM, "--to", TO,
+                  "--body", "by swaks", *args, **kw)
+
+
+def test_swaks():
+    swaks("--port", SMTP)
+    arrived("by swaks", "ESMTP")
+    for mech in ("PLAIN", "LOGIN", "CRAM-MD5"):
+        for flags, port, how in (
+                ((), SMTP, "ESMTPA"), (("--tls",), SMTP, "ESMTPSA"),
+                (("--tls",), SUBMIT, "ESMTPSA"),
+                (("--tls-on-connect",), SMTPS, "ESMTPSA")):
+            swaks("--port", port, *flags, "--auth", mech, "--auth-user", "ann",
+                  "--auth-password", PASSWORD)
+            arrived("by swaks", how)
+    out = swaks("--port", SMTP, "--auth", "PLAIN", "--auth-user", "ann",
+                "--auth-password", "wrong", status=28)
+    assert "535" in out, out
+    out = swaks("--port", SMTP, "--to", "joe@far.example", status=24)
+    assert "550 5.7.1" in out, out
+    swaks("--port", SMTP, "--pipeline")
+    arrived("by swaks", "ESMTP")
+    swaks("--port", SMTP, "--protocol", "SMTP")
+    arrived("by swaks", "SMTP")
+
+
+def test_msmtp():
+    for port, flags in ((SMTP, ["--tls=off"]),
+                        (SUBMIT, ["--tls=on", "--tls-starttls=on"]),
+                        (SMTPS, ["--tls=on", "--tls-starttls=off"])):
+        for auth in ("plain", "cram-md5", "login"):
+            client("msmtp", "--host=127.0.0.1", f"--port={port}",
+                   f"--from={FROM}", f"--auth={auth}", "--user=ann",
+                   f"--passwordeval=echo '{PASSWORD}'", "--tls-certcheck=off",
+                   *flags, TO, text="Subject: m\n\nby msmtp\n.\n..x\n")
+            arrived("by msmtp\n.\n..x\n")
+
+
+def test_curl():
+    with tempfile.NamedTemporaryFile("w", suffix=".eml") as f:
+        f.write("Subject: c\r\n\r\nby curl\r\n.\r\n")
+        f.flush()
+        for url, flags in ((f"smtp://127.0.0.1:{SMTP}", []),
+                           (f"smtp://127.0.0.1:{SUBMIT}", ["--ssl-reqd"]),
+                           (f"smtps://127.0.0.1:{SMTPS}", [])):
+            client("curl", "-sS", "-k", url, *flags, "--mail-from", FROM,
+                   "--mail-rcpt", TO, "-T", f.name,
+                   "--user", f"ann:{PASSWORD}")
+            arrived("by curl\n.\n")
+
+
+def context():
+    c = ssl.create_default_context(cafile=CA)
+    c.check_hostname = False
+    return c
+
+
+def test_smtplib():
+    for port, tls, start in ((SMTP, False, False), (SUBMIT, False, True),
+                             (SMTPS, True, False)):
+        s = smtplib.SMTP_SSL("127.0.0.1", int(port), context=context()) \
+            if tls else smtplib.SMTP("127.0.0.1", int(port))
+        with s:
+            if start:
+                s.starttls(context=context())
+            s.login("ann", PASSWORD)
+            s.sendmail(FROM, [TO], "Subject: p\n\nby smtplib\n.\n")
+            arrived("by smtplib\n.\n", "ESMTPSA" if tls or start
+                    else "ESMTPA")
+
+
+def said(p):
+    """The last line of a reply."""
+    while (line := p.stdout.readline())[3:4] == "-":
+        pass
+    return line
+
+
+def test_openssl():
+    steps = [("EHLO x", "250"), (f"MAIL FROM:<{FROM}>", "250"),
+             # not RCPT: a line that begins with R renegotiates
+             (f"rcpt to:<{TO}>", "250"), ("DATA", "354"),
+             ("Subject: o\r\n\r\nby openssl\r\n.", "250"), ("quit", "221")]
+    for flags, port in ((["-starttls", "smtp"], SMTP), ([], SMTPS)):
+        with subprocess.Popen(
+                ["openssl", "s_client", "-connect", f"127.0.0.1:{port}",
+                 "-quiet", "-verify_quiet", "-CAfile", CA, *flags], text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL) as p:
+            if not flags:
+                assert said(p).startswith("220")
+            for line, code in steps:
+                p.stdin.write(line + "\r\n")
+                p.stdin.flush()
+                got = said(p)
+                assert got.startswith(code), (line, got)
+        arrived("by openssl")
+
+
+accounts("ann", "bob")
+run([test_swaks, test_msmtp, test_curl, test_smtplib, test_openssl])
