@@ -466,6 +466,7 @@ conn_new(struct event_base *base, int fd, conn_cb *cb, void *arg)
 	c->cb = cb;
 	c->arg = arg;
 	c->maxline = 2000;
+	c->chunk = CONN_CHUNK;
 	c->last = conn_now();
 	event_assign(&c->rd, base, fd, EV_READ | EV_PERSIST, on_read, c);
 	event_assign(&c->wr, base, fd, EV_WRITE | EV_PERSIST, on_write, c);
@@ -523,6 +524,7 @@ conn_data(struct conn *c)
 	if (c->mode != MODE_LINES)
 		return;
 	c->mode = MODE_DATA;
+	c->chunk = CONN_CHUNK;
 	c->fresh = true;
 	conn_schedule(c);
 }

@@ -18,6 +18,13 @@ enum {
 	 */
 	CONN_LINEAHEAD = 8192,
 	CONN_MAXIOV = 16,
+	/*
+	 * What one read may bring: little first, much once that was filled.
+	 * A chain of an evbuffer has a header and a size that is a power of
+	 * two; a larger one would be mapped and unmapped each time.
+	 */
+	CONN_CHUNK = 16384 - 64,
+	CONN_BIGCHUNK = 65536 - 64,
 	CONN_TLSRECORD = 16384,
 	CONN_ROUNDS = 8,	/* output rounds in one turn of the loop */
 	CONN_LINGER = 2,	/* seconds, for input that nobody wants */
@@ -36,6 +43,7 @@ enum conn_tls {
 struct pump {
 	int		 fd;		/* our end of the pair */
 	struct event	 rd, wr;
+	size_t		 chunk;		/* as a conn's */
 	bool		 from_eof;	/* the worker sends no more */
 	bool		 to_eof;	/* nothing more goes to the worker */
 	bool		 out_eof;	/* the client was told the end */
@@ -58,6 +66,7 @@ struct conn {
 	struct pump		*pump;
 	const char		*error;
 	size_t			 maxline;
+	size_t			 chunk;	/* what the next read may bring */
 	size_t			 seen;	/* bytes of in that hold no LF */
 	time_t			 last;	/* of the last progress */
 	time_t			 due;	/* when the timer is set to fire */

@@ -115,6 +115,8 @@ conn_fill(struct conn *c)
 	ssize_t got;
 
 	room = conn_room(c);
+	if (room > c->chunk)
+		room = c->chunk;
 	if (room == 0 || c->eof || c->failed)
 		return 0;
 	if (evbuffer_reserve_space(c->in, room, &v, 1) != 1) {
@@ -125,6 +127,8 @@ conn_fill(struct conn *c)
 		v.iov_len = room;
 	got = c->tls == TLS_UP ? recv_tls(c, v.iov_base, v.iov_len) :
 	    recv_plain(c, v.iov_base, v.iov_len);
+	if (got == (ssize_t)v.iov_len)
+		c->chunk = CONN_BIGCHUNK;
 	v.iov_len = got > 0 ? (size_t)got : 0;
 	evbuffer_commit_space(c->in, &v, 1);
 	if (got > 0) {

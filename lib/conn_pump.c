@@ -34,6 +34,8 @@ from_worker(struct conn *c)
 	if (p->from_eof || room >= CONN_HIGHWATER)
 		return false;
 	room = CONN_HIGHWATER - room;
+	if (room > p->chunk)
+		room = p->chunk;
 	if (evbuffer_reserve_space(c->out, room, &v, 1) != 1) {
 		conn_fail(c, ENOMEM);
 		return false;
@@ -45,6 +47,7 @@ from_worker(struct conn *c)
 	while (n < 0 && errno == EINTR);
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		p->from_eof = true;
+	p->chunk = n == (ssize_t)v.iov_len ? CONN_BIGCHUNK : CONN_CHUNK;
 	v.iov_len = n > 0 ? (size_t)n : 0;
 	evbuffer_commit_space(c->out, &v, 1);
 	return n > 0;
@@ -172,6 +175,7 @@ conn_pump_fd(struct conn *c, int fd, void (*done)(void *), void *arg)
 	if (p == NULL)
 		return -1;
 	p->fd = fd;
+	p->chunk = CONN_CHUNK;
 	p->done = done;
 	p->arg = arg;
 	event_assign(&p->rd, c->base, fd, EV_READ | EV_PERSIST, on_pair, c);
