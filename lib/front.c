@@ -24,7 +24,7 @@
 #include "settings.h"
 #include "tls.h"
 
-enum { BUCKETS = 4096, STOP_OWN = 10, STOP_PUMPS = 2 };
+enum { BUCKETS = 4096, STOP_OWN = 10, STOP_PUMPS = 2, KEY_CHECK = 3600 };
 
 struct addr {
 	struct sockaddr_storage	 ss;
@@ -40,6 +40,7 @@ static LIST_HEAD(bucket, client) byid[BUCKETS];
 static struct event		*rest;		/* until accepting again */
 static bool			 resting;
 static struct tls_ctx		*tls;
+static struct event		*tls_timer;	/* looks for a new ticket key */
 static struct iplist		*client_ips;
 static bool			 clear_login;
 static int			 max_all, max_same;
@@ -487,12 +488,31 @@ front_settings(const struct val *all)
 	set_clients(all);
 }
 
+static void
+share_ticket_key(void)
+{
+	const void *key = limit_ticket_key();
+
+	if (tls != NULL && key != NULL)
+		tls_ticket_key(tls, key);
+}
+
+static void
+on_key_check(int fd, short what, void *arg)
+{
+	share_ticket_key();
+}
+
 void
 front_init(const struct front_def *d)
 {
+	static const struct timeval hour = { .tv_sec = KEY_CHECK };
+
 	front_def = d;
 	rest = event_new(proc_base(), -1, 0, on_rested, NULL);
-	if (rest == NULL)
+	tls_timer = event_new(proc_base(), -1, EV_PERSIST, on_key_check, NULL);
+	if (rest == NULL || tls_timer == NULL ||
+	    event_add(tls_timer, &hour) == -1)
 		fatalx("no timer");
 	if (proc_settings() != NULL)
 		front_settings(proc_settings());
@@ -506,10 +526,9 @@ front_tls(const char *pem, size_t len)
 	t = tls_server(pem, len);
 	if (t == NULL)
 		return;		/* the old one serves on */
-	if (limit_ticket_key() != NULL)
-		tls_ticket_key(t, limit_ticket_key());
 	tls_unref(tls);
 	tls = t;
+	share_ticket_key();
 }
 
 struct tls_ctx *
@@ -529,8 +548,7 @@ front_shared(const char *module, int fd)
 {
 	if (strcmp(module, front_def->module) == 0) {
 		limit_open(fd);
-		if (tls != NULL && limit_ticket_key() != NULL)
-			tls_ticket_key(tls, limit_ticket_key());
+		share_ticket_key();
 	}
 	close(fd);
 }

@@ -17,13 +17,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "front_int.h"
 #include "log.h"
 #include "tls.h"
 
-enum { MAXPROCS = 28, PROBES = 16, NONE, MAKING, READY };
+enum { MAXPROCS = 28, PROBES = 16 };
+enum { NONE, MAKING, READY };
+enum { KEY_LIFE = 24 * 3600 };	/* seconds */
 
 struct slot {			/* a cache line */
 	_Atomic uint64_t	key;	/* 0: never used */
@@ -33,6 +36,7 @@ struct slot {			/* a cache line */
 struct shared {
 	_Atomic uint32_t	state;
 	_Atomic uint32_t	next_id;
+	_Atomic int64_t		key_time;	/* when ticket_key was made */
 	uint64_t		seed[2];
 	unsigned char		ticket_key[TLS_TICKETKEY];
 	_Atomic int32_t		total[MAXPROCS];
@@ -52,6 +56,7 @@ fill(void)
 	if (RAND_bytes((void *)mem->seed, sizeof(mem->seed)) != 1 ||
 	    RAND_bytes(mem->ticket_key, sizeof(mem->ticket_key)) != 1)
 		fatalx("no random bytes");
+	atomic_store(&mem->key_time, time(NULL));
 	atomic_store(&mem->state, READY);
 }
 
@@ -222,8 +227,21 @@ limit_next_id(void)
 	return ++own_id * MAXPROCS + self;
 }
 
+/*
+ * A key that lies about for long would open old sessions to whoever finds it:
+ * the first that asks after a day makes a new one.  Whoever reads it half
+ * made seals tickets that nobody else can open, until it asks again.
+ */
 const void *
 limit_ticket_key(void)
 {
-	return mem != NULL ? mem->ticket_key : NULL;
+	int64_t now = time(NULL), made;
+
+	if (mem == NULL)
+		return NULL;
+	made = atomic_load(&mem->key_time);
+	if (now - made > KEY_LIFE &&
+	    atomic_compare_exchange_strong(&mem->key_time, &made, now))
+		(void)RAND_bytes(mem->ticket_key, sizeof(mem->ticket_key));
+	return mem->ticket_key;
 }
