@@ -302,6 +302,25 @@ word(struct cur *c, const char **err)
 	return str_dup(s);
 }
 
+/* A module may have several blocks, but each setting one value. */
+static const char *
+pin(struct conf *c, const char *module, const struct val *v)
+{
+	struct val *all = dict_get(c->pinned, module);
+	size_t i;
+
+	if (all == NULL) {
+		dict_set(c->pinned, module, val_copy(v));
+		return NULL;
+	}
+	for (i = 0; i < val_count(v); i++) {
+		if (dict_get(all, val_key(v, i)) != NULL)
+			return "a setting that an earlier block has";
+		dict_set(all, val_key(v, i), val_copy(val_at(v, i)));
+	}
+	return NULL;
+}
+
 /* settings NAME { ... }: the cursor stands behind "settings". */
 static const char *
 settings_block(struct conf *c, struct cur *cur, int *line)
@@ -327,12 +346,9 @@ settings_block(struct conf *c, struct cur *cur, int *line)
 		err = s == NULL ? "no such setting" :
 		    settings_check(s, val_at(v, i));
 	}
-	if (err == NULL && dict_get(c->pinned, name) != NULL)
-		err = "that module has its block already";
 	if (err == NULL)
-		dict_set(c->pinned, name, v);
-	else
-		val_free(v);
+		err = pin(c, name, v);
+	val_free(v);
 	free(name);
 	for (; start < cur->p; start++)
 		*line += *start == '\n';

@@ -117,8 +117,10 @@ test_settings(void **state)
 	good("settings Main {\n"
 	    "  DomainName = \"example.com\";\n"
 	    "}\n"
-	    "base /after\n");
+	    "base /after\n"
+	    "settings Main { WorkerRest = 0; }\n");
 	v = dict_get(c.pinned, "Main");
+	assert_string_equal(dict_str(v, "WorkerRest", ""), "0");
 	assert_string_equal(dict_str(v, "DomainName", ""), "example.com");
 	assert_string_equal(c.base, "/after");
 	conf_free(&c);
@@ -148,7 +150,8 @@ test_errors_name_the_line(void **state)
 	bad("\nsettings Main\n", "line 2: ");
 	bad("settings Main { DomainName = \"open; }\n", "line 1: ");
 	bad("settings Main { NoSuchThing = 1; }\n", "line 1: ");
-	bad("settings Main { }\nsettings Main { }\n", "line 2: ");
+	bad("settings Log { KeepFor = 1d; }\nsettings Log { KeepFor = 2d; }\n",
+	    "line 2: ");
 	bad("settings Main {\n}\nnonsense\n", "line 3: ");
 }
 

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+# suite: own
+"""cgserver: every child is killed and comes back while the others go on; a
+killed cgserver takes all with it; SIGHUP brings a new certificate without
+ending a session; a second start, a foreign base and bad configurations are
+refused; --Daemon tells its parent."""
+import os
+import pathlib
+import poplib
+import shutil
+import signal
+import smtplib
+import ssl
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
+                       "tools"))
+from cgtest import (OBJ, PASSWORD, PATIENCE, Suite, descendants,  # noqa: E402
+                    kill, wait_for)
+
+CGSERVER = str(OBJ / "cgserver")
+FAMILY = {"stored", "stored-delivery", "stored-worker"}
+CONF = """processes smtpd 2
+processes pop3d 2
+settings Main { WorkerRest = 0; }
+"""
+serial = 0
+
+
+def mail_goes_through(s):
+    """One message in by SMTP and out by POP; by a suite that is settling."""
+    global serial
+    serial += 1
+    text = f"number {serial}"
+
+    def sent():
+        try:
+            with smtplib.SMTP("127.0.0.1", s.smtp, timeout=60) as c:
+                c.sendmail("", [s.address("ann")],
+                           f"Subject: {text}\r\n\r\n{text}\r\n")
+            return True
+        except (OSError, smtplib.SMTPException):
+            return False
+
+    def read():
+        try:
+            p = poplib.POP3("127.0.0.1", s.pop, timeout=60)
+            p.user("ann")
+            p.pass_(PASSWORD)
+            n = len(p.list()[1])
+            found = n > 0 and text.encode() in p.retr(n)[1]
+            p.quit()
+            return found
+        except (OSError, poplib.error_proto, EOFError):
+            return False
+    wait_for("a message to be taken", sent)
+    wait_for("the message to be read", read)
+
+
+def settled(s, before, victims):
+    """Everybody is there again, and only the victims are new."""
+    names = sorted(before.values())
+    now = s.children()
+    now = {p: n for p, n in now.items() if p in before or
+           sorted(now.values()) == names}
+    if sorted(now.values()) != names or any(p in now for p in victims):
+        return None
+    return now
+
+
+def kill_each(s):
+    before = s.children()
+    for name in sorted(set(before.values())):
+        before = steady(s)
+        pid = next(p for p, n in before.items() if n == name)
+        family = [p for p, n in before.items() if n in FAMILY]
+        victims = [pid]
+        if name in ("stored", "stored-worker"):
+            victims = family
+        kill(pid)
+        now = wait_for(f"{name} to be started again",
+                       lambda: settled(s, before, victims))
+        for p, n in before.items():
+            assert p in victims or p in now, f"{name} took {n} with it"
+        mail_goes_through(s)
+    assert "ended by signal 9" in s.log()
+
+
+def steady(s):
+    """The processes once no worker of an account lives any more: templates
+    and workers have one name."""
+    def look():
+        c = s.children()
+        return c if list(c.values()).count("stored-worker") == 1 else None
+    return wait_for("workers to rest", look)
+
+
+def peers_come_back(s):
+    """A front keeps its process, and its clients, while its peers die."""
+    with smtplib.SMTP("127.0.0.1", s.smtp, timeout=60) as c:
+        c.ehlo()
+        fronts = {p for p, n in s.children().items() if n == "smtpd"}
+        for name in ("authd", "routerd", "queued"):
+            before = s.children()
+            victim = next(p for p, n in before.items() if n == name)
+            kill(victim)
+            wait_for(f"{name} to come back", lambda: any(
+                n == name and p != victim for p, n in s.children().items()))
+
+        def taken():
+            c.rset()
+            return c.mail("")[0] == 250 and \
+                c.rcpt(s.address("ann"))[0] == 250
+        wait_for("the old session to go on", taken)
+        assert fronts <= set(s.children())
+
+
+def keeps_dying(s):
+    """A program that never starts is tried ever more rarely, and the log
+    says so; nobody else minds."""
+    log = s.log().count("ended by signal")
+    for _ in range(4):
+        now = wait_for("a logd", lambda: [
+            p for p, n in s.children().items() if n == "logd"])
+        kill(now[0])
+        wait_for("its end", lambda: now[0] not in s.children())
+    mail_goes_through(s)
+    assert s.log().count("ended by signal") >= log
+
+
+def fetch_cert(s):
+    ctx = ssl.create_default_context()
+    ctx.check_hostname = False
+    ctx.verify_mode = ssl.CERT_NONE
+    c = smtplib.SMTP_SSL("127.0.0.1", int(s.env["CG_SMTPS"]), timeout=60,
+                         context=ctx)
+    return c, c.sock.getpeercert(True)
+
+
+def sighup(s):
+    top = pathlib.Path(s.env["CG_CONF"]).parent
+    old, cert = fetch_cert(s)
+    with tempfile.TemporaryDirectory() as d:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=renewed",
+             "-keyout", f"{d}/key", "-out", f"{d}/cert"],
+            check=True, stderr=subprocess.DEVNULL)
+        # a key without its certificate must not reach the fronts
+        shutil.copy(f"{d}/key", top / "key.pem")
+        os.kill(s.server(), signal.SIGHUP)
+        wait_for("the refusal in the log", lambda:
+                 "not a key and its certificate" in s.log())
+        fetch_cert(s)[0].quit()
+        shutil.copy(f"{d}/cert", top / "cert.pem")
+    os.kill(s.server(), signal.SIGHUP)
+
+    def renewed():
+        c, now = fetch_cert(s)
+        c.quit()
+        return now != cert
+    wait_for("the new certificate", renewed)
+    assert old.noop()[0] == 250
+    old.quit()
+
+
+def cgserver(*args, **kw):
+    return subprocess.run([CGSERVER, *map(str, args)], text=True,
+                          capture_output=True, timeout=PATIENCE, **kw)
+
+
+def refused(p, *words, code=1):
+    assert p.returncode == code, p
+    for w in words:
+        assert w in p.stderr, p.stderr
+
+
+def refusals(s):
+    conf = s.env["CG_CONF"]
+    refused(cgserver("-f", conf), "already running", str(s.server()))
+    assert cgserver("-n", "-F", conf).returncode == 0
+    assert cgserver("--VERSION").stdout.startswith("cgate ")
+    assert cgserver("-n", "--nowebcache", "--ThreadsScope", "system",
+                    "-f", conf).returncode == 0
+    refused(cgserver("--nonsense"), "--nonsense", code=2)
+    with tempfile.TemporaryDirectory() as d:
+        d = pathlib.Path(d)
+        text = pathlib.Path(conf).read_text()
+        (d / "bad").write_text(text + "listen SMTP nowhere\n")
+        refused(cgserver("-n", "-f", d / "bad"),
+                f"line {text.count(chr(10)) + 1}")
+        refused(cgserver("-n", "-f", d / "missing"), "missing")
+        (d / "base/Accounts").mkdir(parents=True)
+        refused(cgserver("-f", conf, "--Base", d / "base"), "--adopt")
+        refused(cgserver("-f", conf, "--Base", d / "base", "--Daemon"),
+                "--adopt")
+        assert sorted(p.name for p in d.joinpath("base").iterdir()) == \
+            ["Accounts"]
+
+
+def second_life(s):
+    """A killed cgserver takes all with it; the next start finds all well.
+    That one goes into the background, and is told to stop."""
+    old = s.server()
+    children = set(s.children())
+    kill(old)
+    p = cgserver("-f", s.env["CG_CONF"], "--DAEMON")
+    assert p.returncode == 0, p.stderr
+    assert not any(alive(c) for c in children), "an old process is left"
+    new = s.server()
+    assert new != old and alive(new)
+    try:
+        in_the_background(s, new)
+    finally:
+        kill(new)
+
+
+def in_the_background(s, server):
+    ports = (pathlib.Path(s.base) / "Ports").read_text()
+    assert "SMTP" in ports
+    s.smtp = s.smtp_port()
+    with smtplib.SMTP("127.0.0.1", s.smtp, timeout=60) as c:
+        c.ehlo()
+        assert c.mail("")[0] == 250
+    children = descendants(server)
+    os.kill(server, signal.SIGTERM)
+    wait_for("the end", lambda: not alive(server))
+    left = [n for c, n in children.items() if alive(c)]
+    assert not left, f"left behind: {left}"
+    for name in ("ProcessID", "Ports"):
+        assert not pathlib.Path(s.base, name).exists(), name
+
+
+def alive(pid):
+    try:
+        return "Z" != pathlib.Path(f"/proc/{pid}/stat").read_text() \
+            .rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+
+
+with Suite(accounts=["ann"], conf=CONF) as suite:
+    mail_goes_through(suite)
+    kill_each(suite)
+    peers_come_back(suite)
+    keeps_dying(suite)
+    sighup(suite)
+    refusals(suite)
+    second_life(suite)
