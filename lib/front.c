@@ -4,6 +4,7 @@
  * empty root; it owns nothing and must never block.
  */
 #include <sys/types.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <netinet/in.h>
@@ -503,12 +504,25 @@ on_key_check(int fd, short what, void *arg)
 	share_ticket_key();
 }
 
+/* A descriptor a client: the usual soft limit would be met at 1000. */
+static void
+raise_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
 void
 front_init(const struct front_def *d)
 {
 	static const struct timeval hour = { .tv_sec = KEY_CHECK };
 
 	front_def = d;
+	raise_limit();
 	rest = event_new(proc_base(), -1, 0, on_rested, NULL);
 	tls_timer = event_new(proc_base(), -1, EV_PERSIST, on_key_check, NULL);
 	if (rest == NULL || tls_timer == NULL ||
