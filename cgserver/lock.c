@@ -20,22 +20,22 @@
 #include "file.h"
 #include "log.h"
 
-enum { WAIT_SECONDS = 30 };
+enum { SERVER_SECONDS = 1, OLD_SECONDS = 30 };
 
 static int	pidfile = -1, lockfile = -1;
 
+/* A process that was killed holds its locks until it is wholly gone. */
 static int
-wait_for_the_old(void)
+lock_within(int fd, int seconds)
 {
 	const struct timespec pause = { 0, 20 * 1000 * 1000 };
 	int i;
 
-	for (i = 0; i < WAIT_SECONDS * 50; i++) {
-		if (flock(lockfile, LOCK_EX | LOCK_NB) == 0)
+	for (i = 0; i <= seconds * 50; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
 		nanosleep(&pause, NULL);
 	}
-	log_warnx("processes of an earlier start are still there");
 	return -1;
 }
 
@@ -53,15 +53,17 @@ lock_take(void)
 		log_warn("%s", conf.base);
 		return -1;
 	}
-	if (flock(pidfile, LOCK_EX | LOCK_NB) == -1) {
+	if (lock_within(pidfile, SERVER_SECONDS) == -1) {
 		n = file_pread(pidfile, pid, sizeof(pid) - 1, 0);
 		pid[n > 0 ? n : 0] = '\0';
 		pid[strcspn(pid, "\n")] = '\0';
 		log_warnx("already running on %s, process %s", conf.base, pid);
 		return -1;
 	}
-	if (wait_for_the_old() == -1)
+	if (lock_within(lockfile, OLD_SECONDS) == -1) {
+		log_warnx("processes of an earlier start are still there");
 		return -1;
+	}
 	snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	if (ftruncate(pidfile, 0) == -1 ||
 	    file_pwrite(pidfile, pid, strlen(pid), 0) == -1)

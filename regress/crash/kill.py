@@ -12,7 +12,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "regress/tools"), str(pathlib.Path(__file__).parent)]
-from cgtest import Suite, kill, wait_for, descendants  # noqa: E402
+from cgtest import Suite, kill, wait_for  # noqa: E402
 from mailer import Mailer, verify  # noqa: E402
 
 ROUNDS = int(os.environ.get("CG_ROUNDS", "200"))
@@ -27,6 +27,14 @@ class Rounds:
         self.again = None       # a cgserver that this test started
         self.mailer = Mailer(suite.smtp_port,
                              {a: suite.address(a) for a in suite.accounts})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.again:
+            self.again.terminate()
+            self.again.wait()
 
     def victims(self, name):
         s = self.suite
@@ -52,21 +60,20 @@ class Rounds:
         ports.unlink(missing_ok=True)
         self.again = subprocess.Popen(
             [s.env["CG_SERVER"], "-f", s.env["CG_CONF"]],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for("the suite to start again", ports.exists)
+            stdout=subprocess.DEVNULL)
+        wait_for("the suite to start again",
+                 lambda: ports.exists() or self.again.poll() is not None)
+        if self.again.poll() is not None:
+            raise AssertionError("the suite does not start again")
 
     def up(self):
-        return self.mailer_works()
-
-    def mailer_works(self):
         before = len(self.mailer.answered)
         self.mailer.send_some(1)
         return len(self.mailer.answered) > before
 
 
 def main():
-    with Suite(accounts=["ann", "ben", "cid"]) as s:
-        r = Rounds(s)
+    with Suite(accounts=["ann", "ben", "cid"]) as s, Rounds(s) as r:
         for i in range(ROUNDS):
             r.round(VICTIMS[i % len(VICTIMS)])
         wait_for("the suite to take mail again", r.up)
@@ -77,9 +84,6 @@ def main():
               f"answered, {len(seen)} delivered, {m.temporary} told to wait")
         if len(m.answered) < ROUNDS:
             raise AssertionError("hardly anything was answered")
-        if r.again:
-            r.again.terminate()
-            r.again.wait(60)
 
 
 main()
