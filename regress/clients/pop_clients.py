@@ -4,6 +4,8 @@
 import os
 import pathlib
 import poplib
+import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -53,23 +55,26 @@ def empty(name):
 
 
 def test_fetchmail():
+    subject = client("openssl", "x509", "-in", CA, "-noout", "-subject",
+                     "-nameopt", "multiline")
+    name = re.search(r"commonName *= (.*)", subject)[1]
+    check = f"sslcertck sslcertfile {CA} sslcommonname {name}"
     for proto, port, options in (
             ("POP3", POP, "sslproto ''"), ("APOP", POP, "sslproto ''"),
-            ("POP3", POP, "sslproto 'TLS1.2+' sslcertck sslcertfile " + CA),
-            ("POP3", POPS, "ssl sslcertck sslcertfile " + CA)):
+            ("POP3", POP, "sslproto 'TLS1.2+' " + check),
+            ("POP3", POPS, "ssl " + check)):
         name = f"fetch{test_fetchmail.count}"
         test_fetchmail.count += 1
         fill(name)
         with tempfile.TemporaryDirectory() as d:
             rc, got = pathlib.Path(d, "rc"), pathlib.Path(d, "got")
-            common = os.path.join(d, "cert")
             rc.write_text(
                 f"poll localhost via 127.0.0.1 proto {proto} port {port} "
                 f"user '{name}' pass '{PASSWORD}' mda 'cat >> {got}' "
-                f"{options.replace('sslcertck ', '')}\n")
+                f"{options}\n")
             rc.chmod(0o600)
-            client("fetchmail", "-f", rc, "--nosyslog", "--pidfile",
-                   common + ".pid", env={"FETCHMAILHOME": d, "HOME": d})
+            client("fetchmail", "-f", rc, "--nosyslog", "--pidfile", d + "/pid",
+                   env={"FETCHMAILHOME": d, "HOME": d})
             has_all(got.read_text())
         empty(name)
 
@@ -78,17 +83,22 @@ test_fetchmail.count = 0
 
 
 def test_getmail():
+    root = os.geteuid() == 0
     for number, (kind, port) in enumerate((("SimplePOP3Retriever", POP),
                                            ("SimplePOP3SSLRetriever", POPS))):
         name = f"getmail{number}"
         fill(name)
         with tempfile.TemporaryDirectory() as d:
-            for sub in ("new", "cur", "tmp"):
-                os.makedirs(os.path.join(d, "M", sub))
+            os.chmod(d, 0o755)
+            for sub in ("", "new", "cur", "tmp"):
+                os.makedirs(os.path.join(d, "M", sub), exist_ok=True)
+                if root:                # it will not deliver as root
+                    shutil.chown(os.path.join(d, "M", sub), "nobody")
             pathlib.Path(d, "getmailrc").write_text(
                 f"[retriever]\ntype = {kind}\nserver = 127.0.0.1\n"
                 f"port = {port}\nusername = {name}\npassword = {PASSWORD}\n"
                 f"[destination]\ntype = Maildir\npath = {d}/M/\n"
+                f"{'user = nobody' if root else ''}\n"
                 "[options]\ndelete = true\n")
             client("getmail", "--getmaildir", d)
             has_all("".join(p.read_text()

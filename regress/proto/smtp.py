@@ -178,7 +178,8 @@ def texts():
     cases.append(head.encode() + b"\r\na\0b\0\r\n\xff\xfe\x80\r\n")
     count = 0
     for case in cases:
-        want = case.replace(b"\r\n", b"\n")
+        want = re.sub(rb"(?m)^From ", b">From ",        # as a .mbox has it
+                      case.replace(b"\r\n", b"\n"))
         wire = re.sub(rb"(?m)^\.", b"..", case)
         for size in (None, 1 if len(wire) < 500 else 7, 1000):
             deliver("carl", wire + b".\r\n", size=size)
