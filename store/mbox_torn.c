@@ -142,7 +142,8 @@ judge(struct box *b, const char *buf, size_t len, ssize_t at,
 
 	if (at == -1)
 		return base == 0 && broken_from(buf, len) ? cut(b, 0) : 0;
-	if (f->length == FROM_NOLENGTH)
+	/* Only of our own lines a length is a promise. */
+	if (!f->fixed)
 		return 0;
 	end = base + at + fromlen + f->length + 1;
 	if (end == b->size + 1)		/* all but the empty line is there */
