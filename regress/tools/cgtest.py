@@ -190,7 +190,8 @@ FROM = re.compile(rb"^From (\S*)\(([^)]*)\) .*\n", re.M)
 
 def read_mbox(path):
     """The messages of a .mbox as (From_ line's comment, bytes); strict: what
-    is not whole is an error."""
+    is not whole is an error.  Those that are marked as expunged (X) are gone,
+    though their bytes wait for the next compaction."""
     try:
         data = pathlib.Path(path).read_bytes()
     except FileNotFoundError:
@@ -206,7 +207,8 @@ def read_mbox(path):
         end = m.end() + length
         if end > len(data):
             raise AssertionError(f"{path}: torn message at {at}")
-        found.append((m[2].decode(), data[m.end():end]))
+        if b"X" not in m[2][:8]:
+            found.append((m[2].decode(), data[m.end():end]))
         at = end
         while at < len(data) and data[at:at + 1] == b"\n":
             at += 1
