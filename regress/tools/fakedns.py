@@ -162,6 +162,7 @@ class FakeDns:
         self.zone = Zone(text)
         self.asked = []
         self.wanted = port
+        self.closing = False
 
     def __enter__(self):
         for _ in range(50):             # the same port for both
@@ -180,6 +181,7 @@ class FakeDns:
         return self
 
     def __exit__(self, *_):
+        self.closing = True
         for s in (self.udp, self.tcp):
             try:
                 s.shutdown(socket.SHUT_RDWR)
@@ -210,6 +212,8 @@ class FakeDns:
             try:
                 packet, peer = self.udp.recvfrom(4096)
             except OSError:
+                return
+            if self.closing:
                 return
             threading.Thread(target=self.one_udp, args=(packet, peer),
                              daemon=True).start()
