@@ -64,11 +64,10 @@ dsn_wanted(const struct rcpt *r)
 
 	if (r->letter == 'D')
 		return (notify & QN_SUCCESS) && *dsn_to(r->msg) != '\0';
-	if (!(notify & QN_FAILURE))
-		return false;
 	if (*dsn_to(r->msg) != '\0')
-		return true;
-	if (*copy_to() != '\0' && strcmp(r->msg->q.tag, "DSN") != 0)
+		return (notify & QN_FAILURE) != 0;
+	if ((notify & QN_FAILURE) && *copy_to() != '\0' &&
+	    strcmp(r->msg->q.tag, "DSN") != 0)
 		return true;		/* but no report about a report */
 	log_tag(LOG_MAJOR, "DEQUEUER", "[%" PRIu64 "] no report: the "
 	    "return-path is <%s>", r->msg->id, sender);
