@@ -39,7 +39,10 @@ extern int		 basefd;
 extern int		 own_log[2];	/* cgserver's own records, as a child's */
 extern int		 debug;		/* -d: children log to stderr as well */
 void		 stop_all(int restart);	/* in good order, then exit */
+extern bool	 has_started;
+void		 complain(const char *);	/* stderr and syslog */
 void		 started(void);		/* every child is ready */
+void		 start_failed(const char *why);	/* ends a first start */
 
 /* child.c */
 extern struct child	*children;

@@ -24,6 +24,7 @@
 enum {
 	FD_CONTROL = 3, FD_LOG = 4, FD_LOCK = 5,	/* a child's */
 	DELAY_FIRST = 100, DELAY_MAX = 10000,		/* milliseconds */
+	GIVE_UP = 6,		/* starts, if the suite never was complete */
 	LIVED = 2,		/* seconds; who lived so long starts at once */
 	GONE_POLL = 5		/* milliseconds between looks at a family */
 };
@@ -231,6 +232,16 @@ family_settled(void)
 }
 
 static void
+will_not_start(const struct child *c)
+{
+	char *text = xasprintf("%s does not start; %s/SystemLogs may tell why",
+	    c->name, conf.base);
+
+	start_failed(text);
+	free(text);
+}
+
+static void
 schedule(struct child *c)
 {
 	struct timeval tv;
@@ -243,8 +254,9 @@ schedule(struct child *c)
 	tv.tv_usec = c->delay % 1000 * 1000;
 	c->delay = c->delay == 0 ? DELAY_FIRST :
 	    c->delay * 2 > DELAY_MAX ? DELAY_MAX : c->delay * 2;
-	c->restarts++;
 	evtimer_add(c->timer, &tv);
+	if (++c->restarts == GIVE_UP && !has_started)
+		will_not_start(c);
 }
 
 static void

@@ -17,7 +17,11 @@
 #include "file.h"
 #include "log.h"
 
-enum { STATUS_WAIT = 3000, SHARED_SIZE = 1024 * 1024 };
+enum {
+	STATUS_WAIT = 3000,		/* milliseconds */
+	STATE_MAX = 4096,		/* bytes that a child may tell */
+	SHARED_SIZE = 1024 * 1024
+};
 
 static int		settings_fd = -1;	/* the last CTL_SETTINGS */
 static uint32_t		generation;
@@ -130,8 +134,11 @@ send_shared(struct child *c, const char *module)
 	    &pwd;
 
 	if (*fd == -1) {
-		*fd = memfd_create("shared", MFD_CLOEXEC);
-		if (*fd == -1 || ftruncate(*fd, SHARED_SIZE) == -1) {
+		/* Sealed: who makes it shorter would end the other fronts. */
+		*fd = memfd_create("shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		if (*fd == -1 || ftruncate(*fd, SHARED_SIZE) == -1 ||
+		    fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+			F_SEAL_SEAL) == -1) {
 			log_warn("shared memory");
 			return;
 		}
@@ -241,6 +248,8 @@ got_want(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	wanted = true;
 	if (c->state == CHILD_READY)
 		children_go_on();
+	if (has_started)
+		listen_write_ports();
 }
 
 static void
@@ -326,7 +335,8 @@ status_of_child(const struct ipc_pkt *pkt, void *arg)
 
 	if (pkt != NULL) {
 		m = pkt->m;
-		more = val_parse_all(m->text, strlen(m->text), &err);
+		if (strlen(m->text) <= STATE_MAX)
+			more = val_parse_all(m->text, strlen(m->text), &err);
 	} else
 		dict_setf(d, "Silent", "YES");
 	if (more != NULL && val_type(more) == VAL_DICT)

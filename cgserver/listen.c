@@ -146,6 +146,39 @@ add(const char *module, const char *address, int port, int fd)
 	return s;
 }
 
+static bool
+is_pinned(const char *module)
+{
+	size_t i;
+
+	for (i = 0; i < conf.nlisten; i++)
+		if (strcasecmp(conf.listen[i].module, module) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * A line of cgserver.conf must hold; a setting may be mended while the suite
+ * runs.  A machine without IPv6 has no "::", and needs none.
+ */
+static void
+cannot_listen(const char *module, const char *address, int port)
+{
+	bool v6 = strcmp(address, "::") == 0;
+	char *text;
+
+	if (v6 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+		return;
+	text = xasprintf("%s cannot listen on %s port %d: %s", module, address,
+	    port, strerror(errno));
+	log_warnx("%s", text);
+	if (is_pinned(module))
+		start_failed(text);
+	else if (!has_started)
+		complain(text);
+	free(text);
+}
+
 static struct sock *
 want(const char *module, const char *address, int port, bool tls,
     bool submission)
@@ -156,8 +189,7 @@ want(const char *module, const char *address, int port, bool tls,
 	if (s == NULL || port == 0) {
 		fd = bind_tcp(address, port, &real);
 		if (fd == -1) {
-			log_warn("%s cannot listen on %s port %d", module,
-			    address, port);
+			cannot_listen(module, address, port);
 			return NULL;
 		}
 		s = add(module, address, real, fd);
@@ -182,17 +214,6 @@ restrict_to(struct sock *s, const char *restriction, const char *addresses)
 }
 
 /* --- what is wanted --- */
-
-static bool
-is_pinned(const char *module)
-{
-	size_t i;
-
-	for (i = 0; i < conf.nlisten; i++)
-		if (strcasecmp(conf.listen[i].module, module) == 0)
-			return true;
-	return false;
-}
 
 static void
 want_entry(const char *module, const struct val *e)

@@ -5,6 +5,7 @@
  * network and opens nothing below the base directory but its top.
  */
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -22,7 +23,7 @@
 #include "cgserver.h"
 #include "log.h"
 
-enum { STOP_POLL_MS = 10, STOP_WAIT_MS = 15000 };
+enum { STOP_POLL_MS = 10, STOP_WAIT_MS = 15000, FILES = 65536 };
 
 struct conf		 conf;
 struct event_base	*base;
@@ -30,7 +31,9 @@ int			 basefd = -1;
 int			 own_log[2];
 int			 debug;
 
-static bool		 restart, daemonize, has_started;
+bool			 has_started;
+
+static bool		 restart, daemonize, failed;
 static int		 parent = -1;		/* --Daemon: tell it once */
 static char		**arguments;
 
@@ -49,12 +52,24 @@ static size_t		 phase;
 static int		 waited;
 static struct event	*stop_timer;
 
+/* The system's own log hears when the suite comes and goes, and why not. */
+static void
+to_syslog(int level, const char *text)
+{
+	openlog("cgserver", LOG_PID, LOG_MAIL);
+	syslog(level, "%s", text);
+	closelog();
+}
+
 /* --- the end --- */
 
 static void
 finished(void)
 {
 	lock_release();
+	if (failed)
+		exit(1);
+	to_syslog(LOG_INFO, restart ? "restarting" : "stopped");
 	if (restart) {
 		execv("/proc/self/exe", arguments);
 		log_warn("cannot restart");
@@ -88,7 +103,8 @@ stop_all(int again)
 		return;
 	restart = again;
 	log_msg(LOG_MAJOR, again ? "restarting" : "stopping");
-	notify("STOPPING=1");
+	if (!again)
+		notify("STOPPING=1");
 	stop_timer = evtimer_new(base, stop_step, NULL);
 	if (stop_timer == NULL)
 		fatalx("no timer");
@@ -136,6 +152,7 @@ started(void)
 	has_started = true;
 	log_msg(LOG_MAJOR, "cgate %s started, process %ld", CG_VERSION,
 	    (long)getpid());
+	to_syslog(LOG_INFO, "started, version " CG_VERSION);
 	listen_write_ports();
 	notify("READY=1");
 	if (parent != -1) {
@@ -148,13 +165,29 @@ started(void)
 }
 
 /* What stops a start is for a person and for syslog. */
+void
+complain(const char *text)
+{
+	fprintf(stderr, "cgserver: %s\n", text);
+	to_syslog(LOG_ERR, text);
+}
+
 static void
 give_up(const char *text)
 {
-	fprintf(stderr, "cgserver: %s\n", text);
-	openlog("cgserver", LOG_PID, LOG_MAIL);
-	syslog(LOG_ERR, "%s", text);
+	complain(text);
 	exit(1);
+}
+
+/* Something is wrong with this installation: trying on would hide it. */
+void
+start_failed(const char *text)
+{
+	if (has_started || stop_timer != NULL)
+		return;
+	complain(text);
+	failed = true;
+	stop_all(0);
 }
 
 /*
@@ -210,6 +243,19 @@ on_signal(int sig, event_callback_fn cb)
 		fatalx("no event for signals");
 }
 
+/* A shell's limit of 1,024 open files is for a person, not for a server. */
+static void
+many_files(void)
+{
+	struct rlimit rl, more = { FILES, FILES };
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1 || (rl.rlim_max < FILES &&
+	    setrlimit(RLIMIT_NOFILE, &more) == 0))
+		return;
+	rl.rlim_cur = rl.rlim_max < FILES ? rl.rlim_max : FILES;
+	(void)setrlimit(RLIMIT_NOFILE, &rl);
+}
+
 static void
 run(void)
 {
@@ -218,6 +264,7 @@ run(void)
 		fatal("prctl");
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
+	many_files();
 	if ((base = event_base_new()) == NULL)
 		fatalx("no event loop");
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,

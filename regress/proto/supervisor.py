@@ -7,6 +7,7 @@ refused; --Daemon tells its parent."""
 import os
 import pathlib
 import poplib
+import re
 import shutil
 import signal
 import smtplib
@@ -201,6 +202,13 @@ def refusals(s):
         refused(cgserver("-n", "-f", d / "bad"),
                 f"line {text.count(chr(10)) + 1}")
         refused(cgserver("-n", "-f", d / "missing"), "missing")
+        (d / "none").write_text(re.sub("(?m)^libexec.*", "libexec /nowhere",
+                                       text))
+        refused(cgserver("-f", d / "none", "--Base", d / "new", "--Daemon"),
+                "logd-0 does not start")
+        (d / "busy").write_text(text + f"listen SMTP 127.0.0.1:{s.smtp}\n")
+        refused(cgserver("-f", d / "busy", "--Base", d / "new", "--Daemon"),
+                f"port {s.smtp}", "in use")
         (d / "base/Accounts").mkdir(parents=True)
         refused(cgserver("-f", conf, "--Base", d / "base"), "--adopt")
         refused(cgserver("-f", conf, "--Base", d / "base", "--Daemon"),
