@@ -186,6 +186,7 @@ name_removed(const struct ipc_pkt *pkt, void *arg)
 	struct admin *a = arg;
 
 	/* Gone on disk: a routerd that starts anew will not find it. */
+	journal_end(1);
 	release(a, "");
 	log_msg(LOG_PROBLEM, "account %s removed by %s", a->name, a->account);
 	admin_done(a, NULL);
@@ -203,8 +204,10 @@ delete_quiet(const struct ipc_pkt *pkt, void *arg)
 		admin_fail(a, 501, text);
 		return;
 	}
+	journal_begin(a->name, a->path);
 	if (create_retire(a->path) == -1) {
 		log_warn("%s: cannot be removed", a->path);
+		journal_end(1);
 		release(a, a->path);
 		admin_fail(a, 501, "the account cannot be removed");
 		return;
@@ -286,14 +289,20 @@ rename_companions(const char *from, const char *to)
 static int
 rename_files(const char *from, const char *to)
 {
+	int saved;
+
 	account_forget(from);
 	if (rename_companions(from, to) == -1)
 		return -1;
 	if (rename_one(from, to) == -1)
 		return -1;
-	if (sync_parent(to) == -1)
-		return -1;
-	return sync_parent(from);
+	if (sync_parent(to) == 0 && sync_parent(from) == 0)
+		return 0;
+	saved = errno;
+	rename_one(to, from);
+	rename_companions(to, from);
+	errno = saved;
+	return -1;
 }
 
 static void
@@ -301,6 +310,7 @@ rename_published(const struct ipc_pkt *pkt, void *arg)
 {
 	struct admin *a = arg;
 
+	journal_end(2);
 	release(a, a->newpath);
 	log_msg(LOG_PROBLEM, "account %s renamed into %s by %s", a->name,
 	    a->newname, a->account);
@@ -318,8 +328,11 @@ rename_quiet(const struct ipc_pkt *pkt, void *arg)
 		rename_undo(a, text);
 		return;
 	}
+	journal_begin(a->name, a->path);
+	journal_begin(a->newname, a->newpath);
 	if (rename_files(a->path, a->newpath) == -1) {
 		log_warn("%s: cannot be renamed", a->path);
+		journal_end(2);
 		rename_undo(a, "the account cannot be renamed");
 		return;
 	}

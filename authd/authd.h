@@ -161,6 +161,14 @@ int	create_retire(const char *path);
  */
 char	*companion(const char *path, size_t n);
 
+/* --- journal.c: what routerd must be told, should we die --- */
+
+void	journal_begin(const char *name, const char *path);
+/* So many notes need not be kept any more. */
+void	journal_end(unsigned notes);
+/* Tells routerd what an earlier authd could not; then done. */
+void	journal_recover(void (*done)(bool ok));
+
 /* --- first.c --- */
 
 void	first_start(void);

@@ -122,11 +122,27 @@ make_files(struct create *c)
 	return ret;
 }
 
+/* Durably, or not at all as far as anybody can see. */
+static int
+rename_synced(int dir, const char *from, const char *to)
+{
+	int saved;
+
+	if (renameat(dir, from, dir, to) == -1)
+		return -1;
+	if (fsync(dir) == 0)
+		return 0;
+	saved = errno;
+	renameat(dir, to, dir, from);
+	errno = saved;
+	return -1;
+}
+
 /* The commit: after it the account is there, whoever dies. */
 static int
 commit(const char *tmp, const char *path)
 {
-	const char *from;
+	const char *from, *to = strrchr(path, '/') + 1;
 	int fd, dir, ret = -1;
 
 	if (account_is_single(path))
@@ -134,9 +150,8 @@ commit(const char *tmp, const char *path)
 	if ((fd = path_parent(tmp, &from)) == -1)
 		return -1;
 	dir = file_open_beneath(fd, from, O_RDONLY | O_DIRECTORY, 0);
-	if (dir != -1 && fsync(dir) == 0 &&
-	    renameat(fd, from, fd, strrchr(path, '/') + 1) == 0)
-		ret = fsync(fd);
+	if (dir != -1 && fsync(dir) == 0)
+		ret = rename_synced(fd, from, to);
 	if (dir != -1)
 		close(dir);
 	close(fd);
@@ -183,9 +198,8 @@ create_retire(const char *path)
 	buf_init(&gone, 0);
 	buf_add(&gone, path, last - path);
 	buf_printf(&gone, "%s.gone%u.new", last, ++serial);
-	if (!gone.failed &&
-	    renameat(fd, last, fd, gone.p + (last - path)) == 0)
-		ret = fsync(fd);
+	if (!gone.failed)
+		ret = rename_synced(fd, last, gone.p + (last - path));
 	close(fd);
 	account_forget(path);
 	if (ret == 0) {
@@ -221,6 +235,7 @@ published(const struct ipc_pkt *pkt, void *arg)
 	/* It is on disk: a routerd that starts anew finds it there. */
 	if (pkt == NULL)
 		log_warnx("%s: made, but not yet published", c->name);
+	journal_end(1);
 	log_msg(LOG_PROBLEM, "account %s created (%s)", c->name, c->path);
 	finish(c, 0, "");
 }
@@ -238,8 +253,10 @@ initialised(const struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	account_forget(c->tmp);
+	journal_begin(c->name, c->path);
 	if (commit(c->tmp, c->path) == -1) {
 		log_warn("%s: cannot be made", c->path);
+		journal_end(1);
 		undo(c, 2, "the account's files cannot be made");
 		return;
 	}

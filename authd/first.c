@@ -1,7 +1,7 @@
 /*
  * What authd does before anybody logs in: sweeps up accounts that were never
- * finished or not wholly removed, and on the very first start makes
- * postmaster, with a random password in clear and the Master right.
+ * finished or not wholly removed, tells routerd what an earlier authd could
+ * not any more (journal.c), and on the very first start makes postmaster, with a random password in clear and the Master right.
  */
 #include <sys/stat.h>
 
@@ -103,14 +103,20 @@ sweep_domains(void)
 }
 
 static void
-made(int code, const char *text, void *arg)
+wait_more(void)
 {
 	static const struct timeval second = { 1, 0 };
 
+	state = WAITING;
+	evtimer_add(again, &second);
+}
+
+static void
+made(int code, const char *text, void *arg)
+{
 	if (code == 2) {
 		log_warnx("postmaster cannot be made yet: %s", text);
-		state = WAITING;
-		evtimer_add(again, &second);
+		wait_more();
 		return;
 	}
 	/* Refused means: the name exists, as it does at every later start. */
@@ -133,19 +139,29 @@ postmaster_settings(void)
 	return v;
 }
 
-void
-first_peer(void)
+static void
+make_postmaster(bool ok)
 {
 	char *name;
 
-	if (state != WAITING || proc_peer(PROC_ROUTERD) == NULL ||
-	    proc_peer(PROC_STORED) == NULL)
+	if (!ok) {
+		wait_more();
 		return;
-	state = ASKED;
+	}
 	name = xasprintf("postmaster@%s", main_domain());
 	create_account(name, "MultiMailbox", postmaster_settings(), made,
 	    NULL);
 	free(name);
+}
+
+void
+first_peer(void)
+{
+	if (state != WAITING || proc_peer(PROC_ROUTERD) == NULL ||
+	    proc_peer(PROC_STORED) == NULL)
+		return;
+	state = ASKED;
+	journal_recover(make_postmaster);
 }
 
 static void
