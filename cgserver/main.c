@@ -124,12 +124,34 @@ got_child(int sig, short what, void *arg)
 	children_reap();
 }
 
+/* Of cgserver.conf only where the files are; the rest wants a restart. */
+static void
+reread_places(void)
+{
+	struct conf fresh;
+	char *err, *p;
+
+	if (conf_load(&fresh, conf.file, false, &err) == -1) {
+		log_warnx("%s; what was read before stays", err);
+		free(err);
+	} else {
+		p = conf.tls_key;
+		conf.tls_key = fresh.tls_key;
+		fresh.tls_key = p;
+		p = conf.tls_cert;
+		conf.tls_cert = fresh.tls_cert;
+		fresh.tls_cert = p;
+	}
+	conf_free(&fresh);
+}
+
 static void
 got_hup(int sig, short what, void *arg)
 {
 	struct msg_ctl_tls m = { .name = conf.hostname };
 	int fd, i;
 
+	reread_places();
 	if (keys_load() == -1)
 		return;
 	for (i = 0; i < PROC_MAX; i++)

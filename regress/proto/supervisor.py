@@ -152,6 +152,8 @@ def fetch_cert(s):
 def sighup(s):
     top = pathlib.Path(s.env["CG_CONF"]).parent
     old, cert = fetch_cert(s)
+    before = {name: (top / f"{name}.pem").read_bytes()
+              for name in ("key", "cert")}
     with tempfile.TemporaryDirectory() as d:
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -172,6 +174,16 @@ def sighup(s):
         c.quit()
         return now != cert
     wait_for("the new certificate", renewed)
+    # the files may move, too
+    conf = pathlib.Path(s.env["CG_CONF"])
+    cert = fetch_cert(s)[1]
+    for name in ("key", "cert"):
+        (top / f"old-{name}.pem").write_bytes(before[name])
+    conf.write_text(re.sub("(?m)^tls .*",
+                           f"tls {top}/old-key.pem {top}/old-cert.pem",
+                           conf.read_text()))
+    os.kill(s.server(), signal.SIGHUP)
+    wait_for("the certificate of another file", renewed)
     assert old.noop()[0] == 250
     old.quit()
 
@@ -205,7 +217,7 @@ def refusals(s):
         (d / "none").write_text(re.sub("(?m)^libexec.*", "libexec /nowhere",
                                        text))
         refused(cgserver("-f", d / "none", "--Base", d / "new", "--Daemon"),
-                "logd-0 does not start")
+                "-0 does not start")
         (d / "busy").write_text(text + f"listen SMTP 127.0.0.1:{s.smtp}\n")
         refused(cgserver("-f", d / "busy", "--Base", d / "new", "--Daemon"),
                 f"port {s.smtp}", "in use")
