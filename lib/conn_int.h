@@ -11,6 +11,25 @@
 
 #include "conn.h"
 
+/*
+ * Weak: a worker has connections but no TLS, and without these no libssl in
+ * its memory.  Whoever calls conn_starttls() has a context of tls.c's, and
+ * so the libraries.
+ */
+#pragma weak SSL_accept
+#pragma weak SSL_free
+#pragma weak SSL_get_error
+#pragma weak SSL_has_pending
+#pragma weak SSL_read
+#pragma weak SSL_set_fd
+#pragma weak SSL_set_quiet_shutdown
+#pragma weak SSL_shutdown
+#pragma weak SSL_write
+#pragma weak ERR_clear_error
+#pragma weak ERR_peek_last_error
+#pragma weak ERR_reason_error_string
+#pragma weak tls_ssl
+
 enum {
 	/*
 	 * In line mode no more than this is read ahead of the commands, so
