@@ -55,7 +55,8 @@ static void
 welcome_sender(struct smtp *s)
 {
 	s->state = ST_MAIL;
-	buf_init(&s->rcpts, SMTP_MAXRCPTS_BYTES);
+	buf_init(&s->rcpts, 65536 + SMTP_RCPT_ROOM *
+	    (size_t)smtp_conf.max_rcpts);
 	smtp_reply(s, "250 2.1.0 %.256s sender accepted",
 	    *s->sender != '\0' ? s->sender : "<>");
 }

@@ -16,7 +16,7 @@
 #include "smtpd.h"
 
 enum {
-	FLUSH = 128 * 1024,		/* bytes of text that are held */
+	FLUSH = 64 * 1024,		/* bytes of text that are held */
 	OVERRUN = 8 * 1024 * 1024,	/* above the limit: no more is read */
 	PIECES = 8
 };

@@ -16,7 +16,7 @@
 
 enum {
 	SMTP_MAXLINE = 4096,		/* of a command, in bytes */
-	SMTP_MAXRCPTS_BYTES = 512 * 1024,
+	SMTP_RCPT_ROOM = 192,		/* bytes of envelope, on the average */
 	SMTP_MAXHELO = 255,
 	SMTP_TICKET = 16
 };
