@@ -193,6 +193,7 @@ class Dovecot(Peer):
 
     def __init__(self, root, accounts):
         self.root = root
+        self.accounts = accounts
         self.dir = tempfile.mkdtemp(prefix="dovecot-")
         os.chmod(self.dir, 0o755)
         self.port = free_port()
