@@ -76,6 +76,7 @@ lock_release(void)
 {
 	unlinkat(basefd, "ProcessID", 0);
 	unlinkat(basefd, "Ports", 0);
+	unlinkat(basefd, "cgctl.sock", 0);
 }
 
 int

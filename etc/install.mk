@@ -14,6 +14,10 @@ FILL		= sed -e 's,@SBINDIR@,$(SBINDIR),g' \
 		  -e 's,@BASEDIR@,$(BASEDIR),g'
 
 install: all
+	@grep -qF '$(LIBEXECDIR)' $(O)/cgserver && \
+	    grep -qF '$(SYSCONFDIR)/' $(O)/cgserver || { \
+	    echo 'built for other places: make clean; make PREFIX=...' >&2; \
+	    exit 1; }
 	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(LIBEXECDIR) \
 	    $(SYSCONFDIR) $(UNITDIR) $(INITDIR) $(PAMDIR) $(SYSUSERSDIR)) \
 	    $(SECTIONS:%=$(DESTDIR)$(MANDIR)/man%)
