@@ -180,6 +180,30 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		smtp_go_on(s);
 }
 
+/*
+ * From a blacklisted host user@domain is user%domain@blacklisted (manual 29):
+ * the Router refuses it, or knows an exception.
+ */
+static bool
+blacken(struct smtp *s)
+{
+	struct str local, domain;
+	struct buf b;
+	char *p;
+
+	addr_split(str_make(s->rcpt_addr), &local, &domain);
+	buf_init(&b, ADDR_MAX + 1);
+	buf_add(&b, local.p, local.len);
+	if (domain.len > 0 && buf_putc(&b, '%'))
+		buf_add(&b, domain.p, domain.len);
+	buf_puts(&b, "@blacklisted");
+	if ((p = buf_steal(&b)) == NULL)
+		return false;
+	free(s->rcpt_addr);
+	s->rcpt_addr = p;
+	return true;
+}
+
 void
 cmd_rcpt(struct smtp *s, struct cur *c)
 {
@@ -197,6 +221,10 @@ cmd_rcpt(struct smtp *s, struct cur *c)
 	}
 	if (s->nrcpts >= smtp_conf.max_rcpts) {
 		smtp_reply(s, "452 4.5.3 too many recipients");
+		return;
+	}
+	if (s->black && s->account == NULL && !blacken(s)) {
+		smtp_error(s, "591 5.7.1 your host is blacklisted");
 		return;
 	}
 	ask_router(s, s->rcpt_addr, routed);

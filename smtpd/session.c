@@ -131,6 +131,7 @@ start(struct front_session *f)
 	s->front = f;
 	s->state = ST_NEW;
 	s->client = iplist_has(smtp_conf.clients, f->peer);
+	s->black = !s->client && iplist_has(smtp_conf.black, f->peer);
 	f->data = s;
 	LIST_INSERT_HEAD(&sessions, s, all);
 	conn_lines(f->conn, SMTP_MAXLINE);

@@ -34,19 +34,18 @@ set_hostname(const struct val *all)
 }
 
 static void
-set_clients(const struct val *all)
+set_addresses(const struct val *all, const char *name, struct iplist **to)
 {
 	struct iplist *list;
 	int line;
 
-	list = iplist_parse(settings_text(all, "Protection", "ClientIPs"),
-	    &line);
+	list = iplist_parse(settings_text(all, "Protection", name), &line);
 	if (list == NULL) {
-		log_warnx("Client IP Addresses: line %d makes no sense", line);
+		log_warnx("%s: line %d makes no sense", name, line);
 		return;
 	}
-	iplist_free(smtp_conf.clients);
-	smtp_conf.clients = list;
+	iplist_free(*to);
+	*to = list;
 }
 
 static enum smtp_whom
@@ -75,7 +74,8 @@ settings(const struct val *all)
 
 	front_settings(all);
 	set_hostname(all);
-	set_clients(all);
+	set_addresses(all, "ClientIPs", &c->clients);
+	set_addresses(all, "BlackListIPs", &c->black);
 	size = settings_int(all, "SMTP", "MaxMessageSize");
 	c->max_size = size > 0 ? size : 0;
 	c->max_rcpts = settings_int(all, "SMTP", "MaxRecipients");

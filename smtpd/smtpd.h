@@ -35,6 +35,7 @@ struct smtp_conf {
 	enum smtp_whom	 advertise_auth;
 	enum smtp_whom	 force_auth;
 	struct iplist	*clients;	/* Client IP Addresses */
+	struct iplist	*black;		/* Blacklisted IP Addresses */
 };
 extern struct smtp_conf	smtp_conf;
 
@@ -55,6 +56,7 @@ struct smtp {
 	enum smtp_state		 state;
 	bool			 esmtp;
 	bool			 client;	/* from Client IP Addresses */
+	bool			 black;		/* from Blacklisted ones */
 	bool			 await;		/* for a peer; conn is paused */
 	bool			 wants_file;	/* stands in files.c's list */
 	unsigned int		 errors;

@@ -34,6 +34,12 @@ smtp_is_for(const struct smtp *s, enum smtp_whom whom)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	static struct iplist *all;
+	int line;
+
+	if (all == NULL)
+		all = iplist_parse("192.0.2.1", &line);
+	smtp_conf.black = len > 0 && data[0] & 8 ? all : NULL;
 	fake_session(&smtp_front, data, len);
 	if (files.expected != 0 || files.nwaiting != 0)
 		panic("a transaction was not ended");

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# suite: -c $TOP/regress/proto/blacklist.conf
+"""Mail from a blacklisted address is refused at RCPT but for the white hole
+of the Router table; who authenticates may send (manual 29)."""
+import base64
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from wire import (PASSWORD, Smtp, accounts, address, messages,  # noqa: E402
+                  run)
+
+TEXT = "Subject: s\r\n\r\ntext\r\n.\r\n"
+
+
+def refused():
+    with Smtp() as s:
+        s.ask("MAIL FROM:<user@host.example>", 250)
+        s.ask(f"RCPT TO:<{address('ann')}>", 591)
+        s.ask("RCPT TO:<ann>", 591)
+        s.ask('RCPT TO:<"a b"@x.example>', 591, 550, 501)
+        s.ask("RCPT TO:<abuse@somehost.example>", 591)
+        s.ask("DATA", 554)
+
+
+def white_hole():
+    with Smtp() as s:
+        s.begin("blacklist-admin@somehost.example")
+        s.text(TEXT)
+    messages("postmaster", 1)
+
+
+def authenticated():
+    with Smtp() as s:
+        s.ask("AUTH PLAIN " + base64.b64encode(
+            f"\0ann\0{PASSWORD}".encode()).decode(), 235)
+        s.begin(address("ann"))
+        s.text(TEXT)
+    messages("ann", 1)
+
+
+accounts("ann")
+run([refused, white_hole, authenticated])
