@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# suite: -c $TOP/regress/proto/smtp.conf
+# suite: -c $TOP/regress/proto/smtp_auth.conf
 """SMTP AUTH: mechanisms, refusals, what may be done with it, what is logged."""
 import base64
 import hashlib
@@ -111,6 +111,19 @@ def submission():
         relays(s)
 
 
+def forced():
+    """ForceAUTH: our own names only for those who have logged in."""
+    with Smtp() as s:
+        s.ask(f"MAIL FROM:<{address('ann')}>", 530)
+        s.ask("MAIL FROM:<ann>", 530)
+        s.ask(f"MAIL FROM:<nobody@{DOMAIN}>", 250)
+        s.ask("RSET", 250)
+        s.ask("MAIL FROM:<>", 250)
+        s.ask("RSET", 250)
+        s.begin(address("ann"))
+        s.text(TEXT)
+
+
 def logged():
     text = log()
     secrets = [PASSWORD, b64(PASSWORD), b64(f"\0ann\0{PASSWORD}"),
@@ -121,4 +134,4 @@ def logged():
 
 
 accounts("ann")
-run([plain, login, cram, nonsense, submission, wrong, logged])
+run([plain, login, cram, nonsense, submission, forced, wrong, logged])
