@@ -9,10 +9,7 @@
 #include "log.h"
 #include "smtpd.h"
 
-enum {
-	SPARE = 4,		/* kept when no transaction is open */
-	AHEAD = 32		/* asked for before they are needed, at most */
-};
+enum { AHEAD = 32 };	/* asked for before they are needed, at most */
 
 static struct {
 	SLIST_HEAD(, queue_file)	 ready;
@@ -104,18 +101,11 @@ files_expect(void)
 	ask();
 }
 
+/* What is left over stays: the next transaction is not far. */
 void
 files_unexpect(void)
 {
-	struct queue_file *f;
-
 	files.expected--;
-	while (files.nready > SPARE && files.nready > files.expected) {
-		f = SLIST_FIRST(&files.ready);
-		SLIST_REMOVE_HEAD(&files.ready, next);
-		files.nready--;
-		files_abort(f);
-	}
 }
 
 bool
