@@ -196,6 +196,7 @@ def bystander(s, number, password=PASSWORD):
           lambda: has(s, "ben", f"ben {number}"))
     text = quick("ben's session", read, s, "ben", password)
     assert isinstance(text, bytes) and f"ben {number}".encode() in text, text
+    assert not has(s, "ben", "during"), "ben has somebody else's mail"
 
 
 def hidden(case, text):
@@ -303,7 +304,6 @@ def whole_account(s):
         r = read(s, "eve", password)
         assert isinstance(r, poplib.error_proto), r
     bystander(s, 5, BENS)
-    assert not has(s, "ben", "during")
     d.unlink()
     os.rename(away, d)
     restart_authd(s)

@@ -17,6 +17,7 @@ import resource
 import shutil
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -406,9 +407,12 @@ def settings_of_account(w, name, pid):
 
 
 def state_of(w, account):
-    d = w.s.box(account).parent
-    return sorted((f.name, f.read_bytes(), f.lstat().st_mode, f.lstat().st_uid,
-                   f.lstat().st_nlink) for f in d.iterdir())
+    found = []
+    for f in sorted(w.s.box(account).parent.iterdir()):
+        st = f.lstat()
+        found.append((f.name, st.st_mode, st.st_uid, st.st_nlink,
+                      f.read_bytes() if stat.S_ISREG(st.st_mode) else b""))
+    return found
 
 
 def sibling(w, name, pid, other, otherpid):
