@@ -5,11 +5,13 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include <time.h>
 
 #include "conn.h"
+#include "tls.h"
 
 /*
  * Weak: a worker has connections but no TLS, and without these no libssl in
