@@ -205,7 +205,7 @@ put_missing(struct draft *d, struct buf *b, struct str h)
 		buf_printf(b, "Date: %s\n", date);
 	}
 	if (!d->from_header && !header_find(h, "To", &f) &&
-	    !header_find(h, "Cc", &f) && !header_find(h, "Bcc", &f))
+	    !header_find(h, "Cc", &f))
 		buf_puts(b, "To: undisclosed-recipients:;\n");
 }
 

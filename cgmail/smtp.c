@@ -64,6 +64,18 @@ keep(char **where, struct str value)
 	*where = str_dup(value);
 }
 
+/* FROM:<path> or TO:<path>, and nothing stuck to it. */
+static bool
+get_path(struct cur *c, const char *word, struct buf *path)
+{
+	cur_ws(c);
+	if (!cur_caselit(c, word))
+		return false;
+	cur_ws(c);
+	return addr_path(c, path, true) == 0 &&
+	    (cur_left(c) == 0 || cur_peek(c) == ' ');
+}
+
 /* ENVID's xtext, as a field has it. */
 static void
 keep_envid(struct smtp *s, struct str value)
@@ -97,9 +109,7 @@ cmd_mail(struct smtp *s, struct cur *c)
 	struct buf path;
 
 	buf_init(&path, ADDR_MAX);
-	cur_ws(c);
-	if (s->mail || !cur_caselit(c, "FROM:") || (cur_ws(c), false) ||
-	    addr_path(c, &path, true) == -1) {
+	if (s->mail || !get_path(c, "FROM:", &path)) {
 		reply(s->mail ? "503 5.5.1 MAIL was given already" :
 		    "501 5.1.7 No return-path I could read");
 		buf_free(&path);
@@ -131,9 +141,7 @@ cmd_rcpt(struct smtp *s, struct cur *c)
 		return;
 	}
 	buf_init(&path, ADDR_MAX);
-	cur_ws(c);
-	if (!cur_caselit(c, "TO:") || (cur_ws(c), false) ||
-	    addr_path(c, &path, true) == -1 || path.len == 0 ||
+	if (!get_path(c, "TO:", &path) || path.len == 0 ||
 	    !draft_rcpt(&s->d, path.p)) {
 		reply("501 5.1.3 No recipient I could read");
 		buf_free(&path);

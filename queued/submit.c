@@ -59,7 +59,7 @@ struct submit {
 	const char	*why;		/* the file is no good */
 	bool		 durable;
 	int		 err;
-	int		 renamed;	/* errno of the renaming to .bad */
+	const char	*fate;		/* what became of it then */
 };
 
 static struct {
@@ -372,13 +372,18 @@ open_file(struct submit *p, struct stat *st)
 	return -1;
 }
 
+/* Out of the way; what our walls let us not even rename is removed. */
 static void
 to_bad(struct submit *p)
 {
 	char *bad = xasprintf("%.*s.bad", (int)strlen(p->name) - 4, p->name);
 
-	if (renameat(disk.submitted, p->name, disk.submitted, bad) == -1)
-		p->renamed = errno;
+	if (renameat(disk.submitted, p->name, disk.submitted, bad) == 0)
+		p->fate = "renamed to .bad";
+	else if (unlinkat(disk.submitted, p->name, 0) == 0)
+		p->fate = "removed";
+	else
+		p->fate = "cannot be removed";
 	free(bad);
 }
 
@@ -415,10 +420,8 @@ submit_done(struct sreq *r)
 	struct msg *m;
 
 	if (p->why != NULL) {
-		log_tag(LOG_CRASH, "PIPE", "Submitted/%s is no good: %s%s%s",
-		    p->name, p->why, p->renamed == 0 ? "; renamed to .bad" :
-		    "; cannot be renamed: ",
-		    p->renamed == 0 ? "" : strerror(p->renamed));
+		log_tag(LOG_CRASH, "PIPE", "Submitted/%s is no good: %s; %s",
+		    p->name, p->why, p->fate);
 	} else if (!p->durable) {
 		if (p->err != ENOENT)
 			log_tag(LOG_CRASH, "PIPE", "Submitted/%s waits: %s",
