@@ -41,6 +41,9 @@ def ordinary():
 
 
 def main():
+    if os.geteuid() != 0:
+        print("OS passwords need a suite that root runs")
+        sys.exit(77)
     user = ordinary()
     with tempfile.TemporaryDirectory() as d:
         os.chmod(d, 0o755)
