@@ -8,7 +8,7 @@
 #include "sasl.h"
 
 enum {
-	POP_MAXLINE = 4096,		/* bytes; AUTH's lines are the longest */
+	POP_MAXLINE = 4096,		/* bytes; the longest are AUTH's */
 	POP_MAXSTAMP = 256
 };
 

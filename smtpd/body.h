@@ -26,7 +26,7 @@ struct body {
 	struct buf	*out;
 	bool		 header;	/* not at the end of the header yet */
 	bool		 first;		/* nor behind its first line */
-	size_t		 line;		/* where the header line begins in out */
+	size_t		 line;		/* where a header line begins in out */
 	bool		 discard;	/* nothing more goes out */
 	uint64_t	 size;		/* on the wire, without stuffing */
 

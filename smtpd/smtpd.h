@@ -51,7 +51,7 @@ enum smtp_state {
 
 struct smtp {
 	LIST_ENTRY(smtp)	 all;
-	TAILQ_ENTRY(smtp)	 waiting;	/* for a file, in files.c */
+	TAILQ_ENTRY(smtp)	 waiting;	/* for a file: files.c */
 	struct front_session	*front;
 	enum smtp_state		 state;
 	bool			 esmtp;
@@ -76,11 +76,11 @@ struct smtp {
 	unsigned int		 nrcpts;
 	struct queue_file	*file;
 	struct body		 body;
-	struct buf		 out;		/* of the file, not yet written */
+	struct buf		 out;		/* not yet in the file */
 	uint64_t		 commit_id;
 	uint64_t		 written;
 	size_t			 envelope;	/* its bytes */
-	const char		*refuse;	/* the answer at the end of DATA */
+	const char		*refuse;	/* the answer, at the end */
 };
 
 /* Is this client one of them? */

@@ -151,7 +151,8 @@ test_header(void **state)
 	snprintf(want, sizeof(want), "Subject: x\n%s\nhello there\n", DATE);
 	expect("Subject: x\r\nhello there\r\n.\r\n", want);
 	/* none at all */
-	snprintf(want, sizeof(want), "%sFrom: <ann@x.example>\n\nhello\n\nyou\n",
+	snprintf(want, sizeof(want),
+	    "%sFrom: <ann@x.example>\n\nhello\n\nyou\n",
 	    DATE);
 	expect("hello\r\n\r\nyou\r\n.\r\n", want);
 	snprintf(want, sizeof(want), "%sFrom: <ann@x.example>\n\n", DATE);
