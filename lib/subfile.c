@@ -42,7 +42,7 @@ add_domain(struct buf *b, struct str addr, const char *domain)
 static bool
 add_string(char ***list, size_t *n, char *s)
 {
-	char **p;
+	char **p = *list;
 
 	if (s == NULL || *n >= SUBFILE_MAXRCPTS ||
 	    ((*n & (*n - 1)) == 0 && (p = reallocarray(*list,
@@ -50,8 +50,7 @@ add_string(char ***list, size_t *n, char *s)
 		free(s);
 		return false;
 	}
-	if ((*n & (*n - 1)) == 0)
-		*list = p;
+	*list = p;
 	(*list)[(*n)++] = s;
 	return true;
 }
