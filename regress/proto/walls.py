@@ -655,10 +655,11 @@ def as_nobody():
                             ignore=shutil.ignore_patterns("__pycache__"))
         subprocess.run(["chmod", "-R", "a+rX", d], check=True)
         env = dict(os.environ, CG_OBJ=str(d / "obj"), HOME="/nonexistent",
-                   PYTHONDONTWRITEBYTECODE="1")
+                   PYTHONDONTWRITEBYTECODE="1",
+                   PATH="/usr/bin:/bin:" + os.environ["PATH"])
         r = subprocess.run(
             ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
-             "--clear-groups", sys.executable,
+             "--clear-groups", "/usr/bin/env", "python3",
              d / "regress/proto/walls.py"], env=env, cwd="/",
             timeout=PATIENCE * 3)
         check(r.returncode == 0, "as one ordinary user: see above")
