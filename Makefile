@@ -3,7 +3,9 @@
 include config.mk
 
 ifneq ($(SAN),)
-SANFLAGS	= -fsanitize=$(SAN) -fno-omit-frame-pointer -DCG_SANITIZE
+# Instrumented code makes gcc see variables that may be unset.
+SANFLAGS	= -fsanitize=$(SAN) -fno-omit-frame-pointer -DCG_SANITIZE \
+		  -Wno-maybe-uninitialized
 HARDEN		= -fPIE
 OPT		= -O1 -g
 endif
