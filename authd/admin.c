@@ -252,7 +252,8 @@ admin_outranked(const struct admin *a)
 
 	for (i = 0; held != NULL && i < val_count(held); i++) {
 		name = val_text(val_at(held, i));
-		if (rights_is_server(name) && !dict_bool(a->rights, name, false))
+		if (rights_is_server(name) &&
+		    !dict_bool(a->rights, name, false))
 			more = true;
 	}
 	val_free(held);

@@ -27,7 +27,7 @@ struct account {
 /* Where a path's files are: a directory's fd, the settings' name in it. */
 struct place {
 	int	 fd;			/* the account's, or its parent's */
-	char	*settings;		/* "account.settings", "john.settings" */
+	char	*settings;		/* account.settings, john.settings */
 };
 
 void	account_init(void);

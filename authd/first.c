@@ -1,7 +1,8 @@
 /*
  * What authd does before anybody logs in: sweeps up accounts that were never
  * finished or not wholly removed, tells routerd what an earlier authd could
- * not any more (journal.c), and on the very first start makes postmaster, with a random password in clear and the Master right.
+ * not any more (journal.c), and on the very first start makes postmaster,
+ * with a random password in clear and the Master right.
  */
 #include <sys/stat.h>
 

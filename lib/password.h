@@ -4,8 +4,8 @@
  * sees a stored password.
  *
  *	text			clear
- *	\002 ...		one way: crypt (any that libcrypt knows), {crypt},
- *				{WM-CRY}, {MD5}, {SHA}, {NS-MTA-MD5}
+ *	\002 ...		one way: any crypt that libcrypt knows,
+ *				{crypt}, {WM-CRY}, {MD5}, {SHA}, {NS-MTA-MD5}
  *	\003 base64		ours, reversible: nonce, AES-256-GCM text, tag
  *	\001 ...		the vendor's own A-crpt: cannot be read
  */
