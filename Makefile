@@ -5,7 +5,7 @@ include config.mk
 ifneq ($(SAN),)
 # Instrumented code makes gcc see variables that may be unset.
 SANFLAGS	= -fsanitize=$(SAN) -fno-omit-frame-pointer -DCG_SANITIZE \
-		  -Wno-maybe-uninitialized
+		  -Wno-unknown-warning-option -Wno-maybe-uninitialized
 HARDEN		= -fPIE
 OPT		= -O1 -g
 endif
