@@ -7,8 +7,9 @@
 UNIT_SRC	:= $(wildcard regress/unit/*.c)
 UNITS		= $(UNIT_SRC:regress/unit/%.c=$(O)/unit/%)
 UNITARS		= $(LIBPOP) $(LIBCLI) $(LIBSTORE) $(LIBCG)
-SCRIPTS		= $(wildcard regress/proto/*.py regress/crash/*.py \
-		    regress/clients/*.py)
+# What can be executed there is a test; the rest is shared by tests.
+SCRIPTS		:= $(shell find regress/proto regress/crash \
+		    regress/clients -name "*.py" -perm -u+x)
 RUN		= CG_OBJ=$(abspath $(O)) regress/tools/run-tests
 
 $(O)/unit/%: $(O)/o/regress/unit/%.o $(UNITARS)
