@@ -15,11 +15,11 @@
  *	def->start()	inside the walls: threads, first scans; CTL_READY
  *	the loop
  *
- * CTL_CONFIG's dictionary: Base, Hostname, Root, Weak, Debug (YES/NO), Uid,
- * Gid, Groups (array of numbers), LogLevel, Pinned (module to dictionary;
+ * CTL_CONFIG's dictionary: Base, Hostname, Root, Weak, Debug, LogAll (YES/NO),
+ * Uid, Gid, Groups (array of numbers), LogLevel, Pinned (module to dictionary;
  * routerd only), PasswordKey (64 hex digits; authd only), Uids (process name
  * to uid, gid; for who shall own what), TrustedUsers (queued), HelperDirs
- * (priv), Processes.
+ * and PamDir (priv), OwnerUid (authd: who started cgserver), Processes.
  */
 #ifndef CG_PROC_H
 #define CG_PROC_H
