@@ -53,7 +53,7 @@ reserve(const struct msg_name_reserve *m, char *path, size_t size)
 	if (type == ACCOUNT_NONE)
 		return "unknown account type";
 	if (names_find(d, name, strlen(name)) != NULL)
-		return "account with this name already exists";
+		return "Account with this name already exists";
 	if (d->limit >= 0 && d->accounts.used >= (size_t)d->limit)
 		return "the domain has as many accounts as it may have";
 	if ((a = names_add(&names, d, name, "", name, type)) == NULL)
