@@ -53,11 +53,9 @@ def retrieve(p, n):
 
 def workers():
     """Those that serve an account: children of the template."""
-    template = [p for p, n in descendants(SERVER).items()
-                if n == "stored-worker" and
-                int(re.search(r"PPid:\t(\d+)", pathlib.Path(
-                    f"/proc/{p}/status").read_text())[1]) == SERVER]
-    return [p for p in descendants(template[0]) if p != template[0]]
+    family = [p for p, n in descendants(SERVER).items()
+              if n == "stored-worker"]
+    return [p for f in family for p in descendants(f)]
 
 
 def greeting():
