@@ -236,10 +236,12 @@ wait_for_child(int from)
 static void
 go_background(void)
 {
-	pid_t pid;
+	pid_t pid = -1;
 	int p[2], null;
 
-	if (pipe2(p, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+	if (pipe2(p, O_CLOEXEC) != -1)
+		pid = fork();
+	if (pid == -1)
 		give_up(strerror(errno));
 	if (pid > 0) {
 		close(p[1]);
