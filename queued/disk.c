@@ -166,6 +166,45 @@ disk_publish(int fd, uint64_t id)
 	return -1;
 }
 
+/* Ours alone, and nobody else has it open: a write lease says so. */
+static bool
+sole_owner(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_uid != geteuid() || st.st_nlink != 1 ||
+	    (st.st_mode & 07777) != 0600 ||
+	    fcntl(fd, F_SETLEASE, F_WRLCK) == -1)
+		return false;
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	return true;
+}
+
+int
+disk_recycle(const char *dir, uint64_t id, uint64_t newid)
+{
+	char name[NAME_LEN], tmp[NAME_LEN];
+	int fd;
+
+	disk_name(name, dir, id, "msg");
+	disk_name(tmp, NULL, newid, "tmp");
+	fd = openat(disk.queue, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	/* First the name: an empty .msg would look torn after a crash. */
+	if (!sole_owner(fd) ||
+	    renameat(disk.queue, name, disk.queue, tmp) == -1) {
+		close(fd);
+		return -1;
+	}
+	if (ftruncate(fd, 0) == 0)
+		return fd;
+	unlinkat(disk.queue, tmp, 0);
+	close(fd);
+	return -1;
+}
+
 int
 disk_letter(const char *dir, uint64_t id, size_t at, char letter)
 {

@@ -27,6 +27,8 @@ struct note {
 	const char	*dir;
 	size_t		 at;
 	char		 letter;
+	uint64_t	 reuse;		/* the number it gets instead, or 0 */
+	int		 fd;
 	int		 err;
 };
 
@@ -209,9 +211,11 @@ note_work(struct sreq *r)
 	struct note *n = (struct note *)r;
 	int rc;
 
-	if (n->rcpt == NULL)
-		rc = disk_unlink(n->dir, n->id, "msg");
-	else
+	if (n->rcpt == NULL) {
+		if (n->reuse != 0)
+			n->fd = disk_recycle(n->dir, n->id, n->reuse);
+		rc = n->fd != -1 ? 0 : disk_unlink(n->dir, n->id, "msg");
+	} else
 		rc = disk_letter(n->dir, n->id, n->at, n->letter);
 	n->err = rc == -1 ? errno : 0;
 }
@@ -235,6 +239,10 @@ note_done(struct sreq *req)
 	struct note *n = (struct note *)req;
 	struct msg *m = n->msg;
 
+	if (n->reuse != 0) {
+		tmp_reused(n->reuse, n->fd);
+		n->reuse = 0;
+	}
 	if (n->err != 0) {
 		msg_log(LOG_CRASH, n->id, "cannot be noted in the file: %s",
 		    strerror(n->err));
@@ -264,10 +272,12 @@ note(struct msg *m, struct rcpt *r)
 	n->rcpt = r;
 	n->id = m->id;
 	n->dir = m->dir;
+	n->fd = -1;
 	if (r != NULL) {
 		n->at = r->q->at;
 		n->letter = r->letter;
-	}
+	} else
+		n->reuse = tmp_reuse();
 	msg_pin(m);
 	sync_submit(&n->req);
 }

@@ -59,6 +59,11 @@ int	disk_crc(int fd, uint64_t offset, uint64_t *len, uint32_t *crc);
 int	disk_publish(int fd, uint64_t id);
 int	disk_letter(const char *dir, uint64_t id, size_t at, char letter);
 int	disk_unlink(const char *dir, uint64_t id, const char *ext);
+/*
+ * Instead of removing it: the file, empty, as <newid>.tmp, open for writing.
+ * -1 if somebody may still look into it, or for any other reason.
+ */
+int	disk_recycle(const char *dir, uint64_t id, uint64_t newid);
 
 /* --- tmp.c: ids, and files that wait for a writer --- */
 void	tmp_init(void);
@@ -72,6 +77,9 @@ void	tmp_peer_down(struct ipc *);
 void	tmp_request(struct ipc *, struct ipc_pkt *, void *);
 void	tmp_abort(struct ipc *, struct ipc_pkt *, void *);
 void	tmp_discard(uint64_t id);
+/* A number for a file that is to be used again, or 0: remove it. */
+uint64_t tmp_reuse(void);
+void	tmp_reused(uint64_t id, int fd);	/* fd -1: it was removed */
 bool	tmp_space(void);
 size_t	tmp_ready(void);
 

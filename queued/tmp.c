@@ -2,8 +2,9 @@
  * Numbers of messages, and the files that wait to be written.  Numbers
  * ascend and are never given twice, over restarts too: Queue/.nextid holds a
  * bound that is durable before a number below it is used.  Files are made
- * ahead, by threads, so that a front at DATA does not wait for the disk.
- * Must never give the same file, or one that somebody had, to anyone again.
+ * ahead, by threads, so that a front at DATA does not wait for the disk; and
+ * files whose message is gone are used again, which spares the file system
+ * much work.  Must never give anyone a file that somebody else has open.
  */
 #include <sys/statvfs.h>
 #include <errno.h>
@@ -21,7 +22,8 @@
 #include "queued.h"
 
 enum {
-	READY = 96,		/* files made ahead */
+	READY = 64,		/* files made ahead */
+	READY_MAX = 192,	/* with those that are used again */
 	BATCH = 8,		/* made by one thread in one go */
 	HANDED = 8192,		/* with writers, at most */
 	BLOCK = 200000		/* numbers a bound reserves */
@@ -67,6 +69,7 @@ static struct {
 	uint64_t	 next, bound;
 	bool		 bounding;
 	size_t		 making;	/* files under way */
+	size_t		 reusing;
 	size_t		 ready, handed;
 	struct tmplist	 files;
 	struct tmptree	 out;
@@ -239,25 +242,31 @@ serve_wants(const char *trouble)
 }
 
 static void
+add_ready(uint64_t id, int fd)
+{
+	struct tmp *f = calloc(1, sizeof(*f));
+
+	if (f == NULL) {
+		close(fd);
+		tmp_discard(id);
+		return;
+	}
+	f->id = id;
+	f->fd = fd;
+	TAILQ_INSERT_TAIL(&t.files, f, entry);
+	t.ready++;
+}
+
+static void
 make_done(struct sreq *r)
 {
 	struct make *m = (struct make *)r;
 	const char *trouble = NULL;
-	struct tmp *f;
 	int i;
 
 	t.making -= BATCH;
-	for (i = 0; i < BATCH && m->fd[i] != -1; i++) {
-		if ((f = calloc(1, sizeof(*f))) == NULL) {
-			close(m->fd[i]);
-			tmp_discard(m->id[i]);
-			continue;
-		}
-		f->id = m->id[i];
-		f->fd = m->fd[i];
-		TAILQ_INSERT_TAIL(&t.files, f, entry);
-		t.ready++;
-	}
+	for (i = 0; i < BATCH && m->fd[i] != -1; i++)
+		add_ready(m->id[i], m->fd[i]);
 	if (m->err != 0) {
 		errno = m->err;
 		log_warn("cannot make a file in Queue");
@@ -304,6 +313,29 @@ fill(void)
 			serve_wants("out of memory");
 		return;
 	}
+}
+
+uint64_t
+tmp_reuse(void)
+{
+	uint64_t id;
+
+	if (queue_stopping() ||
+	    t.ready + t.making + t.reusing >= READY_MAX + t.waiting ||
+	    (id = tmp_id()) == 0)
+		return 0;
+	t.reusing++;
+	return id;
+}
+
+void
+tmp_reused(uint64_t id, int fd)
+{
+	t.reusing--;
+	if (fd == -1)
+		return;
+	add_ready(id, fd);
+	serve_wants(NULL);
 }
 
 /* --- what the fronts say --- */
