@@ -27,7 +27,7 @@ CASES = [(op, err) for op, errs in {
 WHO = ["queued", "stored", "stored-delivery", "stored-worker"]
 NTH = [1, 2, 3, 5]
 MUST = [("queued", "open"), ("queued", "write"), ("queued", "sync"),
-        ("queued", "rename"), ("queued", "unlink"),
+        ("queued", "rename"), ("queued", "truncate"),
         ("stored-delivery", "open"), ("stored-delivery", "write"),
         ("stored-delivery", "sync"), ("stored-worker", "write"),
         ("stored-worker", "sync"), ("stored-worker", "open")]
