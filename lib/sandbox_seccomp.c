@@ -68,7 +68,7 @@ static const int base_calls[] = {
 static const int read_calls[] = {
 	S(openat2), S(getdents64), S(readlink), S(readlinkat), S(access),
 	S(faccessat), S(faccessat2), S(statfs), S(fstatfs), S(getcwd),
-	S(fadvise64), S(readahead), S(flock),
+	S(fadvise64), S(readahead),
 };
 static const int write_calls[] = {
 	S(open), S(openat), S(creat), S(mkdir), S(mkdirat), S(rename),

@@ -18,7 +18,7 @@
 #include "settings.h"
 #include "worker.h"
 
-enum { PENDING = 64 };
+enum { PENDING = 64, FD_LOCK = 5 };
 
 /* SPAWN_DIR comes first, SPAWN_IO right behind it. */
 static struct pending {
@@ -69,15 +69,18 @@ got_dir(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	p->file = xstrdup(m->file);
 }
 
-/* In the child: nothing of the template's but the log. */
+/*
+ * In the child: nothing of the template's but the log, and the suite's lock:
+ * after a kill of cgserver the next one must wait for this worker, too.
+ */
 static void
 close_others(int a, int b)
 {
 	int low = a < b ? a : b, high = a < b ? b : a;
 
 	close(3);
-	if (low > 5)
-		close_range(5, low - 1, 0);
+	if (low > FD_LOCK + 1)
+		close_range(FD_LOCK + 1, low - 1, 0);
 	if (high > low + 1)
 		close_range(low + 1, high - 1, 0);
 	close_range(high + 1, ~0U, 0);

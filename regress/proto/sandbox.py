@@ -102,7 +102,10 @@ def check_root(s, pid, name, worker):
 
 
 def check_files(s, pid, name, worker):
-    """What is open is the process's own; nothing of the machine's."""
+    """What is open is the process's own; nothing of the machine's.  And the
+    suite's lock: the next start waits for each of us, workers too."""
+    lock = f"{s.base}/.lock"
+    assert lock == os.readlink(f"/proc/{pid}/fd/5"), "no lock"
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
             what = os.readlink(f"/proc/{pid}/fd/{fd}")
@@ -111,7 +114,7 @@ def check_files(s, pid, name, worker):
         if fd in "012" or what.startswith(("socket:", "anon_inode:",
                                            "pipe:")) or what == "/dev/null":
             continue
-        if what.startswith("/memfd:") or what == f"{s.base}/.lock":
+        if what.startswith("/memfd:") or what == lock:
             continue
         fine = what == s.base or what.startswith(s.base + "/")
         assert fine, f"fd {fd} is {what}"

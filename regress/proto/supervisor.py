@@ -4,6 +4,7 @@
 killed cgserver takes all with it; SIGHUP brings a new certificate without
 ending a session; a second start, a foreign base and bad configurations are
 refused; --Daemon tells its parent."""
+import fcntl
 import os
 import pathlib
 import poplib
@@ -15,6 +16,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
@@ -230,14 +232,21 @@ def refusals(s):
 
 
 def second_life(s):
-    """A killed cgserver takes all with it; the next start finds all well.
+    """A killed cgserver takes all with it; the next start waits for whoever
+    still holds the lock that each of the old ones had, and finds all well.
     That one goes into the background, and is told to stop."""
     old = s.server()
     children = set(s.children())
     kill(old)
     wait_for("its end", lambda: not alive(old))
-    p = cgserver("-f", s.env["CG_CONF"], "--DAEMON")
-    assert p.returncode == 0, p.stderr
+    with open(pathlib.Path(s.base, ".lock")) as lock:
+        wait_for("the end of all", lambda: lone(lock))
+        p = subprocess.Popen([CGSERVER, "-f", s.env["CG_CONF"], "--DAEMON"],
+                             text=True, stderr=subprocess.PIPE)
+        new = wait_for("the next one", lambda: list(descendants(p.pid)))[0]
+        time.sleep(2)           # ten times what a start takes
+        assert p.poll() is None and not descendants(new), "it does not wait"
+    assert p.wait(PATIENCE) == 0, p.stderr.read()
     assert not any(alive(c) for c in children), "an old process is left"
     new = s.server()
     assert new != old and alive(new)
@@ -245,6 +254,15 @@ def second_life(s):
         in_the_background(s, new)
     finally:
         kill(new)
+
+
+def lone(lock):
+    """Has the lock been free, and is it ours now?"""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
 
 
 def in_the_background(s, server):
