@@ -188,12 +188,15 @@ mbox_expunge(struct box *b, const uint32_t *uids, size_t n)
 void
 mbox_tidy(struct box *b)
 {
-	const struct idx_head *h = b->idx.head;
-	bool collect = h->garbage >= GARBAGE_MIN &&
-	    h->garbage >= (b->size - h->garbage) / 2;
+	const struct idx_head *h;
+	bool collect;
 
-	if (!b->checked || h->end != b->size ||
-	    (!collect && !(b->rewrite && b->size <= REWRITE_MAX)))
+	if (!b->checked || mbox_refresh(b) == -1)
+		return;
+	h = b->idx.head;
+	collect = h->garbage >= GARBAGE_MIN &&
+	    h->garbage >= (b->size - h->garbage) / 2;
+	if (!collect && !(b->rewrite && b->size <= REWRITE_MAX))
 		return;
 	if (mbox_compact(b, NULL, 0) == -1)
 		log_warn("%s: compacting", b->file);
