@@ -42,6 +42,15 @@ def opened(name):
     return p
 
 
+def again(name):
+    """A session that came when its worker was just dying is lost with it."""
+    while True:
+        try:
+            return opened(name)
+        except (EOFError, ConnectionError):
+            pass
+
+
 def uidl(p):
     p.ask("UIDL")
     return [x.split()[1] for x in p.many()]
@@ -223,7 +232,7 @@ def killed_worker():
             for f in template:
                 for w in descendants(f):
                     kill(w)
-        with opened("kim") as p:
+        with again("kim") as p:
             now = uidl(p)
             assert set(now) <= set(uids) and len(now) >= len(uids) - 1
             for i in rng.sample(range(len(now)), 5):
