@@ -2,7 +2,8 @@
 #		of regress/ against real daemons
 # make asan	the same scripts and unit tests in a sanitizer build
 # make fuzz	a minute a target
-# make soak	what takes long
+# make soak	ten times the kills, five times the losses of power, and the
+#		unit under a real systemd (as root)
 
 UNIT_SRC	:= $(wildcard regress/unit/*.c)
 UNITS		= $(UNIT_SRC:regress/unit/%.c=$(O)/unit/%)
@@ -68,3 +69,8 @@ check-all: all units fuzzers
 
 fuzz: fuzzers
 	$(RUN) --fuzz-seconds 60 $(FUZZERS)
+
+SOAK		= regress/crash/kill.py regress/crash/replay.py \
+		  $(wildcard regress/soak/*.py)
+soak: all
+	CG_ROUNDS=2000 CG_CUTS=1000 $(RUN) -j 1 --time-limit 10800 $(SOAK)
