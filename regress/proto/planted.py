@@ -16,15 +16,16 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import OBJ, PASSWORD, Suite, kill, wait_for  # noqa: E402
+from cgtest import (PASSWORD, Suite, kill, sanitized,  # noqa: E402
+                    wait_for)
 
 ROOT = os.geteuid() == 0
 BENS = "ben's own"              # password
 SECRET = "for the victim's eyes only"
 GIANT = 1 << 40
 GROWTH = 64 << 10               # KiB that a daemon may have more
-if b"__asan_init" in (OBJ / "stored-delivery").read_bytes():
-    GROWTH *= 8                 # a sanitizer keeps what was freed
+if sanitized():
+    GROWTH *= 8
 SOON = 60                       # seconds: machines are slow and noisy
 CONF = """settings Queue { RetryEvery = 1s; }
 settings POP { LogLevel = 5; }

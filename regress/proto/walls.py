@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -25,7 +26,8 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import OBJ, PASSWORD, PATIENCE, TOP, Suite, wait_for  # noqa: E402
+from cgtest import (OBJ, PASSWORD, PATIENCE, TOP, Suite,  # noqa: E402
+                    sanitized, wait_for)
 from probe import AT_FDCWD, Probe, Room, lives  # noqa: E402
 from poplib import POP3  # noqa: E402
 from smtplib import SMTP  # noqa: E402
@@ -478,10 +480,6 @@ def worker_limits(w, name, pid):
             check(0 < cur < 1 << 62, f"{name}: {k} is {cur}")
 
 
-def sanitized():
-    return b"__asan_init" in (OBJ / "smtpd").read_bytes()
-
-
 # --- all of it, for one process ---
 
 def base_now(w):
@@ -576,6 +574,11 @@ DEADLY = {
 }
 
 
+def walled(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"Seccomp_filters:\s+(\d+)", status)[1]) >= 2
+
+
 def deadly(w, name, kinds):
     """Other entries to the kernel, and a call that nobody needs: the process
     is refused or ends, and comes again."""
@@ -583,6 +586,8 @@ def deadly(w, name, kinds):
         if name in ("ann", "ben"):
             w.log_in(name)
         pid = wait_for(name, lambda: w.processes().get(name))
+        # one that has just come back reads its configuration before its walls
+        wait_for(f"the walls of {name}", lambda: walled(pid))
         l = w.p.calls()
         DEADLY[kind](l)
         if w.p.run(pid, l) is None:

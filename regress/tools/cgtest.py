@@ -19,6 +19,11 @@ PASSWORD = "correct horse"
 PATIENCE = 120                  # seconds: the machines are slow and noisy
 
 
+def sanitized():
+    """Is this a sanitizer build?  It keeps what was freed, and is slow."""
+    return b"__asan_init" in (OBJ / "smtpd").read_bytes()
+
+
 def wait_for(what, condition, seconds=PATIENCE):
     """For states that no event tells of: looks until the condition holds."""
     end = time.monotonic() + seconds
