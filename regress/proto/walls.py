@@ -576,7 +576,7 @@ DEADLY = {
 
 def walled(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"Seccomp_filters:\s+(\d+)", status)[1]) >= 2
+    return int(re.search(r"Seccomp_filters:\s+(\d+)", status)[1]) > 0
 
 
 def deadly(w, name, kinds):
