@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,7 +27,10 @@ enum {
 static struct ipc	**channels;
 static size_t		  nchannels;
 static uint64_t		  channel_serial;
-static bool		  tracing;
+static struct {
+	int64_t	until;			/* 0: not tracing */
+	char	self[33], peer[33];
+} trace;
 
 /* Where packets are received: one loop, so one place. */
 static struct batch {
@@ -50,10 +54,34 @@ ipc_now(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-void
-ipc_trace(bool on)
+bool
+ipc_is_named(const char *process, const char *name)
 {
-	tracing = on;
+	size_t n = strlen(name);
+
+	if (strncmp(process, name, n) != 0)
+		return false;
+	process += n;
+	return *process == '\0' || (*process == '-' && process[1] != '\0' &&
+	    process[1 + strspn(process + 1, "0123456789")] == '\0');
+}
+
+void
+ipc_trace(const char *self, const char *peer, unsigned seconds)
+{
+	snprintf(trace.self, sizeof(trace.self), "%s", self);
+	snprintf(trace.peer, sizeof(trace.peer), "%s", peer);
+	trace.until = seconds == 0 ? 0 : ipc_now() + seconds * 1000;
+}
+
+/* Nobody may be there any more who would end it. */
+static bool
+is_traced(const struct ipc *ipc)
+{
+	if (ipc_now() > trace.until)
+		trace.until = 0;
+	return trace.until != 0 && (trace.peer[0] == '\0' ||
+	    ipc_is_named(ipc->peer, trace.peer));
 }
 
 void
@@ -65,15 +93,15 @@ ipc_trace_packet(const struct ipc *ipc, const char *dir, const void *data,
 	void *m;
 	int flags;
 
-	if (!tracing)
+	if (trace.until == 0 || !is_traced(ipc))
 		return;
 	buf_init(&b, 4096);
 	m = xcalloc(1, ipc_any_size);
 	if (ipc_unpack_at(data, len, &pkt, &flags, m) == 0) {
 		pkt.fd = fd;
 		ipc_describe(&b, &pkt);
-		log_msg(LOG_ALL, "%s %s %s%s", dir, ipc->peer,
-		    flags & IPC_F_ANSWER ? "answer " : "",
+		log_always(LOG_ALL, "TRACE", "%s %s %s %s%s", trace.self,
+		    dir, ipc->peer, flags & IPC_F_ANSWER ? "answer " : "",
 		    b.p != NULL ? b.p : "");
 	}
 	free(m);

@@ -151,8 +151,15 @@ uint32_t	 ipc_table_hash(void);
 
 /* What a request of this type is answered by; IPC_NONE: it is none. */
 enum ipc_type	 ipc_answer_type(enum ipc_type);
-/* Every packet of this process into its log, at level 5. */
-void		 ipc_trace(bool on);
+/*
+ * This process's packets, with one peer ("": with all), into the log for so
+ * many seconds, whatever the log level; 0: no more.  A record's tag is TRACE,
+ * its text "self > peer NAME field=..." or "self < peer ...".
+ */
+void		 ipc_trace(const char *self, const char *peer,
+		    unsigned seconds);
+/* Is this process ("smtpd-0") what the name ("smtpd", "smtpd-0") means? */
+bool		 ipc_is_named(const char *process, const char *name);
 
 /*
  * What the fuzz target and the unit test call.  -1 on a bad packet.  Texts

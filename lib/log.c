@@ -138,6 +138,16 @@ log_tag(int level, const char *tag, const char *fmt, ...)
 }
 
 void
+log_always(int level, const char *tag, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	record(level, tag, fmt, ap, 0);
+	va_end(ap);
+}
+
+void
 log_msg(int level, const char *fmt, ...)
 {
 	va_list ap;

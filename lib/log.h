@@ -39,6 +39,9 @@ void	log_tag(int level, const char *tag, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));
 void	log_vtag(int level, const char *tag, const char *, va_list)
 	    __attribute__((format(printf, 3, 0)));
+/* The same at any level that is set: what somebody has just asked for. */
+void	log_always(int level, const char *tag, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
 /* Level 1, with ": strerror(errno)" where errno is set; log_warnx without. */
 void	log_warn(const char *, ...) __attribute__((format(printf, 1, 2)));
 void	log_warnx(const char *, ...) __attribute__((format(printf, 1, 2)));

@@ -372,6 +372,14 @@ got_status(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	val_free(d);
 }
 
+static void
+got_trace(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_ctl_trace *m = pkt->m;
+
+	ipc_trace(m->name, m->peer, m->seconds);
+}
+
 /* Whoever cannot finish in time is not waited for. */
 static void
 stop_now(void)
@@ -419,6 +427,7 @@ static const struct ipc_disp control_disp[] = {
 	{ IPC_CTL_GO, got_go },
 	{ IPC_CTL_STOP, got_stop },
 	{ IPC_CTL_STATUS, got_status },
+	{ IPC_CTL_TRACE, got_trace },
 	{ IPC_NONE, NULL }
 };
 
