@@ -33,6 +33,7 @@ static const struct verb {
 	{ "SetAccountRights",		admin_set_rights },
 	{ "Shutdown",			admin_shutdown },
 	{ "Status",			admin_status },
+	{ "Trace",			admin_trace },
 	{ NULL,				NULL }
 };
 

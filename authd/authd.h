@@ -232,6 +232,7 @@ void	admin_get_rights(struct admin *);
 void	admin_set_rights(struct admin *);
 void	admin_shutdown(struct admin *);
 void	admin_status(struct admin *);
+void	admin_trace(struct admin *);
 /*
  * Checks new settings and stores passwords among them as they must be: a
  * fresh dictionary, or NULL and *err.  old may be NULL.

@@ -33,6 +33,8 @@ static const struct {
 	    "processes and numbers; succeeds if all is well" },
 	{ "log", do_log, "[-f] [-l level] [filter]",
 	    "show today's log, follow it with -f" },
+	{ "trace", do_trace, "daemon [daemon]",
+	    "follow the packets of a daemon, or between two" },
 	{ "queue", do_queue, "", "messages that wait, and for what" },
 	{ "help", do_help, "[command]",
 	    "this, or what the server's commands take" }

@@ -25,13 +25,22 @@ void	talk_close(void);
  */
 int	talk(const char *line, struct val **data, const char **text);
 
-/* control.c, status.c, log.c: argc and argv without cgctl's own. */
+/*
+ * Prints what comes into the log, from its end (from: 0) or some bytes before
+ * it, and is wanted, until turn (which may be NULL) says false; that is asked
+ * at least every second.
+ */
+void	log_follow(long from, bool (*wanted)(const char *),
+	    bool (*turn)(void));
+
+/* control.c, status.c, log.c, trace.c: argc and argv without cgctl's own. */
 int	do_start(int argc, char **argv);
 int	do_stop(int argc, char **argv);
 int	do_restart(int argc, char **argv);
 int	do_status(int argc, char **argv);
 int	do_log(int argc, char **argv);
 int	do_queue(int argc, char **argv);
+int	do_trace(int argc, char **argv);
 /* The server's process, if it runs: or 0. */
 pid_t	server_pid(void);
 #endif

@@ -6,6 +6,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,26 +45,26 @@ newest(const char *dirname)
 }
 
 /* "00:00:00.019 2 SMTPI...": the level is the digit behind the time. */
-static void
-show(const char *line)
+static bool
+passes(const char *line)
 {
 	const char *p = strchr(line, ' ');
 
 	if (p != NULL && p[1] >= '1' && p[1] <= '5' && p[2] == ' ' &&
 	    p[1] - '0' > level)
-		return;
-	if (filter == NULL || strcasestr(line, filter) != NULL)
-		fputs(line, stdout);
+		return false;
+	return filter == NULL || strcasestr(line, filter) != NULL;
 }
 
 static void
-show_rest(FILE *f)
+show_rest(FILE *f, bool (*wanted)(const char *))
 {
 	static char *line;
 	static size_t size;
 
 	while (getline(&line, &size, f) > 0)
-		show(line);
+		if (wanted(line))
+			fputs(line, stdout);
 	clearerr(f);
 	fflush(stdout);
 }
@@ -79,31 +81,82 @@ open_log(const char *dirname, const char *name)
 	return f;
 }
 
-static void
-follow(const char *dirname, char *name, FILE *f)
+static char *
+log_dir(void)
 {
-	char event[4096], *next;
-	int watch = inotify_init1(IN_CLOEXEC);
+	return xasprintf("%s/SystemLogs", conf.base);
+}
 
+static FILE *
+open_newest(const char *dirname, char **name)
+{
+	if ((*name = newest(dirname)) == NULL)
+		fail("%s: there is no log yet", dirname);
+	return open_log(dirname, *name);
+}
+
+/* The next file, when there is one; what came into the old one is shown. */
+static FILE *
+next_file(FILE *f, const char *dirname, char **name,
+    bool (*wanted)(const char *))
+{
+	char *next = newest(dirname);
+
+	if (next == NULL || strcmp(next, *name) == 0) {
+		free(next);
+		return f;
+	}
+	show_rest(f, wanted);
+	fclose(f);
+	free(*name);
+	*name = next;
+	return open_log(dirname, next);
+}
+
+/* SIGINT and SIGTERM, if turn() looks for them, come here alone. */
+static void
+wait_for_more(int watch, const char *dirname, bool timed)
+{
+	static const struct timespec second = { 1, 0 };
+	struct pollfd p = { .fd = watch, .events = POLLIN };
+	char event[4096];
+	sigset_t mask;
+
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	sigdelset(&mask, SIGINT);
+	sigdelset(&mask, SIGTERM);
+	if (ppoll(&p, 1, timed ? &second : NULL, &mask) == 1 &&
+	    read(watch, event, sizeof(event)) == -1 && errno != EINTR)
+		fail("%s: %s", dirname, strerror(errno));
+}
+
+void
+log_follow(long from, bool (*wanted)(const char *), bool (*turn)(void))
+{
+	char *dirname = log_dir(), *name;
+	FILE *f = open_newest(dirname, &name), *old = NULL;
+	int watch = inotify_init1(IN_CLOEXEC), ch;
+
+	if (fseek(f, -from, SEEK_END) == 0 && from > 0)
+		while ((ch = getc(f)) != EOF && ch != '\n')
+			;		/* the rest of some line */
 	if (watch == -1 || inotify_add_watch(watch, dirname,
 	    IN_MODIFY | IN_CREATE | IN_MOVED_TO) == -1)
 		fail("%s: %s", dirname, strerror(errno));
-	for (;;) {
-		show_rest(f);
+	while (turn == NULL || turn()) {
+		if (old == f)
+			wait_for_more(watch, dirname, turn != NULL);
+		show_rest(f, wanted);
 		if (ferror(stdout))
-			return;
-		next = newest(dirname);
-		if (next != NULL && strcmp(next, name) != 0) {
-			fclose(f);
-			f = open_log(dirname, next);
-			free(name);
-			name = next;
-			continue;
-		}
-		free(next);
-		if (read(watch, event, sizeof(event)) == -1 && errno != EINTR)
-			fail("%s: %s", dirname, strerror(errno));
+			break;
+		old = f;
+		f = next_file(f, dirname, &name, wanted);
 	}
+	show_rest(f, wanted);
+	fclose(f);
+	close(watch);
+	free(name);
+	free(dirname);
 }
 
 int
@@ -129,16 +182,13 @@ do_log(int argc, char **argv)
 	if (argc - optind > 1)
 		usage();
 	filter = argv[optind];
-	dirname = xasprintf("%s/SystemLogs", conf.base);
-	if ((name = newest(dirname)) == NULL)
-		fail("%s: there is no log yet", dirname);
-	f = open_log(dirname, name);
-	if (go_on && fseek(f, -TAIL_BYTES, SEEK_END) == 0)
-		while ((ch = getc(f)) != EOF && ch != '\n')
-			;		/* the rest of some line */
-	if (go_on)
-		follow(dirname, name, f);
-	show_rest(f);
+	if (go_on) {
+		log_follow(TAIL_BYTES, passes, NULL);
+		return 0;
+	}
+	dirname = log_dir();
+	f = open_newest(dirname, &name);
+	show_rest(f, passes);
 	fclose(f);
 	free(name);
 	free(dirname);

@@ -1,8 +1,8 @@
 /*
  * The control channels: what a child is told before it goes, and what the
  * children may ask of cgserver.  routerd gives settings and the listeners
- * wanted; authd may ask for the status and for the end of the suite, and has
- * checked that its caller may.  Everybody else says READY, and no more.
+ * wanted; authd may ask for the status, for a trace and for the end of
+ * the suite, and has checked that its caller may.  Everybody else says READY, and no more.
  */
 #include <sys/mman.h>
 
@@ -262,6 +262,50 @@ got_shutdown(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		stop_all(m->restart);
 }
 
+/* Is there such a process?  Down or not: it will be there again. */
+static bool
+is_known(const char *name)
+{
+	struct child *c;
+
+	for (c = children; c < children + nchildren; c++)
+		if (ipc_is_named(c->name, name))
+			return true;
+	return strcmp(name, proc_name(PROC_SERVER)) == 0;
+}
+
+static void
+pass_trace(const struct msg_ctl_trace *m)
+{
+	struct msg_ctl_trace to = *m;
+	struct child *c;
+
+	for (c = children; c < children + nchildren; c++)
+		if (ipc_is_named(c->name, m->name)) {
+			to.name = c->name;
+			ipc_send(c->ctl, IPC_CTL_TRACE, 0, &to, -1);
+		}
+	if (strcmp(m->name, proc_name(PROC_SERVER)) == 0)
+		ipc_trace(m->name, m->peer, m->seconds);
+}
+
+static void
+got_trace(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_ctl_trace *m = pkt->m;
+	struct msg_done done = { .text = "" };
+	struct child *c = arg;
+
+	if (c->id != PROC_AUTHD)
+		return;
+	if (!is_known(m->name) || (*m->peer != '\0' && !is_known(m->peer))) {
+		done.code = 1;
+		done.text = "there is no such process";
+	} else
+		pass_trace(m);
+	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &done, -1);
+}
+
 /* A child's channel ended: it is dying, or must. */
 void
 control_down(struct ipc *ipc, void *arg)
@@ -379,5 +423,6 @@ const struct ipc_disp control_disp[] = {
 	{ IPC_CTL_WANT, got_want },
 	{ IPC_CTL_SHUTDOWN, got_shutdown },
 	{ IPC_CTL_STATUS, got_status },
+	{ IPC_CTL_TRACE, got_trace },
 	{ IPC_NONE, NULL }
 };

@@ -27,6 +27,7 @@
  *	SetModule, UpdateModule	(module, {settings})
  *	Route			(address, mode)
  *	Shutdown, Status	()
+ *	Trace			(process, stop, peer)
  *
  * and so on: an absent string is "", an absent dictionary {}, an absent array
  * ().  A flag is its own name in lower case ("external", "force") or "";

@@ -96,6 +96,9 @@ const struct cli_cmd cli_server[] = {
 	    "puts a record into the log" },
 	{ "Status", NULL, "", PROC_AUTHD, "Monitors",
 	    "processes, sessions, queue" },
+	{ "Trace", NULL, "processName [STOP?] [peerName]", PROC_AUTHD,
+	    "Master", "puts a process's packets into the log for ten seconds"
+	},
 	{ "Shutdown", NULL, "", PROC_AUTHD, "Master", "stops the server" },
 	{ "Noop", NULL, "", PROC_PWDD, "", "does nothing" },
 	{ "Inline", NULL, "", PROC_PWDD, "",

@@ -98,7 +98,7 @@ def passwords():
 def rights():
     user = login("user2", "second")
     for line in ("CreateAccount x", "ListDomains", "GetRouterTable",
-                 "CreateDomain y.com", "Shutdown", "Status",
+                 "CreateDomain y.com", "Shutdown", "Status", "Trace smtpd",
                  "DeleteAccount postmaster", "GetAccountSettings postmaster",
                  "SetAccountRights user2 (Master)", "Route a@b.com",
                  "UpdateModule SMTP {MaxHops=9;}", "ListQueueMessages",
