@@ -205,6 +205,15 @@ def started(m):
     m.run("cgctl", "status")
 
 
+def obeys_init(m):
+    """The init script leaves it to systemd."""
+    pid = m.unit()["MainPID"]
+    m.run("/etc/init.d/cgate", "restart")
+    u = m.unit()
+    assert u["ActiveState"] == "active" and u["MainPID"] != pid, u
+    assert list(m.daemons().values()).count("cgserver") == 1, m.daemons()
+
+
 def delivers(m):
     m.run("cgctl", "CreateAccount", "ann",
           '{Password="secret"; UseSysPassword=YES; OSUserName=ann;}')
@@ -274,7 +283,8 @@ def main():
         run("cp", "-a", "--reflink=auto", bare, root)
         install(root, pathlib.Path(d) / "obj")
         with Machine(root) as m:
-            for step in (started, delivers, reloads, comes_back, stops, quiet):
+            for step in (started, obeys_init, delivers, reloads, comes_back,
+                         stops, quiet):
                 try:
                     step(m)
                 except AssertionError:
