@@ -224,8 +224,8 @@ parse_settings(const char *path, const char *text, size_t len)
 	return NULL;
 }
 
-static struct val *
-read_settings(const char *path)
+struct val *
+account_read(const char *path)
 {
 	struct val *v = NULL;
 	struct place pl;
@@ -261,7 +261,7 @@ account_get(const char *path)
 		}
 		return a;
 	}
-	if ((v = read_settings(path)) == NULL)
+	if ((v = account_read(path)) == NULL)
 		return NULL;
 	return cache_add(path, v);
 }

@@ -31,6 +31,7 @@ static const struct verb {
 	{ "VerifyAccountPassword",	admin_verify_password },
 	{ "GetAccountRights",		admin_get_rights },
 	{ "SetAccountRights",		admin_set_rights },
+	{ "ListUnreadablePasswords",	admin_list_unreadable },
 	{ "Shutdown",			admin_shutdown },
 	{ "Status",			admin_status },
 	{ "Trace",			admin_trace },

@@ -33,6 +33,8 @@ struct place {
 void	account_init(void);
 /* From the cache or the disk; good until the loop turns.  NULL, errno. */
 struct account *account_get(const char *path);
+/* From the disk, past the cache; the caller's.  NULL, errno. */
+struct val *account_read(const char *path);
 /* Durable, then in the cache.  -1 and errno. */
 int	account_save(const char *path, const struct val *settings);
 void	account_forget(const char *path);
@@ -233,6 +235,8 @@ void	admin_set_rights(struct admin *);
 void	admin_shutdown(struct admin *);
 void	admin_status(struct admin *);
 void	admin_trace(struct admin *);
+/* unreadable.c */
+void	admin_list_unreadable(struct admin *);
 /*
  * Checks new settings and stores passwords among them as they must be: a
  * fresh dictionary, or NULL and *err.  old may be NULL.

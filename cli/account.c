@@ -34,6 +34,11 @@ const struct cli_cmd cli_account[] = {
 	    PROC_AUTHD, "Users, or BasicSettings", "sets the password" },
 	{ "VerifyAccountPassword", NULL, "accountName PASSWORD password",
 	    PROC_AUTHD, ADMIN, "tells if this is the password" },
+	/* Ours, not the manual's: see DECISIONS, Password forms. */
+	{ "ListUnreadablePasswords", NULL, "[domainName]", PROC_AUTHD,
+	    "Users, or BasicSettings",
+	    "accounts that need a new password: the vendor alone can read it"
+	},
 	{ "GetAccountRights", "gtacntrght", "accountName", PROC_AUTHD, ADMIN,
 	    "administration rights granted" },
 	{ "SetAccountRights", "stacntrght", "accountName newRights()",

@@ -17,6 +17,7 @@
  *				(name, {settings})
  *	SetAccountPassword	(name, password, method, check)
  *	VerifyAccountPassword	(name, password)
+ *	ListUnreadablePasswords	(domain)
  *	SetAccountRights	(name, (rights))
  *	GetAccountInfo		(name, key)
  *	GetDomainSettings	(domain)

@@ -96,6 +96,7 @@ const struct cli_cmd cli_server[] = {
 	    "puts a record into the log" },
 	{ "Status", NULL, "", PROC_AUTHD, "Monitors",
 	    "processes, sessions, queue" },
+	/* Ours: what cgctl trace asks for. */
 	{ "Trace", NULL, "processName [STOP?] [peerName]", PROC_AUTHD,
 	    "Master", "puts a process's packets into the log for ten seconds"
 	},

@@ -6,13 +6,14 @@ import hashlib
 import hmac
 import os
 import pathlib
+import re
 import socket
 import ssl
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import Cli, wait_for  # noqa: E402
+from cgtest import Cli, descendants, kill, wait_for  # noqa: E402
 
 E = os.environ
 DOMAIN = E["CG_DOMAIN"]
@@ -237,6 +238,41 @@ def other_domain(cli):
         "ann@other.example", "other " + SECRET).startswith("+OK"))
 
 
+def unreadable(cli):
+    """As after a base directory was taken over: stored in the vendor's own
+    form.  Such a login is refused, and said; the accounts are listed."""
+    theirs = ["Accounts/vera.macnt", "Accounts/victor.macnt",
+              "Domains/other.example/vendor.macnt"]
+    for name in ("vera", "victor", "vendor@other.example"):
+        cli.ask(f'CreateAccount {name} {{Password="{SECRET}";}}')
+    for path in theirs:
+        pathlib.Path(E["CG_BASE"], path, "account.settings").write_text(
+            '{Password="\\001abc";}')
+    server = int(pathlib.Path(E["CG_BASE"], "ProcessID").read_text())
+    kill(next(p for p, n in descendants(server).items() if n == "authd"))
+
+    def refused():
+        bad(pop("vera", SECRET))
+        return re.search(r"AUTH-FAIL POP vera@\S+ \[127.0.0.1\] "
+                         "unreadable-password .*A-crpt", log())
+    wait_for("the log to say so", refused)
+    cli = Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
+    cli.ask("INLINE")
+    listed = "ListUnreadablePasswords"
+    assert cli.ask(listed) == "201 (vera,victor)" or \
+        cli.ask(listed) == "201 (victor,vera)", cli.ask(listed)
+    assert cli.ask(listed + " other.example") == "201 (vendor)"
+    cli.ask(f'SetAccountPassword vera To "{SECRET}"')
+    good(pop("vera", SECRET))
+    assert cli.ask(listed) == "201 (victor)"
+    for domain in ("nowhere.example", '"../Accounts"', '".."'):
+        assert cli.send(f"{listed} {domain}") == "501 unknown domain"
+    ann = Cli(E["CG_PWD"], "ann", SECRET)
+    assert "no right" in ann.send(listed)
+    ann.close()
+    cli.close()
+
+
 def main():
     cli = Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
     stored_forms(cli)
@@ -245,6 +281,7 @@ def main():
     limits(cli)
     services(cli)
     other_domain(cli)
+    unreadable(cli)
     cli.close()
     text = log()
     for secret in (SECRET, E["CG_ADMIN_PASSWORD"], "rasmuslerdorf"):
