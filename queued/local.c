@@ -33,6 +33,7 @@ local_flight(void)
 static void
 anew(struct rcpt *r)
 {
+	route_forget(r);
 	rcpt_state(r, R_NEW);
 	if (!load_busy())
 		route_rcpt(r);
@@ -151,6 +152,21 @@ later(struct rcpt *r, const char *text)
 	msg_ack(r);
 }
 
+/*
+ * Its account was renamed or removed: where does it go now?  At once, but not
+ * twice in a row, in case the Router knows no better.
+ */
+static void
+moved(struct rcpt *r)
+{
+	r->moved = r->ack = true;
+	landed(r);
+	if (r->lq != NULL)
+		lqueue_remove(r);
+	anew(r);
+	msg_ack(r);
+}
+
 static void
 result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 {
@@ -163,6 +179,11 @@ result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 		r->ack = true;
 		return;
 	}
+	if (code > 1 && strcmp(esc, "4.1.6") == 0 && !r->moved) {
+		moved(r);
+		return;
+	}
+	r->moved = false;
 	if (code > 1) {
 		later(r, text);
 		return;

@@ -104,6 +104,7 @@ struct rcpt {
 	TAILQ_ENTRY(rcpt) entry;	/* of its lqueue, or to be routed */
 	struct msg	*msg;
 	struct lqueue	*lq;
+	struct lqueue	*from;		/* it waited there: routed anew */
 	const struct qfile_rcpt *q;
 	char		*mailbox;	/* NULL: INBOX */
 	char		*realto;	/* NULL: no header to add */
@@ -111,6 +112,7 @@ struct rcpt {
 	enum rstate	 state;
 	char		 letter;	/* D or F, once final */
 	bool		 ack;		/* stored waits for RESULT_ACK */
+	bool		 moved;		/* routed anew as its account had gone */
 	bool		 reporting;	/* the DSN under way is about it */
 	bool		 listed;	/* among those to be routed */
 };
@@ -197,6 +199,7 @@ struct lqueue {
 	char		*show;		/* an account, or a domain */
 	size_t		 waiting;
 	unsigned int	 flight;
+	unsigned int	 away;		/* recipients that are routed anew */
 	unsigned int	 tries;
 	char		 kind;
 	bool		 listed;	/* in the ready list */
@@ -218,6 +221,8 @@ void	lqueue_flight(struct rcpt *);
 /* From in flight back to its place among those that wait. */
 void	lqueue_back(struct rcpt *);
 void	lqueue_delay(struct lqueue *, const char *why);
+/* This recipient, that waited there, is routed now. */
+void	lqueue_routed(struct rcpt *);
 void	lqueue_worked(struct lqueue *);
 void	lqueue_release(struct lqueue *);
 void	sched_run(void);

@@ -2,6 +2,8 @@
  * The broker's accounts: who holds each, and what can be done next.  Every
  * event ends in account_run().  It must never let two hold one account.
  */
+#include <sys/resource.h>
+
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -21,6 +23,7 @@ static TAILQ_HEAD(, account)	held = TAILQ_HEAD_INITIALIZER(held);
 static struct account		**byid;
 static uint32_t			nids, hint;
 static unsigned			count, nheld, nworkers;
+static unsigned			maxheld = DELIVERY_MAX;
 static bool			stopping;
 
 static unsigned
@@ -63,6 +66,19 @@ new_id(struct account *a)
 	i = hint++ % nids;
 	byid[i] = a;
 	return i;
+}
+
+void
+accounts_start(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return;
+	maxheld = rl.rlim_cur > SPARE_FDS + DELIVERY_FDS ?
+	    (rl.rlim_cur - SPARE_FDS) / DELIVERY_FDS : 1;
+	if (maxheld > DELIVERY_MAX)
+		maxheld = DELIVERY_MAX;
 }
 
 struct account *
@@ -112,22 +128,26 @@ account_free(struct account *a)
 	free(a);
 }
 
+bool
+account_is_single(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 5 && strcmp(path + len - 5, ".mbox") == 0 &&
+	    strchr(path, '/') != NULL;
+}
+
 int
 account_opendir(const char *path, const char **file)
 {
 	const char *slash = strrchr(path, '/');
-	size_t len = strlen(path);
 	char *dir;
 	int fd;
 
 	*file = "";
-	if (len < 5 || strcmp(path + len - 5, ".mbox") != 0)
+	if (!account_is_single(path))
 		return file_open_beneath(proc_basefd(), path,
 		    O_RDONLY | O_DIRECTORY, 0);
-	if (slash == NULL) {
-		errno = EINVAL;
-		return -1;
-	}
 	*file = slash + 1;
 	if ((dir = strndup(path, slash - path)) == NULL)
 		return -1;
@@ -205,8 +225,10 @@ hold(struct account *a)
 		return true;
 	}
 	if ((fd = account_opendir(a->path, &m.file)) == -1) {
-		log_warn("%s", a->path);
-		jobs_fail(a, "the account cannot be opened now");
+		if (errno != ENOENT)
+			log_warn("%s", a->path);
+		jobs_fail(a, errno == ENOENT,
+		    "the account cannot be opened now");
 		return false;
 	}
 	if (ipc_send(proc_peer(PROC_DELIVERY), IPC_DELIVERY_DIR, 0, &m, fd) ==
@@ -214,7 +236,7 @@ hold(struct account *a)
 		return false;
 	a->held = true;
 	TAILQ_INSERT_TAIL(&held, a, lru);
-	if (++nheld > DELIVERY_MAX)
+	if (++nheld > maxheld)
 		make_room();
 	return true;
 }
@@ -237,18 +259,90 @@ accounts_delivery_new(void)
 		}
 }
 
-/* --- what next --- */
-
 static bool
 wants_worker(const struct account *a)
 {
 	return sessions_waiting(a) || a->warm > now_ms();
 }
 
+/* --- single-mailbox accounts: a worker gets a directory from delivery --- */
+
+static void
+borrowed(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
+	int dir = pkt != NULL ? pkt->fd : -1;
+	struct account *a = arg;
+
+	a->forgetting = false;
+	if (m != NULL)
+		unhold(a);
+	if (m == NULL || m->code != 0 || dir == -1)
+		worker_none(a);
+	else if (!a->quiet && !stopping && wants_worker(a)) {
+		dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+		if (dir != -1)
+			worker_start(a, dir);
+		else
+			worker_none(a);
+	}
+	if (m == NULL)
+		forget(a);
+	account_run(a);
+}
+
+/* Delivery opens it, if it does not have it, and gives it away. */
+static void
+borrow(struct account *a)
+{
+	struct msg_delivery_forget m = { .path = a->path,
+		.how = FORGET_LEND, .newfile = "" };
+
+	if (a->forgetting)
+		return;
+	if (proc_peer(PROC_DELIVERY) == NULL || !hold(a)) {
+		worker_none(a);
+		return;
+	}
+	a->forgetting = a->lent = true;
+	ipc_call(proc_peer(PROC_DELIVERY), IPC_DELIVERY_FORGET, 0, &m, -1,
+	    IPC_TIMEOUT, borrowed, a);
+}
+
+/* The worker is gone: delivery takes back what it opens. */
+static void
+take_back(struct account *a)
+{
+	if (a->lent && a->worker == WORKER_NONE && !a->held &&
+	    !a->forgetting && proc_peer(PROC_DELIVERY) != NULL && hold(a))
+		a->lent = false;
+}
+
+/* --- what next --- */
+
+static void
+start_worker(struct account *a)
+{
+	const char *file;
+	int dir;
+
+	if (account_is_single(a->path)) {
+		borrow(a);
+		return;
+	}
+	if ((dir = account_opendir(a->path, &file)) == -1) {
+		log_warn("%s", a->path);
+		worker_none(a);
+		return;
+	}
+	worker_start(a, dir);
+}
+
 static void
 run_quiet(struct account *a)
 {
 	sessions_refuse(a, a->why);
+	take_back(a);
 	if (a->worker == WORKER_UP)
 		worker_stop(a, a->why);
 	forget(a);
@@ -261,12 +355,15 @@ run_quiet(struct account *a)
 static void
 run(struct account *a)
 {
+	if (a->moving)
+		return;
 	if (a->quiet) {
 		run_quiet(a);
 		return;
 	}
 	if (a->worker == WORKER_NONE && !stopping && wants_worker(a))
-		worker_start(a);	/* may fail, then nobody wants it */
+		start_worker(a);	/* may fail, then nobody wants it */
+	take_back(a);
 	if (a->worker != WORKER_NONE && a->held)
 		forget(a);
 	if (a->worker == WORKER_UP && !a->held) {
@@ -290,7 +387,7 @@ account_run(struct account *a)
 	a->running = false;
 	if (stopping && nworkers == 0)
 		proc_exit(0);
-	if (a->held || a->forgetting || a->quiet || a->unacked != 0 ||
+	if (a->held || a->forgetting || a->quiet || a->lent || a->moving || a->unacked != 0 ||
 	    a->worker != WORKER_NONE || a->warm > now_ms() ||
 	    !TAILQ_EMPTY(&a->waiting) || !TAILQ_EMPTY(&a->sent) ||
 	    !TAILQ_EMPTY(&a->sessions))
@@ -314,7 +411,7 @@ account_release(struct account *a, bool gone)
 {
 	a->quiet = a->quiet_wait = false;
 	if (gone)
-		jobs_fail(a, "the account is no longer there");
+		jobs_fail(a, true, "the account is no longer there");
 	account_run(a);
 }
 

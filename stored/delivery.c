@@ -54,9 +54,13 @@ got_dir(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	a->path = xstrdup(m->path);
 	a->acct = acct_new(ipc_take_fd(pkt), m->file[0] != '\0' ? m->file :
 	    NULL, false);
+	a->lent = m->file[0] != '\0';
+	a->newdir = a->forget_fd = -1;
 	TAILQ_INIT(&a->jobs);
 	LIST_INSERT_HEAD(&table[bucket(m->path)], a, hash);
 	naccounts++;
+	if (a->lent)
+		pool_open(a);
 }
 
 static char *
@@ -139,10 +143,17 @@ got_forget(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	const struct msg_delivery_forget *m = pkt->m;
 	struct daccount *a = find(m->path);
 
-	if (a != NULL)
-		pool_forget(a, ipc_ref(ipc, pkt));
-	else
-		answer(ipc_ref(ipc, pkt), 0, "");
+	if (a == NULL) {
+		answer(ipc_ref(ipc, pkt), m->how == FORGET_PLAIN ? 0 : 2, "");
+		return;
+	}
+	/* Asked twice, once is done. */
+	if (a->newfile == NULL) {
+		a->how = m->how;
+		a->newdir = ipc_take_fd(pkt);
+		a->newfile = xstrdup(m->newfile);
+	}
+	pool_forget(a, ipc_ref(ipc, pkt));
 }
 
 /* --- what the threads have done --- */
@@ -164,15 +175,23 @@ job_done(struct djob *j)
 static void
 account_done(struct daccount *a)
 {
+	struct msg_done m;
+
 	if (a->init) {
 		a->init = false;
 		answer(a->init_ref, a->init_code, a->init_text);
 	}
 	if (a->acct != NULL)
 		return;
-	answer(a->forget_ref, 0, "");
+	m.code = a->forget_code;
+	m.text = a->forget_code == 0 ? "" : "the account's files cannot be "
+	    "reached now";
+	ipc_answer(a->forget_ref, IPC_DONE, &m, a->forget_fd);
 	LIST_REMOVE(a, hash);
 	naccounts--;
+	if (a->newdir != -1)
+		close(a->newdir);
+	free(a->newfile);
 	free(a->path);
 	free(a);
 }

@@ -26,6 +26,7 @@ struct daccount {
 	TAILQ_ENTRY(daccount)	 ready;		/* the pool's, locked */
 	char			*path;
 	struct acct		*acct;		/* the thread's that works */
+	bool			 lent;		/* its; single: perhaps still */
 	struct djobs		 jobs;		/* locked */
 	bool			 queued;	/* ready or being worked on */
 	/* What is to be done once the jobs are; locked. */
@@ -34,11 +35,21 @@ struct daccount {
 	struct ipc_ref		 init_ref, forget_ref;
 	int			 init_code;
 	char			 init_text[128];
+	/* A single one's end: see DELIVERY_FORGET. */
+	int			 how;
+	int			 newdir;	/* -1, or where it goes */
+	char			*newfile;
+	int			 forget_code;
+	int			 forget_fd;	/* the answer's, or -1 */
 };
 TAILQ_HEAD(daccounts, daccount);
 
+enum { FORGET_PLAIN, FORGET_LEND, FORGET_MOVE, FORGET_REMOVE };
+
 /* done is called from the loop whenever something was finished. */
 void	pool_start(unsigned threads, void (*done)(void));
+/* Takes a single-mailbox account back, should it be lent. */
+void	pool_open(struct daccount *);
 void	pool_add(struct daccount *, struct djob *);
 void	pool_init(struct daccount *, struct ipc_ref);
 void	pool_forget(struct daccount *, struct ipc_ref);

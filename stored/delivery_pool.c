@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "delivery.h"
 #include "log.h"
 #include "proc.h"
+#include "single.h"
 
 static pthread_mutex_t	lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t	work = PTHREAD_COND_INITIALIZER;
@@ -37,6 +39,14 @@ make_ready(struct daccount *a)
 	TAILQ_INSERT_TAIL(&ready, a, ready);
 	if (idle > 0)
 		pthread_cond_signal(&work);
+}
+
+void
+pool_open(struct daccount *a)
+{
+	pthread_mutex_lock(&lock);
+	make_ready(a);
+	pthread_mutex_unlock(&lock);
 }
 
 void
@@ -90,18 +100,32 @@ pool_idle(void)
 	return yes;
 }
 
+/* What a worker has worked on counts, before anything else is looked at. */
+static int
+take_back(struct daccount *a)
+{
+	if (!a->lent)
+		return 0;
+	if (single_return(a->acct->dirfd, a->acct->single) == -1)
+		return -1;
+	a->lent = false;
+	return 0;
+}
+
 static void
 append(struct daccount *a, struct djob **j, size_t n)
 {
 	struct delivery d[DELIVER_BATCH];
 	const char *esc, *text;
-	struct box *b;
+	struct box *b = NULL;
 	size_t i;
 	int code;
 
 	for (i = 0; i < n; i++)
 		d[i] = j[i]->d;
-	if ((b = box_open(a->acct, j[0]->mailbox)) == NULL) {
+	if (take_back(a) == 0)
+		b = box_open(a->acct, j[0]->mailbox);
+	if (b == NULL) {
 		log_warn("%s: mailbox %s", a->path, j[0]->mailbox);
 		code = box_why(&esc, &text);
 		for (i = 0; i < n; i++) {
@@ -110,9 +134,12 @@ append(struct daccount *a, struct djob **j, size_t n)
 			d[i].text = text;
 		}
 	} else {
-		/* Stays open: the account is closed when it is forgotten. */
 		box_deliver(b, d, n);
-		b->refs--;
+		/* INBOX stays open until the account is forgotten. */
+		if (strcmp(b->name, "INBOX") == 0)
+			b->refs = 0;
+		else
+			box_close(b);
 	}
 	for (i = 0; i < n; i++) {
 		j[i]->d = d[i];
@@ -125,12 +152,55 @@ create(struct daccount *a)
 {
 	a->init_code = 0;
 	a->init_text[0] = '\0';
-	if (acct_init(a->acct) == 0)
+	if (take_back(a) == 0 && acct_init(a->acct) == 0)
 		return;
 	log_warn("%s: first files", a->path);
 	a->init_code = 2;
 	snprintf(a->init_text, sizeof(a->init_text),
 	    "the account's files cannot be made: %s", strerror(errno));
+}
+
+/* The end of a single one, which nobody has open any more. */
+static int
+part(struct daccount *a, int dir, const char *file)
+{
+	switch (a->how) {
+	case FORGET_LEND:
+		a->forget_fd = single_lend(dir, file);
+		return a->forget_fd != -1 ? 0 : -1;
+	case FORGET_MOVE:
+		return single_move(dir, file, a->newdir, a->newfile);
+	case FORGET_REMOVE:
+		return single_remove(dir, file);
+	default:
+		return 0;
+	}
+}
+
+static void
+let_go(struct daccount *a)
+{
+	bool back = take_back(a) == 0;
+	char *file;
+	int dir;
+
+	a->forget_code = 0;
+	if (a->how == FORGET_PLAIN || a->acct->single == NULL) {
+		acct_free(a->acct);
+		a->acct = NULL;
+		return;
+	}
+	file = xstrdup(a->acct->single);
+	dir = fcntl(a->acct->dirfd, F_DUPFD_CLOEXEC, 3);
+	acct_free(a->acct);
+	a->acct = NULL;
+	if (!back || dir == -1 || part(a, dir, file) == -1) {
+		log_warn("%s", a->path);
+		a->forget_code = 2;
+	}
+	if (dir != -1)
+		close(dir);
+	free(file);
 }
 
 /* The jobs of the first one's mailbox, taken off; with the lock held. */
@@ -166,10 +236,10 @@ serve(struct daccount *a)
 		create(a);
 	if (n > 0)
 		append(a, jobs, n);
-	if (forget) {
-		acct_free(a->acct);
-		a->acct = NULL;
-	}
+	if (forget)
+		let_go(a);
+	else if (n == 0 && take_back(a) == -1)
+		log_warn("%s", a->path);
 	pthread_mutex_lock(&lock);
 	for (i = 0; i < n; i++)
 		TAILQ_INSERT_TAIL(&finished, jobs[i], next);

@@ -203,11 +203,15 @@ job_acked(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	account_run(a);
 }
 
-/* Nothing that waits can be done now: queued tries again later. */
+/*
+ * Nothing that waits can be done now: queued tries again later, or (4.1.6)
+ * routes it anew.
+ */
 void
-jobs_fail(struct account *a, const char *text)
+jobs_fail(struct account *a, bool gone, const char *text)
 {
-	struct msg_result m = { .code = 2, .esc = "4.3.0", .text = text };
+	struct msg_result m = { .code = 2, .esc = gone ? "4.1.6" : "4.3.0",
+		.text = text };
 	struct job *j;
 
 	while ((j = TAILQ_FIRST(&a->waiting)) != NULL) {

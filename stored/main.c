@@ -18,6 +18,7 @@ static const struct ipc_disp from_authd[] = {
 	{ IPC_ACCOUNT_INIT, admin_init },
 	{ IPC_ACCOUNT_QUIET, admin_quiet },
 	{ IPC_ACCOUNT_RELEASE, admin_release },
+	{ IPC_ACCOUNT_MOVE, admin_move },
 	{ IPC_NONE, NULL }
 };
 static const struct ipc_disp from_front[] = {
@@ -89,6 +90,7 @@ static const struct proc_def def = {
 		[PROC_DELIVERY] = from_delivery,
 		[PROC_TEMPLATE] = from_template,
 	},
+	.start = accounts_start,
 	.settings = settings,
 	.peer_up = peer_up,
 	.peer_down = peer_down,

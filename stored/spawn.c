@@ -16,8 +16,8 @@
 
 enum { PATIENCE = 15 };		/* seconds for a worker to end itself */
 
-static void
-cannot_start(struct account *a)
+void
+worker_none(struct account *a)
 {
 	log_warnx("%s: no worker", a->path);
 	sessions_refuse(a, "the account cannot be opened now");
@@ -64,7 +64,7 @@ channel_down(struct ipc *ipc, void *arg)
 
 	a->ipc = NULL;
 	if (a->worker == WORKER_SPAWNING)
-		cannot_start(a);
+		worker_none(a);
 	stopping(a);
 }
 
@@ -91,35 +91,26 @@ static const struct ipc_disp worker_disp[] = {
 };
 
 void
-worker_start(struct account *a)
+worker_start(struct account *a, int dir)
 {
 	struct ipc *template = proc_peer(PROC_TEMPLATE);
-	struct msg_spawn_dir d = { .account = a->id, .path = a->path };
+	struct msg_spawn_dir d = { .account = a->id, .path = a->path,
+		.file = "" };
 	struct msg_spawn_io io = { .account = a->id };
-	int sv[2], dir;
+	int sv[2];
 
+	if (account_is_single(a->path))
+		d.file = strrchr(a->path, '/') + 1;
 	if (template == NULL) {
-		cannot_start(a);
-		return;
-	}
-	if ((dir = account_opendir(a->path, &d.file)) == -1) {
-		log_warn("%s", a->path);
-		cannot_start(a);
-		return;
-	}
-	/* A directory that others' accounts share is no worker's root. */
-	if (d.file[0] != '\0') {
-		log_warnx("%s: single-mailbox accounts cannot be opened yet",
-		    a->path);
 		close(dir);
-		cannot_start(a);
+		worker_none(a);
 		return;
 	}
 	if (socketpair(AF_UNIX,
 		SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv) == -1) {
 		log_warn("socketpair");
 		close(dir);
-		cannot_start(a);
+		worker_none(a);
 		return;
 	}
 	a->worker = WORKER_SPAWNING;
@@ -139,7 +130,7 @@ worker_spawned(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if (a == NULL || a->worker == WORKER_NONE || a->pidfd != -1)
 		return;
 	if (m->code != 0 || pkt->fd == -1) {
-		cannot_start(a);
+		worker_none(a);
 		worker_free(a);
 		account_run(a);
 		return;

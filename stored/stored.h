@@ -30,9 +30,14 @@ enum {
 	 * is forgotten there (store/index.h).
 	 */
 	JOB_WINDOW = 96,
-	/* Accounts that delivery may hold open. */
-	DELIVERY_MAX = 1500
+	/* Accounts that delivery may hold open, if it has descriptors. */
+	DELIVERY_MAX = 1500,
+	DELIVERY_FDS = 3,	/* of an account */
+	SPARE_FDS = 700		/* jobs under way and all else */
 };
+
+/* How delivery shall forget a single-mailbox account: ipc.def. */
+enum { FORGET_PLAIN, FORGET_LEND, FORGET_MOVE, FORGET_REMOVE };
 
 enum worker_state {
 	WORKER_NONE,
@@ -50,6 +55,9 @@ struct account {
 	bool			 forgetting;
 	bool			 quiet;
 	bool			 running;	/* account_run() is at it */
+	/* Single-mailbox accounts: see single.h in store/. */
+	bool			 lent;		/* a worker had its files */
+	bool			 moving;	/* they are moved or removed */
 	char			*why;		/* told to sessions while quiet */
 	struct ipc_ref		 quiet_ref;	/* who waits for it */
 	bool			 quiet_wait;
@@ -103,6 +111,8 @@ void	 account_run(struct account *);
 void	 account_quiet(struct account *, const char *, struct ipc_ref);
 void	 account_release(struct account *, bool gone);
 void	 accounts_delivery_new(void);
+/* As many accounts for delivery as its limits, which are ours, allow. */
+void	 accounts_start(void);
 /* Nobody will release what it had quietened. */
 void	 accounts_authd_gone(void);
 void	 accounts_stop(void);
@@ -111,6 +121,7 @@ unsigned accounts_workers(void);
 void	 accounts_worker_count(int);
 /* Opens what an account's path names: its directory; *file for a single one. */
 int	 account_opendir(const char *path, const char **file);
+bool	 account_is_single(const char *path);
 int64_t	 now_ms(void);
 
 /* job.c */
@@ -121,7 +132,7 @@ void	 jobs_list(struct ipc *);
 /* What was sent to somebody who is gone waits again, in order. */
 void	 jobs_take_back(struct account *);
 void	 jobs_send(struct account *, struct ipc *);
-void	 jobs_fail(struct account *, const char *);
+void	 jobs_fail(struct account *, bool gone, const char *);
 unsigned jobs_count(void);
 
 /* session.c */
@@ -137,7 +148,10 @@ void	 sessions_front_down(enum proc_id, int instance);
 unsigned sessions_count(void);
 
 /* spawn.c */
-void	 worker_start(struct account *);
+/* Takes the directory. */
+void	 worker_start(struct account *, int dir);
+/* There will be none. */
+void	 worker_none(struct account *);
 void	 worker_spawned(struct ipc *, struct ipc_pkt *, void *);
 void	 worker_stop(struct account *, const char *);
 void	 worker_free(struct account *);
@@ -146,5 +160,6 @@ void	 worker_free(struct account *);
 void	 admin_init(struct ipc *, struct ipc_pkt *, void *);
 void	 admin_quiet(struct ipc *, struct ipc_pkt *, void *);
 void	 admin_release(struct ipc *, struct ipc_pkt *, void *);
+void	 admin_move(struct ipc *, struct ipc_pkt *, void *);
 void	 answer_done(struct ipc_ref, int code, const char *text);
 #endif
