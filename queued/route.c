@@ -138,6 +138,8 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		rcpt_finish(r, 'F', "5.3.5", "no such module");
 	if (rc == -1)
 		pause_rcpt(r);
+	else
+		lqueue_routed(r);
 	route_run();
 }
 
@@ -200,4 +202,5 @@ route_forget(struct rcpt *r)
 	else if (r->listed)
 		TAILQ_REMOVE(&todo, r, entry);
 	r->listed = false;
+	lqueue_routed(r);
 }

@@ -32,11 +32,7 @@ lqueue_cmp(const struct lqueue *a, const struct lqueue *b)
 }
 RB_GENERATE(lqtree, lqueue, tree, lqueue_cmp)
 
-static void
-delay_over(int fd, short what, void *arg)
-{
-	lqueue_release(arg);
-}
+static void	delay_over(int, short, void *);
 
 struct lqueue *
 lqueue_get(char kind, const char *name, const char *show)
@@ -70,7 +66,7 @@ lqueue_get(char kind, const char *name, const char *show)
 static void
 lqueue_free_empty(struct lqueue *lq)
 {
-	if (lq->waiting > 0 || lq->flight > 0 || lq->delayed)
+	if (lq->waiting > 0 || lq->flight > 0 || lq->away > 0 || lq->delayed)
 		return;
 	if (lq->listed)
 		TAILQ_REMOVE(&ready, lq, ready);
@@ -209,6 +205,43 @@ lqueue_release(struct lqueue *lq)
 	lq->delayed = false;
 	evtimer_del(lq->timer);
 	lqueue_list(lq);
+	lqueue_free_empty(lq);
+}
+
+/*
+ * The account may have another name by now, or be gone: all that waits is
+ * routed anew.  The queue stays meanwhile, with the count of its tries.
+ */
+static void
+delay_over(int fd, short what, void *arg)
+{
+	struct lqueue *lq = arg;
+	struct rcpt *r;
+
+	lq->delayed = false;
+	lq->away++;
+	while ((r = TAILQ_FIRST(&lq->wait)) != NULL) {
+		take(lq, r);
+		r->lq = NULL;
+		r->from = lq;
+		lq->away++;
+		rcpt_state(r, R_NEW);
+		route_rcpt(r);
+	}
+	lq->away--;
+	lqueue_list(lq);
+	lqueue_free_empty(lq);
+}
+
+void
+lqueue_routed(struct rcpt *r)
+{
+	struct lqueue *lq = r->from;
+
+	if (lq == NULL)
+		return;
+	r->from = NULL;
+	lq->away--;
 	lqueue_free_empty(lq);
 }
 
