@@ -193,20 +193,12 @@ name_removed(const struct ipc_pkt *pkt, void *arg)
 }
 
 static void
-delete_quiet(const struct ipc_pkt *pkt, void *arg)
+delete_done(struct admin *a, bool gone)
 {
 	struct msg_name_remove m = { 0 };
-	struct admin *a = arg;
-	const char *text;
 
-	if (!answered(pkt, &text)) {
-		release(a, a->path);
-		admin_fail(a, 501, text);
-		return;
-	}
-	journal_begin(a->name, a->path);
-	if (create_retire(a->path) == -1) {
-		log_warn("%s: cannot be removed", a->path);
+	if (!gone) {
+		log_warnx("%s: cannot be removed", a->path);
 		journal_end(1);
 		release(a, a->path);
 		admin_fail(a, 501, "the account cannot be removed");
@@ -218,6 +210,36 @@ delete_quiet(const struct ipc_pkt *pkt, void *arg)
 	m.name = a->name;
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
 	    IPC_TIMEOUT, name_removed, a);
+}
+
+static void
+delete_moved(const struct ipc_pkt *pkt, void *arg)
+{
+	struct admin *a = arg;
+	bool gone = !path_is_there(a->path);
+
+	if (gone)
+		single_forget(a->path);
+	delete_done(a, gone);
+}
+
+static void
+delete_quiet(const struct ipc_pkt *pkt, void *arg)
+{
+	struct admin *a = arg;
+	const char *text;
+
+	if (!answered(pkt, &text)) {
+		release(a, a->path);
+		admin_fail(a, 501, text);
+		return;
+	}
+	journal_begin(a->name, a->path);
+	if (account_is_single(a->path)) {
+		single_move(a->path, "", delete_moved, a);
+		return;
+	}
+	delete_done(a, create_retire(a->path) == 0);
 }
 
 static void
@@ -267,40 +289,18 @@ rename_one(const char *from, const char *to)
 	return ret;
 }
 
-/* Settings and the like first: the mailbox is what makes an account. */
-static int
-rename_companions(const char *from, const char *to)
-{
-	char *a, *b;
-	size_t n;
-	int ret = 0;
-
-	for (n = 0; ret == 0 && (a = companion(from, n)) != NULL; n++) {
-		if ((b = companion(to, n)) == NULL)
-			ret = -1;
-		else if (rename_one(a, b) == -1 && errno != ENOENT)
-			ret = -1;
-		free(a);
-		free(b);
-	}
-	return ret;
-}
-
 static int
 rename_files(const char *from, const char *to)
 {
 	int saved;
 
 	account_forget(from);
-	if (rename_companions(from, to) == -1)
-		return -1;
 	if (rename_one(from, to) == -1)
 		return -1;
 	if (sync_parent(to) == 0 && sync_parent(from) == 0)
 		return 0;
 	saved = errno;
 	rename_one(to, from);
-	rename_companions(to, from);
 	errno = saved;
 	return -1;
 }
@@ -318,20 +318,12 @@ rename_published(const struct ipc_pkt *pkt, void *arg)
 }
 
 static void
-rename_quiet(const struct ipc_pkt *pkt, void *arg)
+rename_done(struct admin *a, bool ok)
 {
 	struct msg_name_publish m = { 0 };
-	struct admin *a = arg;
-	const char *text;
 
-	if (!answered(pkt, &text)) {
-		rename_undo(a, text);
-		return;
-	}
-	journal_begin(a->name, a->path);
-	journal_begin(a->newname, a->newpath);
-	if (rename_files(a->path, a->newpath) == -1) {
-		log_warn("%s: cannot be renamed", a->path);
+	if (!ok) {
+		log_warnx("%s: cannot be renamed", a->path);
 		journal_end(2);
 		rename_undo(a, "the account cannot be renamed");
 		return;
@@ -344,6 +336,49 @@ rename_quiet(const struct ipc_pkt *pkt, void *arg)
 	m.path = a->newpath;
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_PUBLISH, 0, &m, -1,
 	    IPC_TIMEOUT, rename_published, a);
+}
+
+static void
+rename_moved(const struct ipc_pkt *pkt, void *arg)
+{
+	struct admin *a = arg;
+	bool old = path_is_there(a->path), new = path_is_there(a->newpath);
+
+	if (old != new)
+		single_forget(old ? a->newpath : a->path);
+	rename_done(a, new && !old);
+}
+
+/* Settings under both names, then stored renames the mailbox: the commit. */
+static void
+rename_single(struct admin *a)
+{
+	struct account *acct = account_get(a->path);
+
+	if (acct == NULL || account_save(a->newpath, acct->settings) == -1) {
+		log_warn("%s", a->newpath);
+		rename_done(a, false);
+		return;
+	}
+	single_move(a->path, a->newpath, rename_moved, a);
+}
+
+static void
+rename_quiet(const struct ipc_pkt *pkt, void *arg)
+{
+	struct admin *a = arg;
+	const char *text;
+
+	if (!answered(pkt, &text)) {
+		rename_undo(a, text);
+		return;
+	}
+	journal_begin(a->name, a->path);
+	journal_begin(a->newname, a->newpath);
+	if (account_is_single(a->path))
+		rename_single(a);
+	else
+		rename_done(a, rename_files(a->path, a->newpath) == 0);
 }
 
 static void

@@ -157,17 +157,19 @@ void	create_account(const char *name, const char *type,
 	    struct val *settings, create_cb *, void *arg);
 /* Puts an account's tree out of sight, durably: it is gone; files follow. */
 int	create_retire(const char *path);
-/*
- * The n-th file beside a single-mailbox account's mailbox; free it.  NULL
- * when there are no more, or none.
- */
-char	*companion(const char *path, size_t n);
+/* A single-mailbox account is no more: its settings, which are authd's. */
+void	single_forget(const char *path);
+/* Has stored move its own files of a quiet one, or with "" remove them. */
+void	single_move(const char *path, const char *newpath, ipc_answer_cb *,
+	    void *arg);
 
 /* --- journal.c: what routerd must be told, should we die --- */
 
 void	journal_begin(const char *name, const char *path);
 /* So many notes need not be kept any more. */
 void	journal_end(unsigned notes);
+/* Is there an account, by what is on the disk? */
+bool	path_is_there(const char *path);
 /* Tells routerd what an earlier authd could not; then done. */
 void	journal_recover(void (*done)(bool ok));
 

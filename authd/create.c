@@ -16,6 +16,8 @@
 #include "file.h"
 #include "log.h"
 
+enum { MOVE_TIMEOUT = 12 * IPC_TIMEOUT };	/* longer than stored's own */
+
 struct create {
 	char		*name;		/* john@x.com */
 	char		*type;
@@ -158,31 +160,40 @@ commit(const char *tmp, const char *path)
 	return ret;
 }
 
-char *
-companion(const char *path, size_t n)
+/* john.mbox and its john.settings; free it. */
+static char *
+settings_path(const char *path)
 {
-	static const char *const ext[] = { "settings", "info", "mbox.idx",
-		"mbox.dat" };
-	struct buf name;
-
-	if (!account_is_single(path) || n >= sizeof(ext) / sizeof(ext[0]))
-		return NULL;
-	buf_init(&name, 0);
-	buf_add(&name, path, strrchr(path, '.') + 1 - path);
-	buf_puts(&name, ext[n]);
-	return buf_steal(&name);
+	return xasprintf("%.*ssettings",
+	    (int)(strrchr(path, '.') + 1 - path), path);
 }
 
-static void
-remove_companions(const char *path)
+void
+single_forget(const char *path)
 {
-	char *name;
-	size_t n;
+	char *name = settings_path(path);
+	const char *last;
+	int fd;
 
-	for (n = 0; (name = companion(path, n)) != NULL; n++) {
-		remove_tree(name);
-		free(name);
+	account_forget(path);
+	if ((fd = path_parent(name, &last)) != -1) {
+		if ((unlinkat(fd, last, 0) == -1 && errno != ENOENT) ||
+		    fsync(fd) == -1)
+			log_warn("%s", name);
+		close(fd);
 	}
+	free(name);
+}
+
+/* Its answer may be lost: what is on the disk counts. */
+void
+single_move(const char *path, const char *newpath, ipc_answer_cb *cb,
+    void *arg)
+{
+	struct msg_account_move m = { .path = path, .newpath = newpath };
+
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_MOVE, 0, &m, -1,
+	    MOVE_TIMEOUT, cb, arg);
 }
 
 int
@@ -202,10 +213,8 @@ create_retire(const char *path)
 		ret = rename_synced(fd, last, gone.p + (last - path));
 	close(fd);
 	account_forget(path);
-	if (ret == 0) {
+	if (ret == 0)
 		remove_tree(gone.p);
-		remove_companions(path);
-	}
 	buf_free(&gone);
 	return ret;
 }
@@ -213,18 +222,36 @@ create_retire(const char *path)
 /* --- the steps --- */
 
 static void
-undo(struct create *c, int code, const char *text)
+give_back(struct create *c, int code, const char *text)
 {
 	struct msg_name_remove m = { .name = c->name };
 
-	if (c->tmp != NULL) {
-		account_forget(c->tmp);
-		remove_tree(c->tmp);
-		remove_companions(c->tmp);
-	}
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
 	    IPC_TIMEOUT, unreserved, NULL);
 	finish(c, code, text);
+}
+
+static void
+undone(const struct ipc_pkt *pkt, void *arg)
+{
+	struct create *c = arg;
+
+	if (!path_is_there(c->path))
+		single_forget(c->path);
+	journal_end(1);
+	give_back(c, 2, "the account's files cannot be made");
+}
+
+static void
+undo(struct create *c, int code, const char *text)
+{
+	if (account_is_single(c->path)) {
+		single_move(c->path, "", undone, c);
+		return;
+	}
+	account_forget(c->tmp);
+	remove_tree(c->tmp);
+	give_back(c, code, text);
 }
 
 static void
@@ -253,10 +280,12 @@ initialised(const struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	account_forget(c->tmp);
-	journal_begin(c->name, c->path);
+	if (!account_is_single(c->path))
+		journal_begin(c->name, c->path);
 	if (commit(c->tmp, c->path) == -1) {
 		log_warn("%s: cannot be made", c->path);
-		journal_end(1);
+		if (!account_is_single(c->path))
+			journal_end(1);
 		undo(c, 2, "the account's files cannot be made");
 		return;
 	}
@@ -284,8 +313,17 @@ reserved(const struct ipc_pkt *pkt, void *arg)
 		c->tmp = xasprintf("%s%s", c->path,
 		    account_is_single(c->path) ? "" : ".new");
 	if (c->tmp == NULL) {
-		undo(c, 2, "out of memory");
+		give_back(c, 2, "out of memory");
 		return;
+	}
+	/* stored's mailbox is the commit of a single one. */
+	if (account_is_single(c->path)) {
+		if (path_is_there(c->path)) {
+			give_back(c, 1, "Account with this name already "
+			    "exists");
+			return;
+		}
+		journal_begin(c->name, c->path);
 	}
 	if (make_files(c) == -1) {
 		log_warn("%s: cannot be made", c->tmp);

@@ -60,33 +60,82 @@ journal_end(unsigned notes)
 
 static unsigned waiting;
 static bool failed;
+static char *notes;
+static void (*then)(void);
 static void (*recovered)(bool ok);
+
+static void
+one_done(void)
+{
+	if (--waiting == 0)
+		then();
+}
+
+/* Asks for each note in turn; next comes when all were answered. */
+static void
+each_note(void (*ask)(const char *path, const char *name), void (*next)(void))
+{
+	struct cur c = cur_make(notes, strlen(notes));
+	struct str line;
+	char *copy, *name;
+
+	then = next;
+	waiting = 1;
+	while (cur_line(&c, &line)) {
+		if ((copy = str_dup(line)) == NULL)
+			continue;
+		/* A path has no blank: names that might are refused. */
+		if ((name = strchr(copy, ' ')) != NULL &&
+		    strlen(name + 1) <= 512) {
+			*name++ = '\0';
+			ask(copy, name);
+		}
+		free(copy);
+	}
+	one_done();
+}
 
 static void
 told(const struct ipc_pkt *pkt, void *arg)
 {
-	/* NULL: routerd went, and will read the disk; ask once more. */
+	/* NULL: it went, and routerd will read the disk; ask once more. */
 	if (pkt == NULL)
 		failed = true;
-	if (--waiting > 0)
-		return;
-	if (!failed && ftruncate(journal, 0) == -1)
-		log_warn("Accounts/Settings/authd.pending");
-	recovered(!failed);
+	one_done();
 }
 
-static bool
-is_there(const char *path)
+/* What stored had beside a mailbox: it may stay, too. */
+static void
+ignored(const struct ipc_pkt *pkt, void *arg)
+{
+	one_done();
+}
+
+bool
+path_is_there(const char *path)
 {
 	const char *last;
 	bool yes;
 	int fd;
 
+	/* Whoever cannot look shall not remove what he did not see. */
 	if ((fd = path_parent(path, &last)) == -1)
-		return false;
-	yes = faccessat(fd, last, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+		return errno != ENOENT;
+	yes = faccessat(fd, last, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    errno != ENOENT;
 	close(fd);
 	return yes;
+}
+
+static void
+release(const char *path, bool there)
+{
+	struct msg_account_release m = { .path = path,
+		.newpath = there ? path : "" };
+
+	waiting++;
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_RELEASE, 0, &m, -1,
+	    IPC_TIMEOUT, ignored, NULL);
 }
 
 static void
@@ -94,8 +143,20 @@ tell(const char *path, const char *name)
 {
 	struct msg_name_publish p = { .name = name, .from = "", .path = path };
 	struct msg_name_remove r = { .name = name };
-	bool there = is_there(path);
+	bool there = path_is_there(path);
 
+	if (failed) {
+		if (account_is_single(path))
+			release(path, there);
+		return;
+	}
+	if (account_is_single(path) && !there) {
+		single_forget(path);
+		waiting++;
+		single_move(path, "", ignored, NULL);
+	}
+	if (account_is_single(path))
+		release(path, there);
 	log_msg(LOG_PROBLEM, "%s: %s, as found after a break", name,
 	    there ? "is there" : "is gone");
 	waiting++;
@@ -104,35 +165,46 @@ tell(const char *path, const char *name)
 	    IPC_TIMEOUT, told, NULL);
 }
 
+/* stored may still be at what we asked for in an earlier life. */
+static void
+quiet(const char *path, const char *name)
+{
+	struct msg_account_quiet m = { .path = path,
+		.text = "the account is being changed" };
+
+	if (!account_is_single(path))
+		return;
+	waiting++;
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_QUIET, 0, &m, -1,
+	    IPC_TIMEOUT, told, NULL);
+}
+
+static void
+all_told(void)
+{
+	if (!failed && ftruncate(journal, 0) == -1)
+		log_warn("Accounts/Settings/authd.pending");
+	free(notes);
+	notes = NULL;
+	recovered(!failed);
+}
+
+static void
+all_quiet(void)
+{
+	each_note(tell, all_told);
+}
+
 void
 journal_recover(void (*done)(bool ok))
 {
-	struct cur c;
-	struct str line;
-	char *text, *copy, *name;
-	size_t len;
-
 	if (journal == -1)
 		open_journal();
 	recovered = done;
 	failed = false;
-	waiting = 1;
-	if ((text = file_read_fd(journal, JOURNAL_MAX, &len)) == NULL) {
+	if ((notes = file_read_fd(journal, JOURNAL_MAX, NULL)) == NULL) {
 		log_warn("Accounts/Settings/authd.pending");
-		len = 0;
+		notes = xasprintf("%s", "");
 	}
-	c = cur_make(text, len);
-	while (cur_line(&c, &line)) {
-		if ((copy = str_dup(line)) == NULL)
-			continue;
-		/* A path has no blank: names that might are refused. */
-		if ((name = strchr(copy, ' ')) != NULL &&
-		    strlen(name + 1) <= 512) {
-			*name++ = '\0';
-			tell(copy, name);
-		}
-		free(copy);
-	}
-	free(text);
-	told(&(struct ipc_pkt){ .type = IPC_NONE }, NULL);
+	each_note(quiet, all_quiet);
 }

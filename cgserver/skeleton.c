@@ -28,9 +28,10 @@ static const struct place {
 	{ "ForeignQueue",	PROC_QUEUED,  PROC_QUEUED,  0700 },
 	{ "Submitted",		PROC_QUEUED,  PROC_QUEUED,  03777 },
 	{ "SystemLogs",		PROC_LOGD,    PROC_LOGD,    0750 },
-	{ "Accounts",		PROC_ROUTERD, PROC_AUTHD,   01771 },
+	{ "Accounts",		PROC_ROUTERD, PROC_STORED,  01771 },
 	{ "Accounts/Settings",	PROC_ROUTERD, PROC_AUTHD,   01770 },
-	{ "Domains",		PROC_ROUTERD, PROC_AUTHD,   0771 },
+	/* What is made in it has the same group. */
+	{ "Domains",		PROC_ROUTERD, PROC_STORED,  02751 },
 };
 
 static int

@@ -128,20 +128,24 @@ do_main_domain(struct command *c)
 		answer_val(c, val_string(names.main->name));
 }
 
-/* A directory that authd may make things in: DECISIONS, Ownership. */
+/*
+ * A directory that others may make things in: DECISIONS, Ownership.  Its
+ * group is another directory's, or its parent's, by Domains' set-group bit.
+ */
 static int
-make_dir(const char *path, mode_t mode)
+make_dir(const char *path, mode_t mode, const char *like)
 {
-	struct stat parent;
+	struct stat st;
 	int fd, rv = -1;
 
 	if (mkdirat(proc_basefd(), path, 0700) == -1 ||
-	    fstatat(proc_basefd(), "Domains", &parent, 0) == -1)
+	    (like != NULL && fstatat(proc_basefd(), like, &st, 0) == -1))
 		return -1;
 	fd = openat(proc_basefd(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
-	if ((!proc_conf()->root || fchown(fd, -1, parent.st_gid) == 0) &&
+	if ((!proc_conf()->root || like == NULL ||
+	    fchown(fd, -1, st.st_gid) == 0) &&
 	    fchmod(fd, mode) == 0 && fsync(fd) == 0)
 		rv = 0;
 	close(fd);
@@ -192,7 +196,8 @@ make_domain(const char *name, const struct val *settings)
 	int rv = -1;
 
 	remove_dir(hidden);
-	if (make_dir(hidden, 01771) == 0 && make_dir(sub, 01770) == 0 &&
+	if (make_dir(hidden, 01771, NULL) == 0 &&
+	    make_dir(sub, 01770, "Accounts/Settings") == 0 &&
 	    config_write(file, settings) == 0 && sync_dir(hidden) == 0 &&
 	    renameat(proc_basefd(), hidden, proc_basefd(), path) == 0 &&
 	    sync_dir("Domains") == 0)

@@ -14,6 +14,7 @@
 #include "file.h"
 #include "log.h"
 #include "name.h"
+#include "single.h"
 
 static const struct box_format *const formats[] = { &format_mbox };
 
@@ -230,9 +231,15 @@ acct_init(struct acct *a)
 		1 + INFO_MODBLOCK };
 	struct box *b;
 
+	/* Of an earlier life of that name; a mailbox would be an account. */
+	if (a->single != NULL && single_new(a->dirfd, a->single) == -1)
+		return -1;
 	if (info_put(&a->info, "INBOX", &bi) == -1)
 		return -1;
-	if ((b = box_open(a, "INBOX")) == NULL)
+	a->making = true;
+	b = box_open(a, "INBOX");
+	a->making = false;
+	if (b == NULL)
 		return -1;
 	/* Nothing was used yet of what was just reserved. */
 	if (b->size == 0) {

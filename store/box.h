@@ -56,6 +56,7 @@ struct acct {
 	int		 dirfd;
 	char		*single;	/* "john.mbox", or NULL */
 	bool		 worker;	/* may map indexes */
+	bool		 making;	/* a single mailbox may be made */
 	struct info	 info;
 	struct box	*boxes;
 };

@@ -19,12 +19,22 @@
 static int
 open_box(struct box *b)
 {
+	const struct acct *a = b->acct;
 	int fd;
 
-	fd = file_open_beneath(b->acct->dirfd, b->file, O_RDWR, 0);
+	/* A single mailbox has two names while it is lent: see single.h. */
+	if (a->single != NULL && a->worker)
+		return openat(a->dirfd, b->file,
+		    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = file_open_beneath(a->dirfd, b->file, O_RDWR, 0);
 	if (fd != -1 || errno != ENOENT || strcmp(b->name, "INBOX") != 0)
 		return fd;
-	fd = file_open_beneath(b->acct->dirfd, b->file,
+	/* It is the account itself: nobody makes it by delivering to it. */
+	if (a->single != NULL && !a->making) {
+		errno = ESTALE;
+		return -1;
+	}
+	fd = file_open_beneath(a->dirfd, b->file,
 	    O_RDWR | O_CREAT | O_EXCL, 0600);
 	b->fresh = fd != -1;
 	return fd;

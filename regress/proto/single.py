@@ -1,0 +1,446 @@
+#!/usr/bin/env python3
+# suite: own
+"""Single-mailbox accounts (john.mbox): made, delivered to, read, compacted,
+renamed, removed; killed at any moment; and their workers' walls."""
+import errno
+import os
+import pathlib
+import poplib
+import random
+import re
+import smtplib
+import stat
+import sys
+import threading
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(TOP / "regress/tools"), str(TOP / "regress/crash")]
+from cgtest import (PASSWORD, Suite, descendants, kill, read_mbox,  # noqa: E402
+                    wait_for)
+from mailer import Mailer, verify  # noqa: E402
+from probe import AT_FDCWD, Probe, Room  # noqa: E402
+
+ROOT = os.geteuid() == 0
+ROUNDS = int(os.environ.get("CG_ROUNDS", "30"))
+DOMAIN = "client.example"
+CONF = "settings Queue { RetryEvery = 1s; }\n"
+VICTIMS = ["stored-delivery", "worker", "stored", "authd", "stored-worker",
+           "queued", "routerd"]
+HIDDEN = {errno.EPERM, errno.EACCES, errno.ENOENT, errno.EXDEV, errno.ELOOP,
+          errno.ENOTDIR}
+
+
+class Single(Suite):
+    def box(self, account):
+        name, _, domain = account.partition("@")
+        where = f"Domains/{domain}" if domain else "Accounts"
+        return pathlib.Path(self.base, where, name + ".mbox")
+
+    def address(self, account):
+        return account if "@" in account else f"{account}@{self.domain}"
+
+    def files(self, account):
+        box = self.box(account)
+        return sorted(p.name[len(box.stem):] for p in box.parent.iterdir()
+                      if p.name.startswith(box.stem + "."))
+
+    def workers(self):
+        """Template's children, by way of their parent."""
+        own = self.children()
+        template = [p for p, n in own.items() if n == "stored-worker"[:15] and
+                    parent(p) == self.server()]
+        return [p for p, n in own.items() if parent(p) in template]
+
+    def closed(self):
+        """Nobody has any of them: files are in their places again."""
+        wait_for("the workers to end", lambda: not self.workers())
+        wait_for("the files to come back", lambda: not list(
+            pathlib.Path(self.base).glob("*/**/*.work")))
+
+
+def parent(pid):
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text()
+                   .rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def make(s, *names):
+    cli = s.cli()
+    for name in names:
+        cli.ask(f'CreateAccount {name} TextMailbox {{Password="{PASSWORD}";}}')
+    cli.close()
+
+
+def send(s, account, subject, body="hello\r\n"):
+    with smtplib.SMTP("127.0.0.1", s.smtp, timeout=60) as c:
+        c.sendmail("ann@far.example", [s.address(account)],
+                   f"Subject: {subject}\r\n\r\n{body}")
+
+
+def pop(s, account):
+    p = poplib.POP3("127.0.0.1", s.pop, timeout=60)
+    p.user(account)
+    p.pass_(PASSWORD)
+    return p
+
+
+def has(s, account, n):
+    try:
+        return len(s.mail(account)) == n
+    except AssertionError:
+        return False        # somebody is just writing
+
+
+def whole_life(s, name):
+    make(s, name)
+    box = s.box(name)
+    assert s.files(name) == [".info", ".mbox", ".mbox.idx", ".settings"]
+    assert stat.S_IMODE(box.stat().st_mode) == 0o600
+    if ROOT:
+        owner = {f: box.with_name(box.stem + f).stat().st_uid
+                 for f in s.files(name)}
+        assert owner[".settings"] != owner[".mbox"] == owner[".info"] == \
+            owner[".mbox.idx"], owner
+    for i in range(3):
+        send(s, name, f"n{i}")
+        wait_for("the mail", lambda: has(s, name, i + 1))
+    p = pop(s, name)
+    assert p.stat()[0] == 3
+    assert [b"Subject: n1" in p.retr(i)[1] for i in (1, 2, 3)] == \
+        [False, True, False]
+    uids = p.uidl()[1]
+    send(s, name, "n3")                 # the worker has it
+    wait_for("the mail", lambda: has(s, name, 4))
+    p.dele(1)
+    p.quit()
+    wait_for("the message to go", lambda: has(s, name, 3))
+    s.closed()
+    assert s.files(name) == [".info", ".mbox", ".mbox.idx", ".settings"]
+    p = pop(s, name)
+    again = p.uidl()[1]
+    assert [x.split()[1] for x in again[:2]] == \
+        [x.split()[1] for x in uids[1:]], (uids, again)
+    p.quit()
+    return [x.split()[1] for x in again]
+
+
+def other_mailboxes(s):
+    """There are none: a clear error, and a report."""
+    p = poplib.POP3("127.0.0.1", s.pop, timeout=60)
+    p.user("Other#text")
+    try:
+        p.pass_(PASSWORD)
+        raise AssertionError("a mailbox that cannot be")
+    except poplib.error_proto as e:
+        assert b"-ERR" in e.args[0], e
+    with smtplib.SMTP("127.0.0.1", s.smtp) as c:
+        c.sendmail(s.address("post"), [f'"Other#text"@{s.domain}'],
+                   "Subject: misdirected\r\n\r\nx\r\n")
+    found = wait_for("a report", lambda: [
+        t for _, t in s.mail("post") if b"misdirected" in t])
+    assert b"no such mailbox" in found[0], found[0]
+
+
+def compacted(s):
+    s.closed()
+    before = s.box("text").stat().st_ino
+    for i in range(3):
+        send(s, "text", f"big{i}", ("x" * 78 + "\r\n") * 13000)
+    wait_for("the mail", lambda: has(s, "text", 6))
+    p = pop(s, "text")
+    uids = [x.split()[1] for x in p.uidl()[1]]
+    p.dele(4)
+    p.dele(5)
+    p.quit()
+    s.closed()
+    now = s.box("text").stat()
+    assert now.st_ino != before and now.st_nlink == 1, now
+    assert now.st_size < 1200000, now.st_size
+    p = pop(s, "text")
+    assert [x.split()[1] for x in p.uidl()[1]] == uids[:3] + uids[5:]
+    p.quit()
+    send(s, "text", "after")
+    wait_for("the mail", lambda: has(s, "text", 5))
+
+
+def renamed(s):
+    p = pop(s, "text")
+    uids = [x.split()[1] for x in p.uidl()[1]]
+    cli = s.cli()
+    for old, new in (("text", "other"), ("other", f"other@{DOMAIN}"),
+                     (f"other@{DOMAIN}", "text")):
+        send(s, old, "on its way")
+        cli.ask(f"RenameAccount {old} into {new}")
+        assert s.files(old) == [], s.files(old)
+        q = pop(s, new)
+        assert [x.split()[1] for x in q.uidl()[1]][:len(uids)] == uids
+        q.quit()
+    try:
+        p.noop()
+        p.noop()
+        raise AssertionError("a session outlived the renaming")
+    except (poplib.error_proto, OSError):
+        p.close()
+    assert cli.send("RenameAccount text into post").startswith("501")
+    make(s, "gone")
+    send(s, "gone", "x")
+    q = pop(s, "gone")
+    cli.ask("DeleteAccount gone")
+    assert s.files("gone") == [], s.files("gone")
+    make(s, "gone")
+    q.close()
+    q = pop(s, "gone")
+    assert q.stat()[0] in (0, 1)        # one may still have been on its way
+    q.quit()
+    cli.ask("DeleteAccount gone")
+    cli.ask(f"DeleteAccount bill@{DOMAIN}")
+    cli.ask(f"DeleteDomain {DOMAIN}")
+    assert not s.box(f"bill@{DOMAIN}").parent.exists()
+    cli.close()
+
+
+def not_made_by_mail(s):
+    """Without its mailbox there is no account: mail waits."""
+    make(s, "lost")
+    s.closed()
+    box = s.box("lost")
+    kept = box.rename(box.with_name("kept"))
+    send(s, "lost", "early")
+    time.sleep(1)           # nothing must happen: no event tells of it
+    assert not box.exists()
+    kept.rename(box)
+    wait_for("the mail", lambda: has(s, "lost", 1))
+
+
+# --- walls ---
+
+def walls(s, probe):
+    send(s, "ann", "for ann")
+    send(s, "ben", "for ben")
+    for name in ("ann", "ben"):
+        wait_for("the mail", lambda: has(s, name, 1))
+    a = pop(s, "ann")
+    mine, = wait_for("one worker", lambda: one(s.workers()))
+    b = pop(s, "ben")
+    assert (a.stat()[0], b.stat()[0]) == (1, 1)
+    theirs = [w for w in s.workers() if w != mine][0]
+    base = s.box("ben").parent
+    before = look(base)
+    l = probe.calls()
+    for fd in range(64):
+        l("fstat", fd, Room(256))
+    assert probe.run(mine, l) is None
+    at = 24 if os.uname().machine == "x86_64" else 16
+    dirs = [fd for fd, r in enumerate(l.result) if r.ret == 0 and
+            int.from_bytes(l.room[fd][at:at + 4], "little") >> 12 == 4]
+    own = "/ann.mbox" if ROOT else str(base / "ann.work/ann.mbox")
+    ways = [(AT_FDCWD, p) for f in (
+        "ben.mbox", "ben.info", "ben.mbox.idx", "ben.work/ben.mbox",
+        "ben.work/ben.info", "ben.settings", "ann.settings") for p in (
+        str(base / f), "/" + f, "/Accounts/" + f, "/../" + f,
+        f"/proc/{theirs}/root/{f}", f"/proc/{theirs}/cwd/{f}")]
+    ways += [(fd, up + f) for fd in [AT_FDCWD, *dirs]
+             for up in ("", "../", "../../Accounts/")
+             for f in ("ben.mbox", "ben.work/ben.mbox", "ben.settings",
+                       "ann.settings")]
+    for i in range(0, len(ways), 40):
+        l = probe.calls()
+        for fd, p in ways[i:i + 40]:
+            l("openat", fd, p, os.O_RDONLY)
+            l("openat", fd, p, os.O_RDWR)
+            l("openat2", fd, p, bytes(24), 24)
+            l("linkat", fd, p, AT_FDCWD, own + "2", 0)
+            l("renameat", fd, p, AT_FDCWD, own + "2")
+            l("unlinkat", fd, p, 0)
+            l("truncate", p, 0)
+            l("fchmodat", fd, p, 0o666)
+        assert probe.run(mine, l) is None
+        for r in l.result:
+            assert r.ret == -1 and r.err in HIDDEN, str(r)
+    l = probe.calls()
+    l("openat", AT_FDCWD, own, os.O_RDWR)
+    # What it leaves behind goes with its directory.
+    l("link", own, own + ".more")
+    l("mkdir", own + ".d", 0o700)
+    l("link", own, own + ".d/x")
+    assert probe.run(mine, l) is None
+    for r in l.result:
+        assert r.ret >= 0, str(r)
+    assert look(base) == before
+    a.quit()
+    b.quit()
+    s.closed()
+    assert s.box("ann").stat().st_nlink == 1
+    send(s, "ann", "more")
+    wait_for("the mail", lambda: has(s, "ann", 2))
+
+
+def look(base):
+    """Names, and what there is to be known of others' files."""
+    return [(p.name,) if p.name.startswith("ann.") else
+            (p.name, p.lstat().st_mode, p.lstat().st_uid, p.lstat().st_nlink,
+             p.read_bytes() if p.is_file() else b"")
+            for p in sorted(base.iterdir())]
+
+
+def one(found):
+    return found if len(found) == 1 else None
+
+
+# --- kills ---
+
+class Readers:
+    """POP clients come and go, and delete nothing."""
+
+    def __init__(self, s, names):
+        self.s, self.names, self.over = s, names, False
+        self.rng = random.Random(5)
+        self.sessions = 0
+        self.threads = [threading.Thread(target=self.read) for _ in range(2)]
+        for t in self.threads:
+            t.start()
+
+    def read(self):
+        while not self.over:
+            try:
+                p = pop(self.s, self.rng.choice(self.names))
+                for i in range(1, min(p.stat()[0], 5) + 1):
+                    p.retr(i)
+                p.quit()
+                self.sessions += 1
+            except (poplib.error_proto, OSError, EOFError):
+                time.sleep(0.05)
+
+    def stop(self):
+        self.over = True
+        for t in self.threads:
+            t.join()
+
+
+def victims(s, name):
+    if name == "worker":
+        return s.workers()[:2]
+    return [p for p, n in s.children().items()
+            if n == name[:15] and parent(p) == s.server()]
+
+
+def killed(s):
+    names = ["k1", "k2", "k3"]
+    make(s, *names)
+    rng = random.Random(int(os.environ.get("CG_SEED", "3")))
+    m = Mailer(s.smtp_port, {n: s.address(n) for n in names})
+    readers = Readers(s, names)
+    for i in range(ROUNDS):
+        senders = m.start(3, 4)
+        time.sleep(rng.random() * 0.08)         # the moment is the test
+        for pid in victims(s, VICTIMS[i % len(VICTIMS)]):
+            kill(pid)
+        for t in senders:
+            t.join()
+    readers.stop()
+
+    def up():
+        before = len(m.answered)
+        m.send_some(1)
+        return len(m.answered) > before
+    wait_for("the suite to take mail again", up)
+    wait_for("the queue to be empty", lambda: not s.queue())
+    for n in names:
+        wait_for("a session", lambda: counted(s, n) is not None)
+    s.closed()
+    seen = verify(s, m)
+    for n in names:
+        assert counted(s, n) == sum(a == n for a in seen.values())
+    print(f"{ROUNDS} rounds: {len(m.answered)} answered, {len(seen)} "
+          f"delivered, {readers.sessions} sessions")
+    assert len(m.answered) >= ROUNDS and readers.sessions > 0
+
+
+def counted(s, name):
+    try:
+        p = pop(s, name)
+        n = p.stat()[0]
+        p.quit()
+        return n
+    except (poplib.error_proto, OSError, EOFError):
+        return None
+
+
+def churn_killed(s):
+    """Whole at its old name or at its new one, or not there at all."""
+    rng = random.Random(11)
+    for i in range(ROUNDS // 3):
+        name, new = f"c{i}", f"d{i}"
+        make_surely(s, name)
+        send(s, name, "kept")
+        wait_for("the mail", lambda: has(s, name, 1))
+        uid = s.mail(name)[0][0].split("-")[1]
+        t = threading.Timer(rng.random() * 0.04, lambda: [
+            kill(p) for p in victims(s, rng.choice(["authd", "stored",
+                                                    "stored-delivery"]))])
+        t.start()
+        verb = ("RenameAccount {} into {}" if i % 3 else "DeleteAccount {}")
+        answer = tried(s, verb.format(name, new))
+        t.join()
+        there = wait_for("a list", lambda: listed(s))
+        found = [n for n in (name, new) if n in there]
+        if answer[:1] == "2":
+            assert found == ([new] if i % 3 else []), (answer, found)
+        assert len(found) == 1 or not i % 3, found
+        for n in (name, new):
+            if n in found:
+                wait_for("a session", lambda: counted(s, n) == 1)
+                assert s.mail(n)[0][0].split("-")[1] == uid
+            else:
+                left = set(s.files(n)) - {".info", ".mbox.idx"}
+                assert not left, (n, left)
+        assert ".settings" in s.files(found[0]) if found else True
+
+
+def listed(s):
+    try:
+        cli = s.cli()
+        cli.ask("INLINE")
+        text = cli.ask("ListAccounts")
+        cli.close()
+    except (AssertionError, OSError):
+        return None
+    return set(re.findall(r"\b[cd]\d+\b", text)) | {"."}
+
+
+def tried(s, command):
+    try:
+        cli = s.cli()
+        answer = cli.send(command)
+        cli.close()
+        return answer
+    except (AssertionError, OSError):
+        return ""
+
+
+def make_surely(s, name):
+    wait_for("an account", lambda: tried(
+        s, f'CreateAccount {name} TextMailbox {{Password="{PASSWORD}";}}')
+        .startswith(("2", "501 Account with")))
+
+
+def main():
+    probe = Probe()
+    with Single(conf=CONF, env=probe.env) as s:
+        cli = s.cli()
+        cli.ask(f"CreateDomain {DOMAIN}")
+        cli.close()
+        make(s, "post", "ann", "ben")
+        for step, args in [
+                (whole_life, ("text",)), (whole_life, (f"bill@{DOMAIN}",)),
+                (other_mailboxes, ()), (compacted, ()), (renamed, ()),
+                (not_made_by_mail, ()), (walls, (probe,)), (killed, ()),
+                (churn_killed, ())]:
+            print(step.__name__, flush=True)
+            step(s, *args)
+
+
+main()
