@@ -200,6 +200,24 @@ def test_floor():
     wait_for("that message", lambda: has("ann", 7) > had)
 
 
+def test_delay():
+    """What fails for now is tried again; the account's others wait."""
+    box = BASE / "Accounts" / "dan.macnt" / "INBOX.mbox"
+    box.rename(box.with_suffix(".aside"))
+    box.mkdir()
+    s = smtp()
+    for n in (8, 9):
+        s.sendmail("x@far.example", [f"dan@{DOMAIN}"], text(n))
+    s.quit()
+    wait_for("the delay", lambda: "LOCAL(dan) delayed for" in log())
+    assert len(messages()) == 2
+    box.rmdir()
+    box.with_suffix(".aside").rename(box)
+    wait_for("both", lambda: has("dan", 8) and has("dan", 9))
+    empty()
+    assert has("dan", 8) == 1 and has("dan", 9) == 1
+
+
 def test_rights():
     """Who has no rights there learns nothing."""
     c = Cli(E["CG_PWD"], "bob", SECRET)
@@ -211,7 +229,7 @@ def test_rights():
 
 def main():
     cli = admin()
-    for name in ("ann", "bob"):
+    for name in ("ann", "bob", "dan"):
         cli.ask(f'CreateAccount {name} {{Password="{SECRET}";}}')
     cli.ask("UpdateModule Queue {ReportDelay=1s;}")
     cli.close()
@@ -220,6 +238,7 @@ def main():
     test_found()
     test_numbers(number)
     test_floor()
+    test_delay()
     test_rights()
     empty()
 
