@@ -25,7 +25,7 @@ struct child {
 	enum child_state state;
 	pid_t		 pid;		/* its process group's number, too */
 	struct ipc	*ctl;
-	int		 log[2];	/* read (kept), write: for all its lives */
+	int		 log[2];	/* its records: to read from, to write to */
 	time_t		 started;
 	unsigned int	 restarts;
 	int		 delay;		/* milliseconds until the next start */
@@ -71,6 +71,8 @@ void		 control_configure(struct child *);
 int		 listen_wanted(const struct val *);	/* CTL_WANT's */
 void		 listen_give(struct child *);		/* all of its modules */
 int		 listen_write_ports(void);
+/* What cgctl.sock is bound to; by it authd knows who came that way. */
+void		 listen_cgctl_name(char *, size_t);
 enum proc_id	 listen_front(const char *module);
 
 /* keys.c */

@@ -73,10 +73,7 @@ slot_make(struct child *c, enum proc_id id, int instance)
 	c->id = id;
 	c->instance = instance;
 	snprintf(c->name, sizeof(c->name), "%s-%d", proc_name(id), instance);
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, c->log) == -1)
-		fatal("socketpair");
-	fcntl(c->log[0], F_SETFL, O_NONBLOCK);
-	fcntl(c->log[1], F_SETFL, O_NONBLOCK);
+	c->log[0] = c->log[1] = -1;
 	if ((c->timer = evtimer_new(base, timer_cb, c)) == NULL)
 		fatalx("no timer");
 }
@@ -99,6 +96,22 @@ children_make(void)
 }
 
 /* --- one start --- */
+
+/*
+ * Where its records go, anew for each life: the last one may have shut the
+ * socket down.  Not a datagram one: that kind could be sent from to any name.
+ */
+static int
+log_pair(struct child *c)
+{
+	if (c->log[0] != -1) {
+		close(c->log[0]);
+		close(c->log[1]);
+		c->log[0] = c->log[1] = -1;
+	}
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0, c->log);
+}
 
 static void
 exec_child(struct child *c, int control)
@@ -153,19 +166,24 @@ static void
 start(struct child *c)
 {
 	static const struct timeval later = { DELAY_MAX / 1000, 0 };
-	int sv[2];
+	int sv[2] = { -1, -1 };
+	pid_t pid = -1;
 
 	if (stopping || c->state != CHILD_DOWN)
 		return;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1 ||
-	    (c->pid = fork()) == -1) {
+	if (log_pair(c) == -1 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1 ||
+	    (pid = fork()) == -1) {
 		log_warn("cannot start %s", c->name);
+		close(sv[0]);
+		close(sv[1]);
 		c->delay = DELAY_MAX;
 		evtimer_add(c->timer, &later);
 		return;
 	}
-	if (c->pid == 0)
+	if (pid == 0)
 		exec_child(c, sv[1]);
+	c->pid = pid;
 	setpgid(c->pid, c->pid);
 	close(sv[1]);
 	c->started = time(NULL);
@@ -310,9 +328,10 @@ ended(struct child *c, int status)
 	ipc_free(c->ctl);
 	c->ctl = NULL;
 	c->state = CHILD_DOWN;
-	if (!is_family(c->id))
+	/* A number that may be another's by now must not be killed. */
+	if (!is_family(c->id) || group_gone(c))
 		c->pid = 0;
-	else if (c->id != PROC_DELIVERY && !stopping)
+	if (is_family(c->id) && c->id != PROC_DELIVERY && !stopping)
 		family_end();
 	schedule(c);
 }

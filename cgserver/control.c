@@ -77,6 +77,7 @@ config_of(const struct child *c)
 {
 	const struct conf_user *u = conf_user_of(&conf, c->id);
 	struct val *d = val_dict();
+	char name[64];
 
 	dict_setf(d, "Base", "%s", conf.base);
 	dict_setf(d, "Hostname", "%s", conf.hostname);
@@ -94,6 +95,8 @@ config_of(const struct child *c)
 	if (c->id == PROC_AUTHD) {
 		dict_setf(d, "PasswordKey", "%s", keys_password());
 		dict_setf(d, "OwnerUid", "%lu", (unsigned long)geteuid());
+		listen_cgctl_name(name, sizeof(name));
+		dict_setf(d, "ControlSocket", "%s", name);
 	}
 	if (c->id == PROC_QUEUED)
 		dict_set(d, "TrustedUsers", val_copy(conf.trusted));
@@ -165,21 +168,29 @@ send_settings(struct child *c)
 		    fcntl(settings_fd, F_DUPFD_CLOEXEC, 0));
 }
 
-/* A logd that has just started reads from everybody, as they all still do. */
 static void
-send_logsources(struct child *logd)
+send_logsource(struct child *logd, const char *name, int fd)
 {
-	struct msg_ctl_logsource m;
-	struct child *c;
+	struct msg_ctl_logsource m = { .name = name };
 
-	for (c = children; c < children + nchildren; c++) {
-		m.name = c->name;
+	if (logd->ctl != NULL && fd != -1)
 		ipc_send(logd->ctl, IPC_CTL_LOGSOURCE, 0, &m,
-		    fcntl(c->log[0], F_DUPFD_CLOEXEC, 0));
-	}
-	m.name = "cgserver";
-	ipc_send(logd->ctl, IPC_CTL_LOGSOURCE, 0, &m,
-	    fcntl(own_log[0], F_DUPFD_CLOEXEC, 0));
+		    fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+/* logd hears of every new socket; a new logd of all. */
+static void
+tell_logd(struct child *c)
+{
+	struct child *o;
+
+	for (o = children; o < children + nchildren; o++)
+		if (c->id == PROC_LOGD)
+			send_logsource(c, o->name, o->log[0]);
+		else if (o->id == PROC_LOGD)
+			send_logsource(o, c->name, c->log[0]);
+	if (c->id == PROC_LOGD)
+		send_logsource(c, "cgserver", own_log[0]);
 }
 
 void
@@ -189,8 +200,7 @@ control_configure(struct child *c)
 		begun = time(NULL);
 	send_config(c);
 	send_settings(c);
-	if (c->id == PROC_LOGD)
-		send_logsources(c);
+	tell_logd(c);
 	if (!is_front(c->id))
 		return;
 	send_shared(c, c->id == PROC_SMTPD ? "SMTP" :

@@ -96,6 +96,16 @@ bind_tcp(const char *address, int port, int *real)
 	return fd;
 }
 
+/*
+ * By way of the directory's fd: a base path may be long.  authd is told, and
+ * knows by it whom cgctl's door let in.
+ */
+void
+listen_cgctl_name(char *name, size_t size)
+{
+	snprintf(name, size, "/proc/self/fd/%d/cgctl.sock", basefd);
+}
+
 /* cgctl's door: who may is decided by authd from the peer's credentials. */
 static int
 bind_cgctl(void)
@@ -106,9 +116,7 @@ bind_cgctl(void)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
-	/* By way of the directory's fd: a base path may be long. */
-	snprintf(sun.sun_path, sizeof(sun.sun_path),
-	    "/proc/self/fd/%d/cgctl.sock", basefd);
+	listen_cgctl_name(sun.sun_path, sizeof(sun.sun_path));
 	unlinkat(basefd, "cgctl.sock", 0);
 	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
 	    fchmodat(basefd, "cgctl.sock", 0666, 0) == -1 ||
@@ -207,6 +215,14 @@ restrict_to(struct sock *s, const char *restriction, const char *addresses)
 {
 	if (s == NULL)
 		return;
+	/* A word that is none of ours lets nobody in, rather than all. */
+	if (*restriction != '\0' && strcasecmp(restriction, "Grant") != 0 &&
+	    strcasecmp(restriction, "Deny") != 0) {
+		log_warnx("%s port %d: Restriction is Grant or Deny, not %s: "
+		    "nobody is let in", s->module, s->port, restriction);
+		restriction = "Grant";
+		addresses = "";
+	}
 	free(s->restriction);
 	free(s->addresses);
 	s->restriction = xstrdup(restriction);

@@ -36,6 +36,7 @@ bool			 has_started;
 static bool		 restart, daemonize, failed;
 static int		 parent = -1;		/* --Daemon: tell it once */
 static char		**arguments;
+static char		*program;		/* an upgrade may replace it */
 
 /* In this order they end: who promises first, who keeps last. */
 static const struct phase {
@@ -71,7 +72,7 @@ finished(void)
 		exit(1);
 	to_syslog(LOG_INFO, restart ? "restarting" : "stopped");
 	if (restart) {
-		execv("/proc/self/exe", arguments);
+		execv(program, arguments);
 		log_warn("cannot restart");
 	}
 	exit(0);
@@ -291,7 +292,7 @@ run(void)
 	many_files();
 	if ((base = event_base_new()) == NULL)
 		fatalx("no event loop");
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
 	    own_log) == -1)
 		fatal("socketpair");
 	if (skeleton_make() == -1 || lock_take() == -1 || keys_load() == -1)
@@ -404,6 +405,9 @@ main(int argc, char **argv)
 	struct chosen c = { 0 };
 
 	arguments = argv;
+	program = realpath("/proc/self/exe", NULL);
+	if (program == NULL)
+		program = argv[0];
 	parse_options(argc, argv, &c);
 	log_init("SERVER", -1, 1);
 	log_set_level(c.log_all ? LOG_ALL : LOG_PROBLEM);

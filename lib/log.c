@@ -1,5 +1,5 @@
 /*
- * Log records, in every process: formatted here, sent by datagram to logd.
+ * Log records, in every process: formatted here, sent in packets to logd.
  * Never blocks, never fails its caller, and never writes a file itself.
  * Threads may log: a record is one send of one stack buffer.
  */

@@ -1,6 +1,6 @@
 /*
  * Log records, manual 06 and reference/log-lines: a level digit, a tag, text.
- * They go by datagram to logd and never block: what does not fit is dropped
+ * They go in packets to logd and never block: what does not fit is dropped
  * and counted, and the count is told with the next record that gets through.
  *
  * Three kinds of trouble, three words:
@@ -24,7 +24,7 @@ enum log_level {
 };
 
 /*
- * Default tag ("SMTPI"), the datagram socket to logd or -1 for stderr only,
+ * Default tag ("SMTPI"), the packet socket to logd or -1 for stderr only,
  * and whether to write to stderr as well.
  */
 void	log_init(const char *tag, int fd, int to_stderr);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -45,7 +46,7 @@ enum { DEADLY = 1 };
 static const int base_calls[] = {
 	S(read), S(write), S(readv), S(writev), S(pread64), S(pwrite64),
 	S(preadv), S(pwritev), S(recvmsg), S(recvfrom), S(recvmmsg),
-	S(shutdown), S(getsockopt), S(setsockopt),
+	S(shutdown), S(getsockopt),
 	S(getsockname), S(getpeername), S(close), S(close_range), S(dup),
 	S(dup2), S(dup3), S(pipe), S(pipe2), S(lseek), S(fstat),
 	S(newfstatat), S(stat), S(lstat), S(statx), S(ftruncate),
@@ -161,7 +162,7 @@ static const int probed[] = {
 	S(getcpu), S(syslog), S(clock_settime), S(settimeofday),
 	S(adjtimex), S(reboot), S(quotactl), S(acct), S(swapon),
 	S(init_module), S(finit_module), S(delete_module), S(kexec_load),
-	S(sendto), S(sendmsg), S(sendmmsg),
+	S(sendto), S(sendmsg), S(sendmmsg), S(setsockopt),
 };
 
 static const int fcntl_always[] = {
@@ -175,7 +176,7 @@ static const int fcntl_lease[] = { F_SETLEASE, F_GETLEASE };
 static const int ioctl_always[] = { FIONREAD, FIONBIO, FIOCLEX };
 static const int prctl_always[] = {
 	PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS,
-	PR_GET_SECCOMP, PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_SET_VMA,
+	PR_GET_SECCOMP, PR_GET_PDEATHSIG, PR_SET_VMA,
 };
 
 static int
@@ -278,10 +279,13 @@ static int
 rules_sockets(scmp_filter_ctx f, uint32_t allow)
 {
 	static const int inet[] = { AF_INET, AF_INET6 };
+	/* Not SO_LINGER: who closes such a socket's last copy may wait. */
+	static const int levels[] = { IPPROTO_TCP };
 
 	if (allow_without(f, S(sendto), 3, MSG_FASTOPEN) != 0 ||
 	    allow_without(f, S(sendmsg), 2, MSG_FASTOPEN) != 0 ||
-	    allow_without(f, S(sendmmsg), 3, MSG_FASTOPEN) != 0)
+	    allow_without(f, S(sendmmsg), 3, MSG_FASTOPEN) != 0 ||
+	    allow_values(f, S(setsockopt), 1, levels, COUNT(levels)) != 0)
 		return -1;
 	if (!(allow & SB_CONNECT))
 		return 0;

@@ -111,6 +111,7 @@ logfile_record(const char *text, size_t len)
 	struct timespec ts;
 	static struct tm tm;
 	static time_t last;
+	size_t i;
 
 	if (len < 2)
 		return;
@@ -125,6 +126,10 @@ logfile_record(const char *text, size_t len)
 	buf_printf(&batch, "%02d:%02d:%02d.%03d ", tm.tm_hour, tm.tm_min,
 	    tm.tm_sec, (int)(ts.tv_nsec / 1000000));
 	buf_add(&batch, text, len);
+	/* A sender that was taken over must not write a second line. */
+	for (i = batch.len - len; i < batch.len; i++)
+		if ((unsigned char)batch.p[i] < ' ' || batch.p[i] == 0x7f)
+			batch.p[i] = '?';
 	buf_putc(&batch, '\n');
 	in_batch++;
 }

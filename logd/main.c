@@ -1,6 +1,6 @@
 /*
  * logd: everybody's log records, one way, into SystemLogs/ (manual 06).  Owns
- * the log files; reads datagrams, one socket a process, and answers nobody.
+ * the log files; reads packets, one socket a process, and answers nobody.
  * Never waited for: a sender whose socket is full drops and counts.
  */
 #include <sys/socket.h>
@@ -58,9 +58,11 @@ read_source(struct source *s, int turns)
 
 	while (turns-- > 0) {
 		n = recvmmsg(fd, mm, BATCH, MSG_DONTWAIT, NULL);
-		if (n == -1) {
-			if (errno != EAGAIN && errno != EINTR)
-				source_free(s);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return;
+		/* Nothing in a packet is the end: its last writer is gone. */
+		if (n == -1 || mm[0].msg_len == 0) {
+			source_free(s);
 			return;
 		}
 		for (i = 0; i < n; i++)
