@@ -19,7 +19,8 @@
  * Uid, Gid, Groups (array of numbers), LogLevel, Pinned (module to dictionary;
  * routerd only), PasswordKey (64 hex digits; authd only), Uids (process name
  * to uid, gid; for who shall own what), TrustedUsers (queued), HelperDirs
- * and PamDir (priv), OwnerUid (authd: who started cgserver), Processes.
+ * and PamDir (priv), OwnerUid (authd: who started cgserver), ControlSocket
+ * (authd: the name that cgctl.sock is bound to), Processes.
  */
 #ifndef CG_PROC_H
 #define CG_PROC_H
