@@ -238,6 +238,42 @@ check_pinned(const char *module, const struct val *v)
 	return NULL;
 }
 
+/* What these settings of Main call the Main Domain; else it is the host's. */
+static void
+main_name(const struct val *main, char *lower, size_t size)
+{
+	const char *name = dict_str(main, "DomainName", "");
+
+	if (*name == '\0' || !name_lower(str_make(name), lower, size) ||
+	    !name_valid_domain(lower))
+		name_lower(str_make(proc_conf()->hostname), lower, size);
+}
+
+/*
+ * authd gives rights by the domain's name: were the Main Domain told to be
+ * called like another, that one's accounts would have the server's rights.
+ */
+static const char *
+check_main_name(const char *module, const struct val *v)
+{
+	static char text[DOMAIN_MAXLEN + 64];
+	char lower[DOMAIN_MAXLEN + 1];
+	struct domain *d;
+
+	if (strcmp(module, "Main") != 0 ||
+	    dict_get(config_pinned(module), "DomainName") != NULL ||
+	    same(dict_get(v, "DomainName"),
+		dict_get(config_file(module), "DomainName")))
+		return NULL;
+	main_name(v, lower, sizeof(lower));
+	d = names_domain(&names, lower);
+	if (d == NULL || strcmp(names.main->name, lower) == 0)
+		return NULL;
+	snprintf(text, sizeof(text), "DomainName: %s is a domain's name "
+	    "already", lower);
+	return text;
+}
+
 const char *
 config_store(const char *module, const struct val *new)
 {
@@ -245,7 +281,8 @@ config_store(const char *module, const struct val *new)
 	struct val *v, *whole;
 
 	if ((wrong = check_pinned(module, new)) != NULL ||
-	    (wrong = config_check(module, new)) != NULL)
+	    (wrong = config_check(module, new)) != NULL ||
+	    (wrong = check_main_name(module, new)) != NULL)
 		return wrong;
 	whole = v = val_copy(new);
 	if (part != NULL) {
@@ -341,7 +378,7 @@ merge_domains(void)
 static void
 merge(void)
 {
-	const char *module, *name;
+	const char *module;
 	char lower[DOMAIN_MAXLEN + 1];
 	struct val *all = val_dict(), *main;
 	size_t i;
@@ -353,14 +390,10 @@ merge(void)
 	}
 	if ((main = dict_get(all, "Main")) == NULL)
 		dict_set(all, "Main", main = val_dict());
-	name = dict_str(main, "DomainName", "");
-	if (*name == '\0' ||
-	    !name_lower(str_make(name), lower, sizeof(lower)) ||
-	    !name_valid_domain(lower))
-		name_lower(str_make(proc_conf()->hostname), lower,
-		    sizeof(lower));
-	dict_set(main, "DomainName", val_string(lower));
+	main_name(main, lower, sizeof(lower));
 	names_rename_main(&names, lower);
+	/* Everybody is told what it is, not what was wished. */
+	dict_set(main, "DomainName", val_string(names.main->name));
 	dict_set(all, "Domains", merge_domains());
 	val_free(merged);
 	merged = all;

@@ -83,6 +83,7 @@ def life():
                       text)
         text = re.sub(r"(?m)^password-key .*", f"password-key {top}/key",
                       text)
+        text = re.sub(r"(?m)^settings Main .*", "hostname main.example", text)
         conf = top + "/cgserver.conf"
         pathlib.Path(conf).write_text(text)
         assert "not running" in cgctl("status", conf=conf, code=1)
@@ -108,7 +109,33 @@ def live(conf, top):
     stat = pathlib.Path("/proc", pid, "stat")     # nobody may reap it here
     assert not stat.exists() or " Z " in stat.read_text()
     assert "ann = macnt" in cgctl("ListAccounts", conf=conf)
+    main_domain(conf)
     cgctl("Shutdown", conf=conf)
+
+
+def main_domain(conf):
+    """The Main Domain takes a new name, but never that of another domain."""
+    def rename(name, code=0):
+        return cgctl("UpdateModule", "Main", f"{{DomainName={name};}}",
+                     code=code, conf=conf)
+
+    def named():
+        return cgctl("MainDomainName", conf=conf).strip()
+
+    assert named() == "main.example"
+    cgctl("CreateDomain", "second.example", conf=conf)
+    cgctl("SetDomainAliases", "second.example", "(also.example)", conf=conf)
+    for name in ("second.example", "Second.Example", "also.example"):
+        assert "already" in rename(name, 1)
+    assert named() == "main.example"
+    rename("new.example")
+    assert named() == "new.example"
+    cgctl("CreateDomain", "main.example", conf=conf)
+    assert "already" in rename("default", 1)
+    assert named() == "new.example"
+    cgctl("DeleteDomain", "main.example", conf=conf)
+    rename("default")
+    assert named() == "main.example"
 
 
 for test in (commands, usage, shows, life):
