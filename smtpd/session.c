@@ -140,25 +140,35 @@ start(struct front_session *f)
 	smtp_reply(s, "220 %s ESMTP cgate " CG_VERSION, smtp_hostname());
 }
 
+/* Who he is. */
+static void
+forget_login(struct smtp *s)
+{
+	struct msg_ticket_end m;
+
+	auth_forget(s);
+	if (s->ticketlen > 0) {
+		m.ticket = (struct ipc_str) { s->ticket, s->ticketlen };
+		ipc_send(proc_peer(PROC_AUTHD), IPC_TICKET_END, s->front->id,
+		    &m, -1);
+	}
+	explicit_bzero(s->ticket, sizeof(s->ticket));
+	s->ticketlen = 0;
+	replace(&s->account, NULL);
+}
+
 static void
 end(struct front_session *f)
 {
 	struct smtp *s = f->data;
-	struct msg_ticket_end m;
 
 	if (s == NULL)
 		return;
 	f->data = NULL;
 	ipc_cancel(s);
 	smtp_reset(s);
-	auth_forget(s);
-	if (s->ticketlen > 0) {
-		m.ticket = (struct ipc_str) { s->ticket, s->ticketlen };
-		ipc_send(proc_peer(PROC_AUTHD), IPC_TICKET_END, f->id, &m, -1);
-	}
-	explicit_bzero(s->ticket, sizeof(s->ticket));
+	forget_login(s);
 	free(s->helo);
-	free(s->account);
 	LIST_REMOVE(s, all);
 	free(s);
 	front_log(f, LOG_LOW, "closed");
@@ -168,8 +178,10 @@ static void
 secured(struct smtp *s)
 {
 	front_log(s->front, LOG_LOW, "TLS is up");
+	/* What was said in the clear is forgotten (RFC 3207, 4.2). */
 	smtp_reset(s);
-	s->state = ST_NEW;	/* what was said in the clear is forgotten */
+	forget_login(s);
+	s->state = ST_NEW;
 	replace(&s->helo, NULL);
 }
 

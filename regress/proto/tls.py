@@ -61,6 +61,26 @@ def smtp():
     assert all(b"\n  with ESMTPSA id " in t for t in text), text
 
 
+def login_forgotten():
+    """Who he said to be in the clear, he is no more."""
+    with Smtp() as s:
+        s.ask("EHLO x", 250)
+        s.ask("AUTH PLAIN " + PLAIN, 235)
+        s.ask("MAIL FROM:<a@b.com>", 250)
+        s.ask("RCPT TO:<far@away.example>", 250)
+        s.ask("RSET", 250)
+        s.ask("STARTTLS", 220)
+        s.secure()
+        s.ask("EHLO x", 250)
+        s.ask("MAIL FROM:<a@b.com>", 530, 250)
+        s.ask("RCPT TO:<far@away.example>", 550, 530, 503)
+        s.ask("RSET", 250)
+        s.ask("AUTH PLAIN " + PLAIN, 235)       # not "you are already"
+        s.ask("MAIL FROM:<a@b.com>", 250)
+        s.ask("RCPT TO:<far@away.example>", 250)
+        s.ask("QUIT", 221)
+
+
 def pop():
     with Pop() as p:
         p.ask("CAPA")
@@ -189,4 +209,4 @@ def many():
 
 
 accounts("ann", "bob", "carl", "dora")
-run([smtp, versions, injection, garbage, pop, trickled, many])
+run([smtp, login_forgotten, versions, injection, garbage, pop, trickled, many])
