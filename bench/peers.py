@@ -98,10 +98,11 @@ class Postfix(Peer):
     """smtpd, cleanup, qmgr and virtual(8): mbox files, durable.
 
     With hold, messages are accepted into the hold queue and nothing more:
-    the least that Postfix can do for a durable 250.
+    the least that Postfix can do for a durable 250.  With discard, they are
+    thrown away after it.
     """
 
-    def __init__(self, root, accounts, hold=False):
+    def __init__(self, root, accounts, hold=False, discard=False):
         self.root = root
         self.dir = tempfile.mkdtemp(prefix="postfix-")
         os.chmod(self.dir, 0o755)
@@ -137,6 +138,7 @@ mynetworks = 127.0.0.0/8
 virtual_mailbox_domains = {DOMAIN}
 virtual_mailbox_base = {d}/mail
 virtual_mailbox_maps = texthash:{d}/conf/boxes
+virtual_transport = {"discard:" if discard else "virtual"}
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{uid}
 virtual_mailbox_limit = 0
