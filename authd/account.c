@@ -229,6 +229,7 @@ account_read(const char *path)
 {
 	struct val *v = NULL;
 	struct place pl;
+	struct stat st;
 	char *text;
 	size_t len;
 	int fd;
@@ -239,6 +240,13 @@ account_read(const char *path)
 	place_close(&pl);
 	if (fd == -1)
 		return NULL;
+	/* In a directory of many, others can make a file of that name. */
+	if (fstat(fd, &st) == -1 || st.st_uid != geteuid()) {
+		log_warnx("%s: its settings are not ours", path);
+		close(fd);
+		errno = EPERM;
+		return NULL;
+	}
 	if ((text = file_read_fd(fd, SETTINGS_MAX, &len)) != NULL) {
 		v = parse_settings(path, text, len);
 		explicit_bzero(text, len);

@@ -205,6 +205,10 @@ box_why(const char **esc, const char **text)
 		*esc = "5.1.1";
 		*text = "no such mailbox";
 		return 1;
+	case ESTALE:	/* a single mailbox: routed anew */
+		*esc = "4.1.6";
+		*text = "the account is no longer there";
+		return 2;
 	case ENOSPC:
 	case EDQUOT:
 		*esc = "4.3.1";

@@ -91,7 +91,8 @@ int		 acct_init(struct acct *);
 /*
  * The mailbox of that name ("" is INBOX, made if it is not there), opened or
  * one more reference.  NULL and errno: ENOENT no such mailbox, EINVAL no such
- * name, EPERM something planted; EIO and the like: later.
+ * name, ESTALE the single-mailbox account is gone, EPERM something planted; EIO
+ * and the like: later.
  */
 struct box	*box_open(struct acct *, const char *name);
 /* What a box_open() that failed means for a delivery, by errno: a code. */

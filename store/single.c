@@ -242,7 +242,7 @@ single_move(int dirfd, const char *file, int newdirfd, const char *newfile)
 
 	if (single_new(newdirfd, newfile) == -1 ||
 	    copy_beside(dirfd, file, newdirfd, newfile) == -1 ||
-	    renameat2(dirfd, file, newdirfd, newfile, RENAME_NOREPLACE) == -1)
+	    renameat(dirfd, file, newdirfd, newfile) == -1)
 		return -1;
 	if (fsync(newdirfd) == -1 || fsync(dirfd) == -1)
 		return -1;

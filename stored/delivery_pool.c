@@ -125,6 +125,8 @@ append(struct daccount *a, struct djob **j, size_t n)
 		d[i] = j[i]->d;
 	if (take_back(a) == 0)
 		b = box_open(a->acct, j[0]->mailbox);
+	else
+		errno = EIO;
 	if (b == NULL) {
 		log_warn("%s: mailbox %s", a->path, j[0]->mailbox);
 		code = box_why(&esc, &text);

@@ -78,16 +78,9 @@ def making(cli):
 
 
 def make_single(cli):
-    """stored may refuse these: then nothing must be left of it."""
-    if cli.send("CreateAccount text TextMailbox {Password=textpw;}")[0] == "2":
-        assert (ACCOUNTS / "text.mbox").exists()
-        assert (ACCOUNTS / "text.settings").exists()
-        if pop_works("text", "textpw") == 0:
-            return
-        cli.ask("DeleteAccount text")
-    print("single-mailbox accounts: not served yet")
-    wait_for("nothing left", lambda: not list(ACCOUNTS.glob("text*")))
-    cli.ask("CreateAccount text {Password=textpw;}")
+    cli.ask("CreateAccount text TextMailbox {Password=textpw;}")
+    assert (ACCOUNTS / "text.mbox").exists()
+    assert (ACCOUNTS / "text.settings").exists()
 
 
 def changing(cli):
