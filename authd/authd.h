@@ -92,6 +92,8 @@ extern struct password_key proof_key;
 /* The claim's strings must live until cb, which may be called at once. */
 void	proof_check(const struct claim *, void (*cb)(enum proof, void *),
 	    void *arg);
+/* Takes as long as an account's with a password of the default form. */
+void	proof_nobody(const struct claim *);
 /* A clear password against the CommuniGate one alone. */
 enum proof proof_own(struct account *, struct str clear);
 bool	method_is_clear(const char *method);

@@ -31,6 +31,7 @@ struct login {
 	bool		 tls;
 	/* Once routed. */
 	char		*account, *domain, *path, *mailbox;
+	char		*counted;	/* no account: whose it would be */
 	unsigned char	 ticket[TICKET_LEN];
 };
 
@@ -60,6 +61,7 @@ login_free(struct login *l)
 	free(l->domain);
 	free(l->path);
 	free(l->mailbox);
+	free(l->counted);
 	explicit_bzero(l->ticket, sizeof(l->ticket));
 	free(l);
 }
@@ -131,11 +133,16 @@ hide_unknown(void)
 	return settings_bool(proc_settings(), "Main", "HideAccountUnknown");
 }
 
-/* Failures of a name that is no account are counted under what was given. */
+/*
+ * A name that is no account is counted in the same form as one that is: else
+ * failures by one spelling would show at another who is there.
+ */
 static const char *
 counted_name(const struct login *l)
 {
-	return l->account != NULL ? l->account : l->name;
+	return l->account != NULL ? l->account :
+	    l->counted != NULL	  ? l->counted :
+				    l->name;
 }
 
 /* FailedLoginFlow = (count, period): the account's, else the defaults'. */
@@ -313,10 +320,41 @@ locked_out(struct login *l)
 }
 
 static void
+make_claim(const struct login *l, struct claim *c)
+{
+	c->account = l->account;
+	c->domain = l->domain != NULL ? l->domain : "";
+	c->path = l->path;
+	c->method = l->method;
+	c->service = l->service;
+	c->challenge = l->challenge;
+	c->secret = (struct str) { l->secret, l->secretlen };
+}
+
+static void
 unknown(struct login *l)
 {
-	if (!locked_out(l))
-		refuse_proof(l, "unknown-account", true);
+	struct claim c;
+
+	if (locked_out(l))
+		return;
+	make_claim(l, &c);
+	proof_nobody(&c);
+	refuse_proof(l, "unknown-account", true);
+}
+
+/* The Router has taken off what else there may be but box#. */
+static void
+count_as(struct login *l, const struct msg_routed *m)
+{
+	const char *hash = strchr(m->host, '#');
+	const char *name = hash != NULL ? hash + 1 : m->host;
+
+	if (*m->domain == '\0')
+		return;
+	l->domain = strdup(m->domain);
+	l->counted = xasprintf("%.*s@%s", (int)strcspn(name, "@"), name,
+	    m->domain);
 }
 
 /* The rest behind box#name comes with its # or without. */
@@ -352,7 +390,7 @@ routed(const struct ipc_pkt *pkt, void *arg)
 {
 	struct login *l = arg;
 	const struct msg_routed *m;
-	struct claim c = { 0 };
+	struct claim c;
 
 	if (pkt == NULL || pkt->type != IPC_ROUTED ||
 	    (m = pkt->m)->code == 2) {
@@ -361,6 +399,7 @@ routed(const struct ipc_pkt *pkt, void *arg)
 	}
 	if (m->code != 0 || strcmp(m->module, "LOCAL") != 0 ||
 	    *m->path == '\0') {
+		count_as(l, m);
 		unknown(l);
 		return;
 	}
@@ -370,13 +409,7 @@ routed(const struct ipc_pkt *pkt, void *arg)
 	}
 	if (locked_out(l))
 		return;
-	c.account = l->account;
-	c.domain = l->domain;
-	c.path = l->path;
-	c.method = l->method;
-	c.service = l->service;
-	c.challenge = l->challenge;
-	c.secret = (struct str) { l->secret, l->secretlen };
+	make_claim(l, &c);
 	proof_check(&c, proved, l);
 }
 

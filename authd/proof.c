@@ -252,3 +252,48 @@ proof_check(const struct claim *c, void (*cb)(enum proof, void *), void *arg)
 	}
 	cb(proof, arg);
 }
+
+/* Settings with a password of that form that nobody knows. */
+static struct val *
+nobody(const char *how, const char *domain)
+{
+	static struct val *made;	/* by form */
+	struct val *settings = dict_get(made, how), *v = NULL;
+	struct buf clear;
+	const char *err;
+
+	if (settings != NULL)
+		return settings;
+	if (made == NULL && (made = val_dict()) == NULL)
+		return NULL;
+	buf_init(&clear, 0);
+	if (password_random(&clear, 16))
+		v = password_prepare(NULL, domain, (struct str) { clear.p,
+		    clear.len }, false, &err);
+	buf_free(&clear);
+	if (v == NULL || (settings = val_dict()) == NULL) {
+		val_free(v);
+		return NULL;
+	}
+	dict_set(settings, "Password", v);
+	dict_set(made, how, settings);
+	return settings;
+}
+
+void
+proof_nobody(const struct claim *c)
+{
+	const struct method *m = method_find(c->method);
+	struct account a = { 0 };
+
+	if (m == NULL || !effective_bool(NULL, c->domain, "UseAppPassword"))
+		return;
+	a.settings = nobody(effective_text(NULL, c->domain,
+	    "PasswordEncryption"), c->domain);
+	if (a.settings == NULL)
+		return;
+	if (m->digest != NULL)
+		proof_digest(&a, m, c);
+	else
+		proof_own(&a, c->secret);
+}

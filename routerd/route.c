@@ -371,6 +371,18 @@ step_ip(struct state *s)
 	return set_domain(s, str_make(d->name));
 }
 
+/*
+ * No such account.  Whose it would be is told all the same: authd counts
+ * failed logins by that, so that nobody sees by them who is there.
+ */
+static enum step
+no_account(struct state *s, const struct domain *d, const char *name)
+{
+	snprintf(s->a->host, sizeof(s->a->host), "%s", name);
+	snprintf(s->a->domain, sizeof(s->a->domain), "%s", d->name);
+	return refuse(s, 550, "5.1.1", "unknown user account");
+}
+
 /* All mail of a domain into one account; what it was for is kept. */
 static enum step
 take_unified(struct state *s, struct domain *d, const char *name,
@@ -379,7 +391,7 @@ take_unified(struct state *s, struct domain *d, const char *name,
 	struct account *acc = names_find(d, name, strlen(name));
 
 	if (acc == NULL || acc->reserved)
-		return refuse(s, 550, "5.1.1", "unknown user account");
+		return no_account(s, d, name);
 	return take_local(s, d, acc, name, rest);
 }
 
@@ -502,7 +514,9 @@ local_unknown(struct state *s, struct domain *d)
 
 	switch (d->unknown[mode]) {
 	case UNKNOWN_DISCARD:
-		return take_null(s);
+		if (!s->q->access)
+			return take_null(s);
+		break;
 	case UNKNOWN_ACCEPT:
 		return take_local(s, d, NULL, s->lower, "");
 	case UNKNOWN_REROUTE:
@@ -514,7 +528,7 @@ local_unknown(struct state *s, struct domain *d)
 	case UNKNOWN_REJECT:
 		break;
 	}
-	return refuse(s, 550, "5.1.1", "unknown user account");
+	return no_account(s, d, s->lower);
 }
 
 static enum step

@@ -198,7 +198,35 @@ def limits(cli):
     cli.ask("UpdateModule Account {FailedLoginFlow=(3,2m);}")
     bad(wait_for("a lock of nobody", lambda: [
         a for a in [pop("nobody-home", "wrong")] if a == locked])[0])
+    any_spelling(cli, locked)
     cli.ask("UpdateModule Account {FailedLoginFlow=default;}")
+
+
+def any_spelling(cli, locked):
+    """Three failures by one spelling of a name lock each other one, whether
+    there is such an account or not: else the answer would tell."""
+    cli.ask(f'CreateAccount dan {{Password="{SECRET}";}}')
+    cli.ask("CreateDomain limit.example")
+    cli.ask("SetDomainAliases limit.example (limited.example)")
+    cli.ask("CreateAccount dan@limit.example")
+    other = ["{}@limit.example", "{}@limited.example", "{}+x@limit.example",
+             "box#{}@limit.example", "{}%LIMITED.example"]
+    main = ["{}", "{}@" + DOMAIN, "{}+x", "box#{}@" + DOMAIN, "x@{}.local",
+            "{}%" + DOMAIN.upper(), "{}@" + DOMAIN + ".here"]
+    n = 2
+    for spellings in (main, other):
+        for i in range(len(spellings)):
+            n += 1
+            for name in ("dan", "nob.ody"):
+                first, *more = [s.format(name) for s in
+                                spellings[i:] + spellings[:i]]
+                for _ in range(3):
+                    answer = pop(first, "wrong", source=f"127.0.0.{n}")
+                    bad(answer)
+                    assert answer != locked, first
+                for s in more:
+                    answer = pop(s, "wrong", source=f"127.0.0.{n}")
+                    assert answer == locked, f"{first}, {s}: {answer}"
 
 
 def services(cli):
