@@ -387,8 +387,9 @@ account_run(struct account *a)
 	a->running = false;
 	if (stopping && nworkers == 0)
 		proc_exit(0);
-	if (a->held || a->forgetting || a->quiet || a->lent || a->moving || a->unacked != 0 ||
-	    a->worker != WORKER_NONE || a->warm > now_ms() ||
+	if (a->held || a->forgetting || a->quiet || a->lent || a->moving ||
+	    a->unacked != 0 || a->worker != WORKER_NONE ||
+	    a->warm > now_ms() ||
 	    !TAILQ_EMPTY(&a->waiting) || !TAILQ_EMPTY(&a->sent) ||
 	    !TAILQ_EMPTY(&a->sessions))
 		return;
