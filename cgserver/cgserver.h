@@ -48,6 +48,8 @@ void		 start_failed(const char *why);	/* ends a first start */
 extern struct child	*children;
 extern size_t		 nchildren;
 void		 children_make(void);
+/* A child has lost its channel to another, who may be alive. */
+void		 child_reconnect(struct child *, enum proc_id, int instance);
 void		 children_start(void);	/* logd and routerd; then the rest */
 void		 children_go_on(void);	/* routerd has spoken: the rest */
 void		 child_kill(struct child *);
@@ -91,4 +93,6 @@ void		 notify(const char *state);
 
 /* peers.c: which pairs of kinds have a channel; the table. */
 bool		 peers_allowed(enum proc_id, enum proc_id);
+/* Of such a pair, who asks for a new channel when theirs has ended? */
+bool		 peers_asks(enum proc_id asking, enum proc_id other);
 #endif

@@ -162,6 +162,23 @@ connect_peers(struct child *c)
 			connect_pair(c, o);
 }
 
+/* Whoever is starting has just been given a channel to everybody. */
+void
+child_reconnect(struct child *c, enum proc_id id, int instance)
+{
+	struct child *o;
+
+	if (stopping || c->state != CHILD_READY || !peers_asks(c->id, id))
+		return;
+	for (o = children; o < children + nchildren; o++)
+		if (o->id == id && o->instance == instance &&
+		    o->state == CHILD_READY && o->ctl != NULL) {
+			log_warnx("%s has lost its channel to %s: a new one",
+			    c->name, o->name);
+			connect_pair(c, o);
+		}
+}
+
 static void
 start(struct child *c)
 {

@@ -285,6 +285,11 @@ is_known(const char *name)
 }
 
 static void
+traced(const struct ipc_pkt *pkt, void *arg)
+{
+}
+
+static void
 pass_trace(const struct msg_ctl_trace *m)
 {
 	struct msg_ctl_trace to = *m;
@@ -293,7 +298,8 @@ pass_trace(const struct msg_ctl_trace *m)
 	for (c = children; c < children + nchildren; c++)
 		if (ipc_is_named(c->name, m->name)) {
 			to.name = c->name;
-			ipc_send(c->ctl, IPC_CTL_TRACE, 0, &to, -1);
+			ipc_call(c->ctl, IPC_CTL_TRACE, 0, &to, -1,
+			    IPC_TIMEOUT, traced, NULL);
 		}
 	if (strcmp(m->name, proc_name(PROC_SERVER)) == 0)
 		ipc_trace(m->name, m->peer, m->seconds);
@@ -314,6 +320,14 @@ got_trace(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	} else
 		pass_trace(m);
 	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &done, -1);
+}
+
+static void
+got_peer_lost(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_ctl_peer_lost *m = pkt->m;
+
+	child_reconnect(arg, m->proc, m->instance);
 }
 
 /* A child's channel ended: it is dying, or must. */
@@ -434,5 +448,6 @@ const struct ipc_disp control_disp[] = {
 	{ IPC_CTL_SHUTDOWN, got_shutdown },
 	{ IPC_CTL_STATUS, got_status },
 	{ IPC_CTL_TRACE, got_trace },
+	{ IPC_CTL_PEER_LOST, got_peer_lost },
 	{ IPC_NONE, NULL }
 };

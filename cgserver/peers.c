@@ -1,6 +1,8 @@
 /*
  * Who may speak to whom (ARCHITECTURE, table 3).  A pair that does not stand
- * here never exists: cgserver makes every channel, and makes no other.
+ * here never exists: cgserver makes every channel, and makes no other.  The
+ * first of a pair owns something: it alone may ask for a new channel, so that
+ * no front can fill its owners' tables with descriptors.
  */
 #include "cgserver.h"
 
@@ -26,13 +28,18 @@ static const enum proc_id pairs[][2] = {
 };
 
 bool
-peers_allowed(enum proc_id a, enum proc_id b)
+peers_asks(enum proc_id a, enum proc_id b)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
-		if ((pairs[i][0] == a && pairs[i][1] == b) ||
-		    (pairs[i][0] == b && pairs[i][1] == a))
+		if (pairs[i][0] == a && pairs[i][1] == b)
 			return true;
 	return false;
+}
+
+bool
+peers_allowed(enum proc_id a, enum proc_id b)
+{
+	return peers_asks(a, b) || peers_asks(b, a);
 }

@@ -306,6 +306,8 @@ ipc_answer(struct ipc_ref ref, enum ipc_type type, const void *msg, int fd)
 			close(fd);
 		return -1;
 	}
+	if (ipc->owed > 0)
+		ipc->owed--;
 	b = ipc_packed(type, ref.session, ref.seq, 1, msg);
 	return ipc_output(ipc, b->p, b->len, fd);
 }
@@ -364,14 +366,37 @@ go_down(struct ipc *ipc)
 
 /* --- receiving --- */
 
+/*
+ * To the handler.  What asks for an answer is counted: each may hold memory
+ * here until then, and a peer that keeps to its credits asks far less.
+ */
+static const char *
+dispatch(struct ipc *ipc, struct ipc_pkt *pkt, bool lost)
+{
+	if (ipc->handler[pkt->type] == NULL)
+		return "unexpected";
+	if (pkt->seq == 0 && ipc_answer_type(pkt->type) != IPC_NONE)
+		return "a request that wants no answer";
+	/* Whoever asked will not wait for ever; the rest must bear it. */
+	if (lost && pkt->seq != 0)
+		return NULL;
+	if (pkt->seq != 0 && ++ipc->owed > IPC_OWED_MAX)
+		return "more requests than it may";
+	ipc->handler[pkt->type](ipc, pkt, ipc->arg);
+	return NULL;
+}
+
 /* Returns what is wrong, or NULL. */
 static const char *
 packet(struct ipc *ipc, const void *data, size_t len, int fd)
 {
 	struct ipc_pkt pkt;
 	const char *why = NULL;
+	bool lost = fd == IPC_FD_LOST;
 	int flags;
 
+	if (lost)
+		fd = -1;
 	ipc_trace_packet(ipc, "<", data, len, fd);
 	if (ipc_unpack_at(data, len, &pkt, &flags, unpacked) == -1) {
 		if (fd != -1)
@@ -380,7 +405,10 @@ packet(struct ipc *ipc, const void *data, size_t len, int fd)
 		return "bad packet";
 	}
 	pkt.fd = fd;
-	if (((flags & IPC_F_FD) != 0) != (fd != -1))
+	if (lost)
+		log_warnx("ipc: no descriptor left for %s from %s",
+		    ipc_name(pkt.type), ipc->peer);
+	if (((flags & IPC_F_FD) != 0) != (lost || fd != -1))
 		why = "lost descriptor";
 	else if (pkt.type == IPC_HELLO) {
 		ipc->hello = true;
@@ -389,12 +417,10 @@ packet(struct ipc *ipc, const void *data, size_t len, int fd)
 	} else if (!ipc->hello)
 		why = "no HELLO";
 	else if (flags & IPC_F_ANSWER) {
-		if (ipc_call_answered(ipc, &pkt) == -1)
+		if (ipc_call_answered(ipc, &pkt, lost) == -1)
 			why = "wrong answer";
-	} else if (ipc->handler[pkt.type] == NULL)
-		why = "unexpected";
-	else
-		ipc->handler[pkt.type](ipc, &pkt, ipc->arg);
+	} else
+		why = dispatch(ipc, &pkt, lost);
 	if (pkt.fd != -1)
 		close(pkt.fd);
 	if (why != NULL)
@@ -460,11 +486,13 @@ take_batch(struct ipc *ipc, int n)
 				close(batch->fd[i]);
 			continue;
 		}
-		if (batch->mm[i].msg_len == 0)
+		if (batch->mm[i].msg_len == 0) {
+			if (batch->fd[i] >= 0)
+				close(batch->fd[i]);
 			end = true;
-		else if (batch->fd[i] == -2) {
-			log_warnx("ipc: %s: cut packet or descriptor, "
-			    "channel closed", ipc->peer);
+		} else if (batch->fd[i] == IPC_FD_BAD) {
+			log_warnx("ipc: %s: cut packet or too many "
+			    "descriptors, channel closed", ipc->peer);
 			end = true;
 		} else if (packet(ipc, batch->data[i], batch->mm[i].msg_len,
 			     batch->fd[i]) != NULL)

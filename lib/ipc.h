@@ -10,6 +10,11 @@
  *
  * At most IPC_CREDITS requests are outstanding on a channel; further ones
  * wait here, and a front should stop reading its clients while ipc_busy().
+ * A peer that has four times as many unanswered here is closed.
+ *
+ * When this process has no room for a descriptor, the packet that brought it
+ * has failed: an answer is told as NULL, a request is left to its time-out,
+ * and what wants no answer is handled without (as if none had been sent).
  *
  * An answer is of the type that ipc.def names after "->" for its request, or
  * the channel closes: so whoever waits may look at pkt->m without asking.

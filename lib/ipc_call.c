@@ -272,7 +272,7 @@ ipc_cancel(void *arg)
 }
 
 int
-ipc_call_answered(struct ipc *ipc, const struct ipc_pkt *pkt)
+ipc_call_answered(struct ipc *ipc, const struct ipc_pkt *pkt, bool lost)
 {
 	int slot = pkt->seq & (IPC_CREDITS - 1);
 	struct ipc_call *c = ipc->slot[slot];
@@ -284,7 +284,7 @@ ipc_call_answered(struct ipc *ipc, const struct ipc_pkt *pkt)
 		return -1;
 	slot_give(ipc, slot);
 	launch_waiting(ipc);
-	finish(c, pkt);
+	finish(c, lost ? NULL : pkt);
 	return 0;
 }
 

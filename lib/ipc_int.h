@@ -12,6 +12,9 @@ enum {
 	IPC_F_ANSWER = 1,
 	IPC_F_FD = 2,		/* a descriptor comes along */
 	IPC_FLAGS_AT = 2,	/* where the flags stand in a packet */
+	IPC_FD_BAD = -2,	/* cut packet, or more than one descriptor */
+	IPC_FD_LOST = -3,	/* it came, but we had no room for it */
+	IPC_OWED_MAX = 4 * IPC_CREDITS,	/* an honest peer waits long before */
 	IPC_CONTROL = 64	/* bytes of control data that are taken */
 };
 
@@ -52,6 +55,7 @@ struct ipc {
 	uint64_t		 freeslots[IPC_CREDITS / 64];
 	struct ipc_callq	 waiting;
 	uint32_t		 serial;
+	int			 owed;	/* the peer's unanswered requests */
 	int64_t			 timer_at;	/* 0: not set */
 	bool			 hello;		/* the peer's has come */
 	bool			 broken;	/* nothing can be sent any more */
@@ -68,7 +72,7 @@ int	 ipc_unpack_at(const void *, size_t, struct ipc_pkt *, int *flags,
 	    void *where);
 bool	 ipc_hello_ok(const struct ipc_pkt *);
 
-/* ipc_sync.c: one recvmsg's descriptor; -2 if there were too many. */
+/* ipc_sync.c: one recvmsg's descriptor, -1, or IPC_FD_xxx. */
 struct msghdr;
 int	 ipc_control_fd(struct msghdr *);
 ssize_t	 ipc_sendmsg(int sock, const void *, size_t, int fd, int flags);
@@ -90,6 +94,6 @@ struct buf *ipc_packed(enum ipc_type, uint32_t session, uint32_t seq,
 void	 ipc_calls_base(struct event_base *);
 void	 ipc_calls_init(struct ipc *);
 void	 ipc_calls_fail(struct ipc *);	/* all of them, told from the loop */
-/* -1: no such request could be answered so. */
-int	 ipc_call_answered(struct ipc *, const struct ipc_pkt *);
+/* -1: no such request could be answered so.  lost: it is told as failed. */
+int	 ipc_call_answered(struct ipc *, const struct ipc_pkt *, bool lost);
 #endif

@@ -87,8 +87,7 @@ int
 ipc_control_fd(struct msghdr *msg)
 {
 	struct cmsghdr *c;
-	int fd = -1, bad = (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
-	int one;
+	int fd = -1, bad = (msg->msg_flags & MSG_TRUNC) != 0, one;
 	size_t n;
 
 	for (c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
@@ -106,11 +105,17 @@ ipc_control_fd(struct msghdr *msg)
 			bad = 1;
 		}
 	}
+	/* At our limit the kernel drops it; half of several is a lie. */
+	if (msg->msg_flags & MSG_CTRUNC) {
+		if (fd == -1 && !bad)
+			return IPC_FD_LOST;
+		bad = 1;
+	}
 	if (!bad)
 		return fd;
 	if (fd != -1)
 		close(fd);
-	return -2;
+	return IPC_FD_BAD;
 }
 
 static int
@@ -154,7 +159,7 @@ receive(int sock, struct buf *store, int *fd)
 		if (errno != EINTR && errno != EAGAIN)
 			return -1;
 	}
-	if ((*fd = ipc_control_fd(&msg)) == -2) {
+	if ((*fd = ipc_control_fd(&msg)) < -1) {
 		errno = EPROTO;
 		return -1;
 	}

@@ -22,7 +22,8 @@
 #include "log.h"
 #include "proc.h"
 
-enum { FD_CONTROL = 3, FD_LOG = 4, MAXGROUPS = 32, STOP_SECONDS = 20 };
+enum { FD_CONTROL = 3, FD_LOG = 4, MAXGROUPS = 32, STOP_SECONDS = 20,
+	LOST_SECONDS = 1 };
 
 struct peer {
 	TAILQ_ENTRY(peer)	 next;
@@ -30,6 +31,13 @@ struct peer {
 	int			 instance;
 	int			 fd;		/* until the loop runs */
 	struct ipc		*ipc;
+};
+
+struct lost {			/* a peer that we have no channel to */
+	TAILQ_ENTRY(lost)	 next;
+	enum proc_id		 id;
+	int			 instance;
+	struct event		*ev;
 };
 
 struct pending {		/* a listener that came before the walls */
@@ -50,6 +58,7 @@ static bool			 log_all;
 static char			*pem;
 static size_t			 pemlen;
 static TAILQ_HEAD(, peer)	 peers = TAILQ_HEAD_INITIALIZER(peers);
+static TAILQ_HEAD(, lost)	 losts = TAILQ_HEAD_INITIALIZER(losts);
 static TAILQ_HEAD(, pending)	 listeners = TAILQ_HEAD_INITIALIZER(listeners);
 static struct { char module[17]; int fd; } shared[4];
 static size_t			 nshared;
@@ -161,12 +170,54 @@ proc_who(const struct ipc *ipc, int *instance)
 	return PROC_SERVER;
 }
 
+/*
+ * A peer that died brings a new channel when it is started anew.  If it lives,
+ * the channel alone has ended: cgserver is asked for another, until one came.
+ */
+static void
+lost_cb(int fd, short what, void *arg)
+{
+	static const struct timeval again = { LOST_SECONDS, 0 };
+	struct lost *l = arg;
+	struct msg_ctl_peer_lost m = { .proc = l->id,
+		.instance = l->instance };
+
+	if (!stopping && proc_peer_n(l->id, l->instance) == NULL) {
+		ipc_send(control, IPC_CTL_PEER_LOST, 0, &m, -1);
+		evtimer_add(l->ev, &again);
+		return;
+	}
+	TAILQ_REMOVE(&losts, l, next);
+	event_free(l->ev);
+	free(l);
+}
+
+static void
+peer_lost(enum proc_id id, int instance)
+{
+	static const struct timeval soon = { LOST_SECONDS, 0 };
+	struct lost *l;
+
+	TAILQ_FOREACH(l, &losts, next)
+		if (l->id == id && l->instance == instance)
+			return;
+	l = xcalloc(1, sizeof(*l));
+	l->id = id;
+	l->instance = instance;
+	if ((l->ev = evtimer_new(base, lost_cb, l)) == NULL)
+		fatalx("no timer");
+	evtimer_add(l->ev, &soon);
+	TAILQ_INSERT_TAIL(&losts, l, next);
+}
+
 static void
 peer_down(struct ipc *ipc, void *arg)
 {
 	struct peer *p = arg;
 
 	TAILQ_REMOVE(&peers, p, next);
+	if (!stopping)
+		peer_lost(p->id, p->instance);
 	if (def->peer_down != NULL)
 		def->peer_down(p->id, p->instance, ipc);
 	free(p);
@@ -190,6 +241,11 @@ got_peer(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 
 	if (m->proc >= PROC_MAX || def->peers[m->proc] == NULL) {
 		log_warnx("no business with %s", proc_name(m->proc));
+		return;
+	}
+	if (pkt->fd == -1) {
+		if (serving)
+			peer_lost(m->proc, m->instance);
 		return;
 	}
 	p = xcalloc(1, sizeof(*p));
@@ -290,7 +346,7 @@ got_listen(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct listener *l;
 	struct pending *w;
 
-	if (def->listen == NULL)
+	if (def->listen == NULL || pkt->fd == -1)
 		return;
 	l = xcalloc(1, sizeof(*l));
 	l->fd = ipc_take_fd(pkt);
@@ -324,7 +380,7 @@ got_shared(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_ctl_shared *m = pkt->m;
 
-	if (def->shared == NULL)
+	if (def->shared == NULL || pkt->fd == -1)
 		return;
 	if (serving) {
 		def->shared(m->module, ipc_take_fd(pkt));
@@ -342,7 +398,7 @@ got_logsource(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_ctl_logsource *m = pkt->m;
 
-	if (def->logsource != NULL)
+	if (def->logsource != NULL && pkt->fd != -1)
 		def->logsource(m->name, ipc_take_fd(pkt));
 }
 
@@ -377,7 +433,10 @@ got_trace(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_ctl_trace *m = pkt->m;
 
+	struct msg_done done = { .text = "" };
+
 	ipc_trace(m->name, m->peer, m->seconds);
+	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &done, -1);
 }
 
 /* Whoever cannot finish in time is not waited for. */

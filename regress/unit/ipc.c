@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -33,6 +34,7 @@ static struct {
 static struct ipc	*left, *right;
 static bool		 hold;		/* do not answer yet */
 static bool		 wrong;		/* answer with another type */
+static int		 answer_fd = -1;	/* goes with the answer */
 static struct ipc	*free_this;
 
 static int
@@ -85,7 +87,8 @@ on_check(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if (wrong)
 		ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &done, -1);
 	else if (!hold)
-		ipc_answer(ipc_ref(ipc, pkt), IPC_TICKET_INFO, &m, -1);
+		ipc_answer(ipc_ref(ipc, pkt), IPC_TICKET_INFO, &m, answer_fd);
+	answer_fd = -1;
 	if (free_this != NULL) {
 		ipc_free(free_this);
 		free_this = NULL;
@@ -382,6 +385,43 @@ no_peer(void **state)
 	assert_int_equal(ipc_send(NULL, IPC_TICKET_END, 0, &m, -1), -1);
 }
 
+/* A process at its limit loses what needs a descriptor, and nothing else. */
+static void
+no_room(void **state)
+{
+	struct msg_ticket_check check = { .ticket = { "t\0", 2 } };
+	struct msg_ctl_tls m = { .name = "x.dom" };
+	struct rlimit old, none;
+	int i;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 3;
+	answer_fd = file_memfd("pem", "pem", 3);
+	ask(1, 10000, NULL);
+	ipc_send(left, IPC_CTL_TLS, 0, &m, file_memfd("pem", "pem", 3));
+	ipc_call(left, IPC_TICKET_CHECK, 7, &check,
+	    file_memfd("pem", "pem", 3), 50, answered, NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	turn();
+	assert_int_equal(heard.nulls, 1);	/* its answer's was lost */
+	assert_int_equal(heard.requests, 1);
+	assert_string_equal(heard.text, "x.dom");
+	assert_int_equal(heard.fds, 0);
+	for (i = 0; i < 200 && heard.nulls == 1; i++) {
+		usleep(1000);
+		turn();
+	}
+	assert_int_equal(heard.nulls, 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(heard.down, 0);
+	ask(1, 10000, NULL);
+	ipc_send(left, IPC_CTL_TLS, 0, &m, file_memfd("pem", "pem", 3));
+	turn();
+	assert_int_equal(heard.answers, 1);
+	assert_int_equal(heard.fds, 1);
+}
+
 /* --- raw packets against one real end --- */
 
 static void
@@ -439,6 +479,77 @@ bad_packets(void **state)
 	buf_free(&hello);
 	buf_free(&end);
 	buf_free(&bad);
+}
+
+/* Whoever does not keep to the credits cannot fill the other's memory. */
+static void
+over_credit(void **state)
+{
+	struct msg_ticket_check m = { .ticket = { "t\0", 2 } };
+	struct msg_hello h = { .version = CG_VERSION };
+	struct buf hello, check;
+	int i, sv[2];
+
+	h.hash = ipc_table_hash();
+	buf_init(&hello, 0);
+	buf_init(&check, 0);
+	assert_int_equal(ipc_pack(&hello, IPC_HELLO, 0, 0, 0, &h), 0);
+	assert_int_equal(ipc_pack(&check, IPC_TICKET_CHECK, 0, 0, 0, &m), 0);
+	raw(hello.p, hello.len, check.p, check.len, 1);	/* wants no answer */
+	buf_reset(&check);
+	assert_int_equal(ipc_pack(&check, IPC_TICKET_CHECK, 0, 128, 0, &m), 0);
+	memset(&heard, 0, sizeof(heard));
+	hold = true;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	left = ipc_new(base, sv[0], "raw", disp, on_down, NULL);
+	assert_int_equal(send(sv[1], hello.p, hello.len, 0), hello.len);
+	for (i = 0; i < 4 * IPC_CREDITS; i++) {
+		send(sv[1], check.p, check.len, 0);
+		turn();
+	}
+	assert_int_equal(heard.down, 0);
+	assert_int_equal(heard.requests, 4 * IPC_CREDITS);
+	send(sv[1], check.p, check.len, 0);
+	turn();
+	assert_int_equal(heard.down, 1);
+	assert_int_equal(heard.requests, 4 * IPC_CREDITS);
+	hold = false;
+	close(sv[1]);
+	buf_free(&hello);
+	buf_free(&check);
+}
+
+/* An empty packet is an end, and what it brings along is not kept. */
+static void
+empty_packet(void **state)
+{
+	union {
+		struct cmsghdr	align;
+		char		bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct msghdr msg = { .msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int sv[2], before, fd = 0;
+
+	memset(&heard, 0, sizeof(heard));
+	before = dup(0);
+	close(before);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	left = ipc_new(base, sv[0], "raw", disp, on_down, NULL);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(sv[1], &msg, 0), 0);
+	turn();
+	assert_int_equal(heard.down, 1);
+	close(sv[1]);
+	fd = dup(0);
+	assert_int_equal(fd, before);
+	assert_int_equal(dup(0), before + 1);
+	close(fd);
+	close(before + 1);
 }
 
 static void
@@ -555,7 +666,10 @@ main(void)
 		CHANNEL(wrong_answer),
 		CHANNEL(unexpected),
 		CHANNEL(no_peer),
+		CHANNEL(no_room),
 		cmocka_unit_test(bad_packets),
+		cmocka_unit_test(over_credit),
+		cmocka_unit_test(empty_packet),
 		cmocka_unit_test(blocking_then_loop),
 	};
 
