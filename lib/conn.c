@@ -115,8 +115,19 @@ conn_free(struct conn *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
+	if (c->gone != NULL)
+		c->gone(c->gone_arg);
 	if (!c->busy)
 		destroy(c);
+}
+
+void
+conn_gone(struct conn *c, void (*cb)(void *), void *arg)
+{
+	c->gone = cb;
+	c->gone_arg = arg;
+	if (c->dead)
+		cb(arg);
 }
 
 static void
@@ -273,7 +284,8 @@ linger_turn(struct conn *c)
 		if (c->mode != MODE_LINGER) {
 			c->mode = MODE_LINGER;
 			shutdown(c->fd, SHUT_WR);
-			set_timer(c, CONN_LINGER);
+			if (c->due > conn_now() + CONN_LINGER)
+				set_timer(c, CONN_LINGER);
 		}
 	}
 	explicit_bzero(junk, sizeof(junk));
@@ -414,7 +426,7 @@ on_timer(int fd, short what, void *arg)
 	struct conn *c = arg;
 	time_t idle;
 
-	if (c->mode == MODE_LINGER) {
+	if (c->mode >= MODE_FINISH) {
 		conn_free(c);
 		return;
 	}
@@ -427,10 +439,6 @@ on_timer(int fd, short what, void *arg)
 		idle = 0;
 	if (idle < c->timeout) {
 		set_timer(c, c->timeout - (int)idle);
-		return;
-	}
-	if (c->mode >= MODE_FINISH) {
-		conn_free(c);
 		return;
 	}
 	c->last = conn_now();
@@ -484,13 +492,11 @@ conn_finish(struct conn *c)
 	conn_pump_free(c);
 	c->mode = MODE_FINISH;
 	c->paused = c->held = false;
-	c->last = conn_now();
-	if (c->timeout == 0 || c->timeout > CONN_FINISH)
-		c->timeout = CONN_FINISH;
 	if (c->tls == TLS_SHAKE || c->tls == TLS_WAIT)
 		conn_fail(c, ECONNABORTED);
 	conn_want_read(c, false);
-	set_timer(c, c->timeout);
+	set_timer(c, c->timeout > 0 && c->timeout < CONN_FINISH ? c->timeout :
+	    CONN_FINISH);
 	conn_schedule(c);
 }
 

@@ -37,8 +37,10 @@ enum { CONN_HIGHWATER = 65536 };
 struct conn	*conn_new(struct event_base *, int fd, conn_cb *, void *arg);
 /* Closes at once; output that the kernel has not got is lost. */
 void		 conn_free(struct conn *);
-/* Sends what is buffered, then closes (bounded by the time-out). */
+/* Sends what is buffered, then closes; within seconds in any case. */
 void		 conn_finish(struct conn *);
+/* Called once, when the socket is closed (or handed over). */
+void		 conn_gone(struct conn *, void (*)(void *), void *arg);
 /* Seconds without any progress until CONN_TIMEOUT; 0 for none. */
 void		 conn_timeout(struct conn *, int seconds);
 void		 conn_lines(struct conn *, size_t maxline);

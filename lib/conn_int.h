@@ -49,7 +49,7 @@ enum {
 	CONN_TLSRECORD = 16384,
 	CONN_ROUNDS = 8,	/* output rounds in one turn of the loop */
 	CONN_LINGER = 2,	/* seconds, for input that nobody wants */
-	CONN_FINISH = 30	/* seconds, when no time-out was ever set */
+	CONN_FINISH = 10	/* seconds in all, however slow the client */
 };
 
 enum conn_mode { MODE_LINES, MODE_DATA, MODE_PUMP, MODE_FINISH, MODE_LINGER };
@@ -85,6 +85,8 @@ struct conn {
 	struct evbuffer		*in, *out;
 	SSL			*ssl;
 	struct pump		*pump;
+	void			(*gone)(void *);
+	void			*gone_arg;
 	const char		*error;
 	size_t			 maxline;
 	size_t			 chunk;	/* what the next read may bring */

@@ -84,18 +84,38 @@ front_end(struct client *c)
 	front_def->end(&c->s);
 }
 
-void
-front_forget(struct client *c)
+static void
+forget(struct client *c)
 {
 	front_req_drop(c);
 	front_end(c);
 	LIST_REMOVE(c, byid);
 	LIST_REMOVE(c, all);
-	limit_leave(c->slot);
 	door_unref(c->door);
 	n_sessions--;
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	free(c);
+}
+
+void
+front_forget(struct client *c)
+{
+	limit_leave(c->slot);
+	forget(c);
+}
+
+static void
+conn_left(void *slot)
+{
+	limit_leave(slot);
+}
+
+/* A socket counts until it is closed: some clients never take their last. */
+void
+front_part(struct client *c)
+{
+	conn_gone(c->s.conn, conn_left, c->slot);
+	forget(c);
 }
 
 void
@@ -106,7 +126,7 @@ front_close(struct front_session *s)
 
 	if (c->phase >= PH_GIVEN)
 		return;
-	front_forget(c);
+	front_part(c);
 	conn_finish(conn);
 }
 

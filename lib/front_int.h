@@ -67,6 +67,7 @@ front_client(struct front_session *s)
 /* front.c */
 struct client	*front_find(uint32_t id);
 void		 front_forget(struct client *);	/* uncounts and frees it */
+void		 front_part(struct client *);	/* likewise: conn is finishing */
 void		 front_end(struct client *);	/* tells the front its end, once */
 void		 front_given(void);		/* counts it */
 /* front_login.c */

@@ -508,6 +508,36 @@ finish(void **state)
 }
 
 static void
+on_gone(void *arg)
+{
+	++*(int *)arg;
+}
+
+/* A client that takes a little now and then is not waited for. */
+static void
+finish_in_time(void **state)
+{
+	char *big = calloc(1, BIG), x;
+	int i, n = 0;
+
+	start();
+	conn_timeout(conn, 1);
+	conn_gone(conn, on_gone, &n);
+	conn_write(conn, big, BIG);
+	conn_finish(conn);
+	for (i = 0; i < 4000 && n == 0; i++) {
+		loop();
+		(void)recv(peer, &x, 1, MSG_DONTWAIT);
+		(void)send(peer, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		usleep(1000);
+	}
+	assert_int_equal(n, 1);
+	conn = NULL;
+	free(big);
+	stop();
+}
+
+static void
 free_anywhere(void **state)
 {
 	char big[3000];
@@ -956,6 +986,7 @@ main(void)
 		cmocka_unit_test(big_output),
 		cmocka_unit_test(eof),
 		cmocka_unit_test(finish),
+		cmocka_unit_test(finish_in_time),
 		cmocka_unit_test(free_anywhere),
 		cmocka_unit_test(reset),
 		cmocka_unit_test(released),
