@@ -69,8 +69,9 @@ void	front_auth(struct front_session *, const char *method,
 	    void (*cb)(struct front_session *, const struct msg_authed *));
 /*
  * Gives the client to stored with the grant's ticket: its own socket if
- * plain, a pump's end if TLS.  cb only on failure (text to tell); otherwise
- * the session is the worker's and lives on here only as a number (and pump).
+ * plain, a pump's end if TLS.  cb only on failure (text to tell; the session
+ * may end after it); otherwise the session is the worker's and lives on here
+ * only as a number (and pump).
  */
 void	front_handover(struct front_session *, const void *ticket,
 	    void (*failed)(struct front_session *, const char *text));

@@ -135,10 +135,28 @@ refused(struct client *c, const char *text)
 	c->failed(&c->s, text);
 }
 
+/*
+ * Nobody knows whether stored has passed the client on, or will: what is said
+ * here is the last, and a socket of its own must be of no use to a worker.
+ */
+static void
+unanswered(struct client *c)
+{
+	uint32_t id = c->s.id;
+
+	c->failed(&c->s, "the account cannot be opened now");
+	if ((c = front_find(id)) == NULL)
+		return;
+	(void)conn_hold(c->s.conn);	/* sends it */
+	if (!c->s.tls)
+		shutdown(conn_fd(c->s.conn), SHUT_RDWR);
+	front_close(&c->s);
+}
+
 static void
 pump_done(void *arg)
 {
-	front_forget(arg);
+	front_part(arg);
 }
 
 static void
@@ -171,11 +189,12 @@ session_answered(const struct ipc_pkt *pkt, void *arg)
 	struct client *c = req_client(r);
 	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
 
-	if (c != NULL && m != NULL && m->code == 0)
+	if (c != NULL && m == NULL)
+		unanswered(c);
+	else if (c != NULL && m->code == 0)
 		given(c, r);
 	else if (c != NULL)
-		refused(c, m != NULL ? m->text :
-		    "the account cannot be opened now");
+		refused(c, m->text);
 	if (r->pair != -1)
 		close(r->pair);
 	free(r);
@@ -213,6 +232,10 @@ front_drained(struct client *c)
 	}
 	if (m.input.len > FRONT_MAXINPUT) {
 		refused(c, "too much was sent ahead");
+		return;
+	}
+	if (proc_peer(PROC_STORED) == NULL) {
+		refused(c, "the account cannot be opened now");
 		return;
 	}
 	r = req_new(c);

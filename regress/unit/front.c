@@ -43,7 +43,7 @@ static int		 started, ended, ticket_ends;
 static struct front_session *last;
 static char		 said[1000], tag[64], input[100];
 static int		 auth_code, done_code, given_fd = -1;
-static bool		 auth_waits;
+static bool		 auth_waits, session_waits;
 static struct ipc_ref	 auth_ref;
 static uint32_t		 given_id;
 
@@ -125,7 +125,8 @@ got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		close(given_fd);
 		given_fd = -1;
 	}
-	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &d, -1);
+	if (!session_waits)
+		ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &d, -1);
 }
 
 static const struct ipc_disp authd_disp[] = {
@@ -297,6 +298,7 @@ gone(int fd)
 	loop();
 	assert_true(recv(fd, &x, 1, 0) == 0 || errno == ECONNRESET);
 	close(fd);
+	loop();
 }
 
 static int
@@ -345,7 +347,7 @@ fresh(void **state)
 {
 	started = ended = ticket_ends = 0;
 	auth_code = done_code = 0;
-	auth_waits = false;
+	auth_waits = session_waits = false;
 	said[0] = tag[0] = input[0] = '\0';
 	given_fd = -1;
 	assert_int_equal(limit_total(), 0);
@@ -370,6 +372,25 @@ talk(void **state)
 	hear(fd, "line x\r\nbye\r\n");
 	assert_int_equal(ended, 1);
 	gone(fd);
+}
+
+/* Whoever was told to go and does not still takes a place. */
+static void
+stays(void **state)
+{
+	char big[20000];
+	int fd = client(port);
+
+	hear(fd, "hello\r\n");
+	memset(big, 'x', sizeof(big));
+	memcpy(big, "QUIT\r\n", 6);
+	big[sizeof(big) - 1] = '\0';
+	say(fd, big);
+	hear(fd, "bye\r\n");
+	assert_int_equal(ended, 1);
+	assert_int_equal(limit_total(), 1);
+	gone(fd);
+	assert_int_equal(limit_total(), 0);
 }
 
 static void
@@ -600,6 +621,32 @@ peers_down(void **state)
 	loop();
 }
 
+/* Perhaps a worker has the client: it must not have it, too. */
+static void
+unanswered(void **state)
+{
+	char x;
+	int fd;
+
+	session_waits = true;
+	fd = client(port);
+	hear(fd, "hello\r\n");
+	say(fd, "PASS\r\nSTAT\r\n");
+	hear(fd, "0 \r\n");
+	assert_true(given_fd >= 0);
+	assert_int_equal(ended, 0);
+	ipc_free(stored_far);
+	hear(fd, "failed: the account cannot be opened now\r\n");
+	assert_int_equal(ended, 1);
+	assert_int_equal(recv(given_fd, &x, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(send(given_fd, "x", 1, MSG_NOSIGNAL), -1);
+	close(given_fd);
+	gone(fd);
+	assert_int_equal(limit_total(), 0);
+	pair(&stored, &stored_far, "stored", front_stored_disp, stored_disp);
+	loop();
+}
+
 /* Another process of the module, as far as counting goes. */
 static pid_t
 sibling(int clients, bool expected)
@@ -695,6 +742,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(reborn, fresh, setup),
 		cmocka_unit_test_setup(talk, fresh),
+		cmocka_unit_test_setup(stays, fresh),
 		cmocka_unit_test_setup(too_many, fresh),
 		cmocka_unit_test_setup(restricted, fresh),
 		cmocka_unit_test_setup(clear_ok, fresh),
@@ -702,6 +750,7 @@ main(void)
 		cmocka_unit_test_setup(handover, fresh),
 		cmocka_unit_test_setup(not_taken, fresh),
 		cmocka_unit_test_setup(over_tls, fresh),
+		cmocka_unit_test_setup(unanswered, fresh),
 		cmocka_unit_test_setup(peers_down, fresh),
 		cmocka_unit_test_setup(shared_limits, fresh),
 	};
