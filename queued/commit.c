@@ -62,14 +62,44 @@ now_mono(void)
 
 /* --- in a thread --- */
 
-/* Nobody has it open for writing: a read lease would be refused else. */
-static bool
-no_writer(int fd)
+static int
+open_tmp(uint64_t id, int flags)
 {
-	if (fcntl(fd, F_SETLEASE, F_RDLCK) == -1)
+	char name[NAME_LEN];
+
+	disk_name(name, NULL, id, "tmp");
+	return openat(disk.queue, name, flags | O_NOFOLLOW | O_NONBLOCK |
+	    O_NOATIME | O_CLOEXEC);
+}
+
+static bool
+leased(int fd, int kind)
+{
+	if (fcntl(fd, F_SETLEASE, kind) == -1)
 		return false;
 	fcntl(fd, F_SETLEASE, F_UNLCK);
 	return true;
+}
+
+/*
+ * The file, once nobody else has it open for writing.  A write lease is
+ * granted to the only one who has it open at all; where a reader (a backup)
+ * keeps us from one, a read lease, through a descriptor of its own, says that
+ * there is no writer.  -1 and errno; EAGAIN: there is one.
+ */
+static int
+open_unwritten(uint64_t id)
+{
+	int fd, rfd;
+
+	if ((fd = open_tmp(id, O_RDWR)) == -1 || leased(fd, F_WRLCK))
+		return fd;
+	close(fd);
+	if ((rfd = open_tmp(id, O_RDONLY)) == -1)
+		return -1;
+	fd = leased(rfd, F_RDLCK) ? open_tmp(id, O_RDWR) : -1;
+	close(rfd);
+	return fd;
 }
 
 /* A front may say little of itself: the rest is found out. */
@@ -97,33 +127,21 @@ check_envelope(const struct commit *c)
 static int
 fill_in(struct commit *c, int fd)
 {
-	char z[QFILE_ZLEN + 1], name[NAME_LEN];
+	char z[QFILE_ZLEN + 1];
 	uint32_t crc;
-	uint64_t len;
-	int wfd, rc;
 
 	c->why = "cannot be read";
-	if (disk_crc(fd, c->q.body, &len, &crc) == -1)
+	if (disk_crc(fd, c->q.body, &c->size, &crc) == -1)
 		return -1;
-	c->size = len;
-	qfile_z(z, len, crc);
-	disk_name(name, NULL, c->id, "tmp");
-	c->why = "cannot be opened";
-	if ((wfd = openat(disk.queue, name, O_WRONLY | O_NOFOLLOW |
-	    O_CLOEXEC)) == -1)
-		return -1;
+	qfile_z(z, c->size, crc);
 	c->why = "cannot be written";
-	rc = file_pwrite(wfd, z, QFILE_ZLEN, c->q.zat);
-	if (rc == -1) {
-		close(wfd);
+	if (file_pwrite(fd, z, QFILE_ZLEN, c->q.zat) == -1)
 		return -1;
-	}
 	c->why = "cannot be made durable";
-	rc = disk_publish(wfd, c->id);
-	close(wfd);
-	if (rc == 0)
-		c->why = NULL;
-	return rc;
+	if (disk_publish(fd, c->id) == -1)
+		return -1;
+	c->why = NULL;
+	return 0;
 }
 
 static void
@@ -132,16 +150,14 @@ commit_work(struct sreq *r)
 	struct commit *c = (struct commit *)r;
 	int fd;
 
-	c->why = "cannot be opened";
-	if ((fd = disk_open(NULL, c->id, "tmp")) == -1) {
+	c->why = "cannot be opened, or has a writer still";
+	if ((fd = open_unwritten(c->id)) == -1) {
 		c->err = errno;
 		disk_unlink(NULL, c->id, "tmp");
 		return;
 	}
-	c->why = "has a writer still";
 	errno = 0;
-	if (no_writer(fd) &&
-	    disk_envelope(fd, &c->q, &c->size, &c->why) == 0 &&
+	if (disk_envelope(fd, &c->q, &c->size, &c->why) == 0 &&
 	    (c->why = check_envelope(c)) == NULL)
 		fill_in(c, fd);
 	c->err = errno;
