@@ -4,14 +4,17 @@ them, and that nobody reports about a report."""
 import email
 import os
 import pathlib
+import random
 import smtplib
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import OBJ, Cli, read_mbox, wait_for  # noqa: E402
+from cgtest import (OBJ, Cli, descendants, kill,  # noqa: E402
+                    read_mbox, wait_for)
 
 E = os.environ
 BASE = pathlib.Path(E["CG_BASE"])
@@ -167,6 +170,29 @@ def test_copies():
     cli.close()
 
 
+def test_crash():
+    """Killed at any moment: each file is taken in once, reported once."""
+    rng = random.Random(3)
+    server = int((BASE / "ProcessID").read_text().split()[0])
+    for i in range(20):
+        for j in range(3):
+            submit(text(f"crash {i}.{j}."), "-f", f"post@{DOMAIN}",
+                   f"nobody@{DOMAIN}", f"bob@{DOMAIN}")
+        time.sleep(rng.random() * 0.03)     # the moment is the test
+        for pid, name in descendants(server).items():
+            if name == "queued":
+                kill(pid)
+    wait_for("the queue's end", lambda: not list(
+        (BASE / "Submitted").glob("*.sub")))
+    empty()
+    boxes = {a: [m.as_bytes() for m in mail(a)] for a in ("post", "bob")}
+    for i in range(20):
+        for j in range(3):
+            for account, box in boxes.items():
+                n = sum(f"Subject: crash {i}.{j}.".encode() in m for m in box)
+                assert n == 1, f"crash {i}.{j}. is {n} times with {account}"
+
+
 def main():
     cli = admin()
     for name in ("ann", "bob", "post"):
@@ -179,6 +205,7 @@ def main():
     test_smtp()
     test_none()
     test_copies()
+    test_crash()
 
 
 main()
