@@ -344,7 +344,7 @@ rename_moved(const struct ipc_pkt *pkt, void *arg)
 	struct admin *a = arg;
 	bool old = path_is_there(a->path), new = path_is_there(a->newpath);
 
-	if (old != new)
+	if (old != new && sync_parent(a->newpath) == 0)
 		single_forget(old ? a->newpath : a->path);
 	rename_done(a, new && !old);
 }

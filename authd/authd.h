@@ -161,7 +161,10 @@ void	create_account(const char *name, const char *type,
 int	create_retire(const char *path);
 /* A single-mailbox account is no more: its settings, which are authd's. */
 void	single_forget(const char *path);
-/* Has stored move its own files of a quiet one, or with "" remove them. */
+/*
+ * Has stored move its own files of a quiet one, or with "" remove them.  When
+ * cb is called stored is not at it any more; what is on the disk then counts.
+ */
 void	single_move(const char *path, const char *newpath, ipc_answer_cb *,
 	    void *arg);
 

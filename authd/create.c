@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,10 @@
 #include "file.h"
 #include "log.h"
 
-enum { MOVE_TIMEOUT = 12 * IPC_TIMEOUT };	/* longer than stored's own */
+enum {
+	MOVE_TIMEOUT = 12 * IPC_TIMEOUT,	/* longer than stored's own */
+	TRIES = 20				/* to remove what failed */
+};
 
 struct create {
 	char		*name;		/* john@x.com */
@@ -26,6 +30,7 @@ struct create {
 	char		*tmp;		/* path with .new, if a directory */
 	create_cb	*cb;
 	void		*arg;
+	int		 tries;
 };
 
 static void
@@ -185,15 +190,90 @@ single_forget(const char *path)
 	free(name);
 }
 
-/* Its answer may be lost: what is on the disk counts. */
+/* --- stored's own files of a single-mailbox account --- */
+
+struct move {
+	char		*path;
+	ipc_answer_cb	*cb;
+	void		*arg;
+	struct event	*again;
+};
+
+static void	settle(struct move *);
+
+static void
+move_end(struct move *mv, const struct ipc_pkt *pkt)
+{
+	mv->cb(pkt, mv->arg);
+	if (mv->again != NULL)
+		event_free(mv->again);
+	free(mv->path);
+	free(mv);
+}
+
+static void
+settle_again(evutil_socket_t fd, short what, void *arg)
+{
+	settle(arg);
+}
+
+static void
+settled(const struct ipc_pkt *pkt, void *arg)
+{
+	static const struct timeval pause = { 0, 200000 };
+	struct msg_account_release m;
+	struct move *mv = arg;
+
+	if (pkt == NULL) {
+		if (mv->again == NULL)
+			mv->again = evtimer_new(proc_base(), settle_again, mv);
+		if (mv->again == NULL)
+			panic("out of memory");
+		evtimer_add(mv->again, &pause);
+		return;
+	}
+	m.path = m.newpath = mv->path;
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_RELEASE, 0, &m, -1,
+	    IPC_TIMEOUT, unreserved, NULL);
+	move_end(mv, NULL);
+}
+
+/*
+ * The broker has died, but delivery may be at it a moment longer.  A new one
+ * comes only when all of its family are gone; an old one answers when the
+ * account is at rest.
+ */
+static void
+settle(struct move *mv)
+{
+	struct msg_account_quiet m = { .path = mv->path,
+		.text = "the account is being changed" };
+
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_QUIET, 0, &m, -1,
+	    IPC_TIMEOUT, settled, mv);
+}
+
+static void
+move_over(const struct ipc_pkt *pkt, void *arg)
+{
+	if (pkt == NULL)
+		settle(arg);
+	else
+		move_end(arg, pkt);
+}
+
 void
 single_move(const char *path, const char *newpath, ipc_answer_cb *cb,
     void *arg)
 {
 	struct msg_account_move m = { .path = path, .newpath = newpath };
+	struct move *mv = xcalloc(1, sizeof(*mv));
 
+	mv->path = xstrdup(path);
+	mv->cb = cb;
+	mv->arg = arg;
 	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_MOVE, 0, &m, -1,
-	    MOVE_TIMEOUT, cb, arg);
+	    MOVE_TIMEOUT, move_over, mv);
 }
 
 int
@@ -231,11 +311,27 @@ give_back(struct create *c, int code, const char *text)
 	finish(c, code, text);
 }
 
+static void	undone(const struct ipc_pkt *, void *);
+
 static void
-undone(const struct ipc_pkt *pkt, void *arg)
+undo_again(evutil_socket_t fd, short what, void *arg)
 {
 	struct create *c = arg;
 
+	single_move(c->path, "", undone, c);
+}
+
+/* Left there, it would be an account of which nobody knows. */
+static void
+undone(const struct ipc_pkt *pkt, void *arg)
+{
+	static const struct timeval second = { 1, 0 };
+	struct create *c = arg;
+
+	if (path_is_there(c->path) && c->tries++ < TRIES &&
+	    event_base_once(proc_base(), -1, EV_TIMEOUT, undo_again, c,
+		&second) == 0)
+		return;
 	if (!path_is_there(c->path))
 		single_forget(c->path);
 	journal_end(1);
