@@ -1,7 +1,8 @@
 /*
- * The index file: head, slots, records.  Delivery uses it by pread and
- * pwrite, a worker through a map of its own account's file.  Everything read
- * from it is checked: a sum over each head, slot and record tells damage.
+ * The index file: head, slots, records.  Head and slots are copies in our
+ * memory, written by pwrite: a kill leaves the old or the new, nothing
+ * between.  A worker maps the records.  Everything read is checked: a sum over
+ * each head, slot and record tells damage.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,7 +26,7 @@ enum {
 };
 
 _Static_assert(sizeof(struct rec) == 64, "a record has 64 bytes");
-_Static_assert(sizeof(struct slot) == 40, "a slot has 40 bytes");
+_Static_assert(sizeof(struct slot) == 48, "a slot has 48 bytes");
 _Static_assert(IDX_SLOTOFF + SLOTBYTES <= IDX_RECOFF, "slots fit");
 
 /* Not a CRC: it has to be quick over thousands of records. */
@@ -144,6 +145,8 @@ load_copy(struct idx *ix)
 		return -1;
 	ix->head = (struct idx_head *)p;
 	ix->slots = (struct slot *)(p + sizeof(*ix->head));
+	if (ix->fd == -1)
+		return 0;
 	if (file_pread(ix->fd, ix->head, sizeof(*ix->head), 0) == -1 ||
 	    file_pread(ix->fd, ix->slots, SLOTBYTES, IDX_SLOTOFF) == -1)
 		return -1;
@@ -155,8 +158,6 @@ use_map(struct idx *ix, char *map, size_t len)
 {
 	ix->map = map;
 	ix->maplen = len;
-	ix->head = (struct idx_head *)map;
-	ix->slots = (struct slot *)(map + IDX_SLOTOFF);
 }
 
 /* A map of the file, or where the disk is full, of plain memory. */
@@ -164,24 +165,22 @@ static int
 load_map(struct idx *ix, size_t size)
 {
 	size_t want = IDX_RECOFF + FIRSTRECS * sizeof(struct rec);
-	struct idx_head h;
+	const struct idx_head *h = ix->head;
 	char *map;
 	int err;
 
 	/* As many as the head says, if the file can have them. */
-	if (ix->fd != -1 && size > want &&
-	    file_pread(ix->fd, &h, sizeof(h), 0) == sizeof(h) &&
-	    head_good(&h) && h.count > FIRSTRECS &&
-	    h.count <= (size - IDX_RECOFF) / sizeof(struct rec))
-		want = IDX_RECOFF + h.count * sizeof(struct rec);
-	if (ix->fd != -1 &&
-	    (err = posix_fallocate(ix->fd, 0, want)) != 0) {
+	if (!ix->anon && size > want && head_good(h) &&
+	    h->count > FIRSTRECS &&
+	    h->count <= (size - IDX_RECOFF) / sizeof(struct rec))
+		want = IDX_RECOFF + h->count * sizeof(struct rec);
+	if (!ix->anon && (err = posix_fallocate(ix->fd, 0, want)) != 0) {
 		errno = err;
 		return -1;
 	}
 	map = mmap(NULL, want, PROT_READ | PROT_WRITE,
-	    ix->fd != -1 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, ix->fd,
-	    0);
+	    ix->anon ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED,
+	    ix->anon ? -1 : ix->fd, 0);
 	if (map == MAP_FAILED)
 		return -1;
 	use_map(ix, map, want);
@@ -214,6 +213,7 @@ idx_open(struct idx *ix, int dirfd, const char *path, bool map)
 	ix->fd = open_file(dirfd, path, &fresh);
 	if (ix->fd == -1 && !(map && (errno == ENOSPC || errno == EDQUOT)))
 		return -1;
+	ix->anon = ix->fd == -1;
 	st.st_size = 0;
 	if (ix->fd != -1 && fstat(ix->fd, &st) == -1)
 		goto fail;
@@ -223,17 +223,16 @@ idx_open(struct idx *ix, int dirfd, const char *path, bool map)
 		errno = err;
 		goto fail;
 	}
+	if (load_copy(ix) == -1)
+		goto fail;
 	if (map && load_map(ix, st.st_size) == -1) {
 		/* A user with a full disk must still be able to delete. */
 		if (errno != ENOSPC && errno != EDQUOT)
 			goto fail;
-		close(ix->fd);
-		ix->fd = -1;
+		ix->anon = true;
 		if (load_map(ix, 0) == -1)
 			goto fail;
 	}
-	if (!map && load_copy(ix) == -1)
-		goto fail;
 	ix->believed = head_good(ix->head) &&
 	    (!map || ix->head->count <= capacity(ix));
 	slots_check(ix);
@@ -250,27 +249,42 @@ idx_close(struct idx *ix)
 {
 	if (ix->map != NULL)
 		munmap(ix->map, ix->maplen);
-	else
-		free(ix->head);
+	free(ix->head);
 	if (ix->fd != -1)
 		close(ix->fd);
 	memset(ix, 0, sizeof(*ix));
 	ix->fd = -1;
 }
 
+/* Records that are in memory only are none on disk. */
+static int
+put_anon_head(struct idx *ix)
+{
+	struct idx_head h = *ix->head;
+
+	h.count = 0;
+	h.end = h.wire = h.garbage = h.junk = 0;
+	h.clean &= ~(uint32_t)IDX_CLEAN_FLAGS;
+	h.sum = SUM(&h);
+	if (ix->fd != -1 && file_pwrite(ix->fd, &h, sizeof(h), 0) == -1 &&
+	    errno != ENOSPC && errno != EDQUOT)
+		return -1;
+	return 0;
+}
+
 int
 idx_put_head(struct idx *ix)
 {
+	if (ix->anon)
+		return put_anon_head(ix);
 	ix->head->sum = SUM(ix->head);
-	if (ix->map != NULL)
-		return 0;
 	return file_pwrite(ix->fd, ix->head, sizeof(*ix->head), 0);
 }
 
 static int
 put_run(struct idx *ix, unsigned i, unsigned n)
 {
-	if (ix->map != NULL || n == 0)
+	if (ix->fd == -1 || n == 0)
 		return 0;
 	return file_pwrite(ix->fd, &ix->slots[i], n * sizeof(struct slot),
 	    IDX_SLOTOFF + i * sizeof(struct slot));
@@ -315,6 +329,17 @@ idx_slot_take(struct idx *ix)
 	return s;
 }
 
+void
+idx_slots_claim(struct idx *ix, uint64_t ino)
+{
+	unsigned i;
+
+	for (i = 0; i < IDX_SLOTS; i++)
+		if (ix->slots[i].state == SLOT_PENDING &&
+		    ix->slots[i].ino != ino)
+			memset(&ix->slots[i], 0, sizeof(struct slot));
+}
+
 int
 idx_slots_settle(struct idx *ix, uint64_t size)
 {
@@ -347,9 +372,7 @@ leave_file(struct idx *ix, size_t len)
 		return -1;
 	memcpy(map, ix->map, ix->maplen);
 	munmap(ix->map, ix->maplen);
-	if (ix->fd != -1)
-		close(ix->fd);
-	ix->fd = -1;
+	ix->anon = true;
 	use_map(ix, map, len);
 	return 0;
 }
@@ -362,7 +385,7 @@ grow(struct idx *ix)
 
 	if (capacity(ix) == 0)
 		len = IDX_RECOFF + FIRSTRECS * sizeof(struct rec);
-	if (ix->fd == -1 || posix_fallocate(ix->fd, 0, len) != 0)
+	if (ix->anon || posix_fallocate(ix->fd, 0, len) != 0)
 		return leave_file(ix, len);
 	map = mremap(ix->map, ix->maplen, len, MREMAP_MAYMOVE);
 	if (map == MAP_FAILED)

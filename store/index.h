@@ -4,9 +4,8 @@
  * at any time; only the slots cannot be made again, and they matter only
  * until queued has heard the results.
  *
- * Delivery reads head and slots and writes them by pwrite; it never looks at
- * the records, and never maps a file that a user's worker could truncate
- * under it.  The worker maps all of it.
+ * Delivery never looks at the records, and never maps a file that a user's
+ * worker could truncate under it.  The worker maps them.
  */
 #ifndef CG_STORE_INDEX_H
 #define CG_STORE_INDEX_H
@@ -20,7 +19,7 @@ enum {
 	IDX_SLOTS = 128,
 	IDX_SLOTOFF = 4096,
 	IDX_RECOFF = 16384,
-	IDX_VERSION = 1
+	IDX_VERSION = 2
 };
 
 enum {
@@ -59,6 +58,7 @@ enum slot_state {
 
 struct slot {
 	uint64_t	id;
+	uint64_t	ino;		/* of the mailbox that old and new are of */
 	uint64_t	old;
 	uint64_t	new;
 	uint32_t	rcpt;
@@ -89,11 +89,12 @@ struct rec {
 
 struct idx {
 	int		 fd;		/* -1: it could not be written at all */
-	struct idx_head	*head;		/* own memory, or in the map */
-	struct slot	*slots;
-	char		*map;		/* NULL in delivery */
+	struct idx_head	*head;		/* our memory */
+	struct slot	*slots;		/* ditto */
+	char		*map;		/* of the file; NULL in delivery */
 	size_t		 maplen;
 	unsigned	 next;		/* slot to use next */
+	bool		 anon;		/* records in memory only: disk full */
 	bool		 believed;	/* head was whole */
 };
 
@@ -106,13 +107,15 @@ void	idx_close(struct idx *);
 /* Forgets the records, binds it to this mailbox. */
 void	idx_reset(struct idx *, uint64_t ino);
 
-/* Seals the head; in delivery, writes it too. */
+/* Seals the head and writes it. */
 int	idx_put_head(struct idx *);
 /* Writes n slots from the i-th on, round the ring. */
 int	idx_put_slots(struct idx *, unsigned i, unsigned n);
 struct slot *idx_slot(struct idx *, uint64_t id, uint32_t rcpt);
 /* Takes the next place of the ring; not yet written. */
 struct slot *idx_slot_take(struct idx *);
+/* Pending slots of another file than this are no more. */
+void	idx_slots_claim(struct idx *, uint64_t ino);
 /* Every pending slot becomes done, or free if the file did not reach it. */
 int	idx_slots_settle(struct idx *, uint64_t size);
 

@@ -40,17 +40,6 @@ open_box(struct box *b)
 	return fd;
 }
 
-/* Slots of another file say nothing of this one's size. */
-static void
-forget_pending(struct idx *ix)
-{
-	unsigned i;
-
-	for (i = 0; i < IDX_SLOTS; i++)
-		if (ix->slots[i].state == SLOT_PENDING)
-			memset(&ix->slots[i], 0, sizeof(struct slot));
-}
-
 static bool
 pending_whole(const struct box *b)
 {
@@ -65,11 +54,11 @@ pending_whole(const struct box *b)
 
 /* Nobody released it in order: look, repair, make sure. */
 static int
-recover(struct box *b, bool known)
+recover(struct box *b)
 {
 	uint32_t last = 0;
 
-	if (mbox_repair(b, known, &last) == -1)
+	if (mbox_repair(b, &last) == -1)
 		return -1;
 	/* Written by somebody who died before the sync. */
 	if (pending_whole(b) && fdatasync(b->fd) == -1)
@@ -85,14 +74,14 @@ take_over(struct box *b)
 	struct idx_head *h = b->idx.head;
 	bool known = b->idx.believed && h->ino == b->ino;
 
-	if (!known) {
-		forget_pending(&b->idx);
+	/* Each slot stands for itself: a kill may have spoilt the head. */
+	idx_slots_claim(&b->idx, b->ino);
+	if (!known)
 		idx_reset(&b->idx, b->ino);
-	}
 	if (!idx_same_boot(&b->idx))
 		h->clean = 0;
 	if ((!(h->clean & IDX_CLEAN_TAIL) || h->size != b->size ||
-		h->uidnext == 0) && recover(b, known) == -1)
+		h->uidnext == 0) && recover(b) == -1)
 		return -1;
 	h->clean &= ~(uint32_t)IDX_CLEAN_TAIL;
 	h->boot = idx_boot();

@@ -33,7 +33,7 @@ struct str win_at(struct win *, uint64_t off, size_t want);
 size_t	mbox_from_at(struct win *, uint64_t off, struct from_line *);
 
 /* mbox_torn.c: puts right what a killed append left behind. */
-int	mbox_repair(struct box *, bool known, uint32_t *lastuid);
+int	mbox_repair(struct box *, uint32_t *lastuid);
 
 /* mbox_scan.c */
 int	mbox_refresh(struct box *);

@@ -100,6 +100,7 @@ note(struct batch *t, const struct delivery *d, uint64_t old, uint64_t new)
 	struct slot *s = idx_slot_take(&t->b->idx);
 
 	s->id = d->id;
+	s->ino = t->b->ino;
 	s->rcpt = d->rcpt;
 	s->uid = d->uid;
 	s->old = old;
@@ -307,16 +308,17 @@ tell_all(struct delivery *d, size_t n, int code, const char *esc,
 static int
 write_all(struct batch *t, struct delivery *d, size_t n)
 {
-	struct idx_head *h = t->b->idx.head;
+	uint32_t uid = t->b->idx.head->uidnext;
 	size_t i;
 	int ret;
 
+	t->b->idx.head->uidnext += n;
 	if (join(t) == -1)
 		return -1;
 	for (i = 0; i < n; i++) {
 		if (d[i].settled)
 			continue;
-		d[i].uid = h->uidnext++;
+		d[i].uid = uid++;
 		if (d[i].size + d[i].size / 4 + OVERHEAD < BUFSIZE)
 			ret = add_small(t, &d[i]);
 		else
@@ -393,9 +395,6 @@ append(struct box *b, struct delivery *d, size_t n)
 	}
 	b->size = t.off;
 	b->revision++;
-	/* A worker's head is in a map: its sum must be true at any moment. */
-	if (b->idx.map != NULL)
-		(void)idx_put_head(&b->idx);
 	tell_all(d, n, 0, "2.0.0", "Delivered to the user mailbox");
 }
 

@@ -195,9 +195,9 @@ check_last(struct box *b, uint32_t *lastuid)
 }
 
 int
-mbox_repair(struct box *b, bool known, uint32_t *lastuid)
+mbox_repair(struct box *b, uint32_t *lastuid)
 {
-	if (known && cut(b, slot_cut(b)) == -1)
+	if (cut(b, slot_cut(b)) == -1)
 		return -1;
 	if (b->size == 0)
 		return 0;

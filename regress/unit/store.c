@@ -11,6 +11,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -262,6 +263,96 @@ test_exactly_once(void **state)
 	a = account(true);
 	assert_int_equal(box_count(inbox(a)), 3);
 	acct_free(a);
+}
+
+/*
+ * A process that appends is killed at any moment, over and over; the next one
+ * is sent all that was not answered, and some that was.
+ */
+static void
+append_for_ever(bool worker, uint64_t from, int out)
+{
+	struct acct *a = account(worker);
+	struct box *b = inbox(a);
+	struct delivery d[3];
+	char text[4000];
+	uint64_t id;
+	int i;
+
+	for (id = from;; id += 3) {
+		for (i = 0; i < 3; i++) {
+			memset(text, 'x', sizeof(text));
+			snprintf(text, sizeof(text), "Id: %llu\n\n",
+			    (unsigned long long)id + i);
+			text[strlen(text)] = ' ';
+			text[sizeof(text) - 1 - (id * 7 + i) % 3000] = '\0';
+			d[i] = job(id + i, text);
+		}
+		box_deliver(b, d, 3);
+		for (i = 0; i < 3; i++) {
+			close(d[i].fd);
+			if (d[i].code != 0)
+				_exit(1);
+		}
+		if (worker && id % 5 == 0)
+			(void)box_refresh(b);
+		id += 3;
+		if (write(out, &id, sizeof(id)) != sizeof(id))
+			_exit(1);
+		id -= 3;
+	}
+}
+
+static void
+assert_each_once(uint64_t upto)
+{
+	unsigned char *seen = calloc(1, upto + 1000);
+	struct acct *a = account(true);
+	struct box *b = inbox(a);
+	unsigned long long id;
+	uint32_t i;
+	char *p;
+
+	for (i = 0; i < box_count(b); i++) {
+		p = text_of(b, i);
+		assert_int_equal(sscanf(p, "Return-Path: <s@x>\nId: %llu",
+		    &id), 1);
+		if (seen[id]++)
+			fail_msg("%llu is there twice", id);
+		free(p);
+	}
+	for (id = 0; id < upto; id++)
+		if (!seen[id])
+			fail_msg("%llu is lost", id);
+	assert_int_equal(b->idx.head->junk, 0);
+	free(seen);
+	acct_free(a);
+}
+
+static void
+test_killed(void **state)
+{
+	uint64_t answered = 0, got;
+	int round, fd[2];
+	pid_t pid;
+
+	srand(17);
+	for (round = 0; round < 150; round++) {
+		assert_int_equal(pipe(fd), 0);
+		if ((pid = fork()) == 0) {
+			close(fd[0]);
+			append_for_ever(round % 2, answered > 30 &&
+			    round % 3 == 0 ? answered - 30 : answered, fd[1]);
+		}
+		close(fd[1]);
+		usleep(rand() % 15000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		while (read(fd[0], &got, sizeof(got)) == sizeof(got))
+			answered = got > answered ? got : answered;
+		close(fd[0]);
+	}
+	assert_each_once(answered);
 }
 
 static void
@@ -1203,6 +1294,7 @@ main(void)
 		T(test_append),
 		T(test_append_then_read),
 		T(test_exactly_once),
+		T(test_killed),
 		T(test_batch),
 		T(test_large),
 		T(test_short_source),
