@@ -159,6 +159,8 @@ void	create_account(const char *name, const char *type,
 	    struct val *settings, create_cb *, void *arg);
 /* Puts an account's tree out of sight, durably: it is gone; files follow. */
 int	create_retire(const char *path);
+/* --- single.c --- */
+
 /* A single-mailbox account is no more: its settings, which are authd's. */
 void	single_forget(const char *path);
 /*

@@ -7,7 +7,7 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import Cli  # noqa: E402
+from cgtest import Cli, wait_for  # noqa: E402
 
 DOMAIN = os.environ["CG_DOMAIN"]
 BASE = pathlib.Path(os.environ["CG_BASE"])
@@ -67,7 +67,8 @@ def settings():
     assert "MaxAccountSize" not in got and "RealName" in got, got
     refused("UpdateAccountSettings user2 {QuotaAlert=500;}")
     admin.ask("UpdateAccountDefaults {QuotaAlert=70;}")
-    assert "QuotaAlert=70" in admin.ask("GetAccountEffectiveSettings user2")
+    wait_for("the default", lambda: "QuotaAlert=70" in admin.ask(
+        "GetAccountEffectiveSettings user2"))
     admin.ask("SetAccountDefaults {}")
     check("GetAccountDefaults", "201 {}")
     admin.ask("UpdateModule SMTP {MaxHops=25;}")
