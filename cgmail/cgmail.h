@@ -28,7 +28,7 @@ int	mailq_main(void);
 /* --- draft.c: a message on its way into Submitted/ --- */
 struct draft {
 	const char	*from;		/* return-path, or NULL */
-	const char	*name;		/* for a From that is missing, or NULL */
+	const char	*name;		/* for a missing From, or NULL */
 	const char	*envid;		/* or NULL */
 	const char	*notify;	/* or NULL */
 	const char	*ret;		/* or NULL */

@@ -41,7 +41,7 @@ enum {
  */
 bool	qfile_from(struct buf *, int64_t now, const char *sender, char ret,
 	    const char *envid);
-/* Letters; T (trusted source) only queued itself may write, '8' BODY=8BITMIME */
+/* Letters: T (trusted source; queued's alone), 8 (BODY=8BITMIME). */
 bool	qfile_options(struct buf *, const char *letters);
 /* account: of an authenticated sender, or NULL.  tag: "SMTP".  peer: an IP. */
 bool	qfile_source(struct buf *, const char *account, const char *tag,
@@ -75,7 +75,7 @@ struct qfile {
 	char		*tag;		/* "" */
 	char		*peer;		/* "" */
 	char		*local;		/* "" */
-	uint64_t	 about;		/* of a DSN: the message it reports, or 0 */
+	uint64_t	 about;		/* the message a DSN reports, or 0 */
 	char		*about_rcpts;	/* and which of its R lines: "0F,3D" */
 	char		*source;	/* the Submitted file it was, or NULL */
 	struct qfile_rcpt *rcpts;

@@ -24,7 +24,7 @@ enum { SUBFILE_MAXRCPTS = 10000 };
 struct subfile_by {
 	const char	*domain;	/* for addresses without one */
 	const char	*login;		/* the submitter's name */
-	const char	*fullname;	/* for a From that is missing, or NULL */
+	const char	*fullname;	/* for a missing From, or NULL */
 	bool		 trusted;	/* may bear any name */
 	int64_t		 now;
 };
@@ -36,7 +36,7 @@ struct subfile {
 	unsigned int	 notify;	/* QN_ bits of qfile.h */
 	char		**rcpts;
 	size_t		 nrcpts;
-	struct buf	 header;	/* as it goes out, with its empty line */
+	struct buf	 header;	/* as it goes out, empty line too */
 	size_t		 body;		/* offset in the text of what follows */
 };
 

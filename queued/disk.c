@@ -140,6 +140,17 @@ disk_crc(int fd, uint64_t offset, uint64_t *len, uint32_t *crc)
 }
 
 int
+disk_put(struct disk_out *o, const void *p, size_t n)
+{
+	if (file_pwrite(o->fd, p, n, o->at) == -1)
+		return -1;
+	o->crc = crc32c(o->crc, p, n);
+	o->at += n;
+	o->len += n;
+	return 0;
+}
+
+int
 disk_publish(int fd, uint64_t id)
 {
 	char tmp[NAME_LEN], msg[NAME_LEN];

@@ -76,28 +76,10 @@ dsn_wanted(const struct rcpt *r)
 
 /* --- in a thread --- */
 
-struct out {
-	int		 fd;
-	uint64_t	 at;
-	uint32_t	 crc;
-	uint64_t	 len;		/* of the message */
-};
-
 static int
-put(struct out *o, const void *p, size_t n)
+puts_out(struct disk_out *o, const char *s)
 {
-	if (file_pwrite(o->fd, p, n, o->at) == -1)
-		return -1;
-	o->crc = crc32c(o->crc, p, n);
-	o->at += n;
-	o->len += n;
-	return 0;
-}
-
-static int
-puts_out(struct out *o, const char *s)
-{
-	return put(o, s, strlen(s));
+	return disk_put(o, s, strlen(s));
 }
 
 /* How much of the message comes back, and whether it is 8-bit. */
@@ -133,7 +115,7 @@ measure(int fd, struct report *p, char *buf, uint64_t *n, bool *high)
 }
 
 static int
-put_message(struct out *o, int fd, struct report *p, char *buf)
+put_message(struct disk_out *o, int fd, struct report *p, char *buf)
 {
 	static const char mark[] = "Content-Transfer-Encoding: 8bit\n";
 	uint64_t at, n;
@@ -141,16 +123,16 @@ put_message(struct out *o, int fd, struct report *p, char *buf)
 	bool high;
 
 	if (measure(fd, p, buf, &n, &high) == -1 ||
-	    put(o, p->text.head.p + p->text.body,
+	    disk_put(o, p->text.head.p + p->text.body,
 	    p->text.head.len - p->text.body) == -1 ||
 	    (high && puts_out(o, mark) == -1) ||
-	    put(o, p->text.parts.p, p->text.parts.len) == -1 ||
+	    disk_put(o, p->text.parts.p, p->text.parts.len) == -1 ||
 	    (high && puts_out(o, mark) == -1) || puts_out(o, "\n") == -1)
 		return -1;
 	for (at = 0; at < n; at += got) {
 		got = file_pread(fd, buf, n - at < CHUNK ? n - at : CHUNK,
 		    p->offset + at);
-		if (got <= 0 || put(o, buf, got) == -1)
+		if (got <= 0 || disk_put(o, buf, got) == -1)
 			return -1;
 	}
 	if (puts_out(o, "\n--") == -1 || puts_out(o, p->text.boundary) == -1)
@@ -161,7 +143,7 @@ put_message(struct out *o, int fd, struct report *p, char *buf)
 static int
 write_report(struct report *p, int fd, int from)
 {
-	struct out o = { .fd = fd, .at = p->text.body };
+	struct disk_out o = { .fd = fd, .at = p->text.body };
 	char *buf = malloc(CHUNK), z[QFILE_ZLEN + 1];
 	const char *why;
 	int rc;

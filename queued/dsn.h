@@ -13,9 +13,9 @@ enum dsn_return {
 enum { DSN_BOUNDARY = 40 };
 
 struct dsn_text {
-	struct buf	 head;		/* envelope; the header but its last lines */
+	struct buf	 head;		/* envelope, beginning of the header */
 	size_t		 body;		/* where the message starts in it */
-	struct buf	 parts;		/* from the empty line to the third part */
+	struct buf	 parts;		/* its end, and the first parts */
 	char		 boundary[DSN_BOUNDARY];
 	enum dsn_return	 what;
 };

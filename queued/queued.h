@@ -28,7 +28,6 @@ struct sreq {
 
 void	sync_start(void);
 void	sync_submit(struct sreq *);
-size_t	sync_busy(void);		/* requests not yet done */
 /* Calls cb once nothing is under way. */
 void	sync_drain(void (*cb)(void));
 /* The request again after a failure, some seconds later. */
@@ -55,6 +54,14 @@ int	disk_envelope(int fd, struct qfile *, uint64_t *size,
 	    const char **why);
 /* CRC-32C of the bytes from offset to the file's end. */
 int	disk_crc(int fd, uint64_t offset, uint64_t *len, uint32_t *crc);
+/* A message that a thread writes: where it stands, and what z will say. */
+struct disk_out {
+	int		 fd;
+	uint64_t	 at;
+	uint64_t	 len;
+	uint32_t	 crc;
+};
+int	disk_put(struct disk_out *, const void *, size_t);
 /* Name, then one fsync: the commit.  The file is gone if it fails. */
 int	disk_publish(int fd, uint64_t id);
 int	disk_letter(const char *dir, uint64_t id, size_t at, char letter);
@@ -81,7 +88,6 @@ void	tmp_discard(uint64_t id);
 uint64_t tmp_reuse(void);
 void	tmp_reused(uint64_t id, int fd);	/* fd -1: it was removed */
 bool	tmp_space(void);
-size_t	tmp_ready(void);
 
 /* --- commit.c --- */
 void	commit_request(struct ipc *, struct ipc_pkt *, void *);
@@ -112,7 +118,7 @@ struct rcpt {
 	enum rstate	 state;
 	char		 letter;	/* D or F, once final */
 	bool		 ack;		/* stored waits for RESULT_ACK */
-	bool		 moved;		/* routed anew as its account had gone */
+	bool		 moved;		/* routed anew: its account was gone */
 	bool		 reporting;	/* the DSN under way is about it */
 	bool		 listed;	/* among those to be routed */
 };

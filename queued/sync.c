@@ -153,12 +153,6 @@ sync_submit(struct sreq *r)
 		pthread_cond_signal(&pool.wake);
 }
 
-size_t
-sync_busy(void)
-{
-	return pool.busy;
-}
-
 void
 sync_drain(void (*cb)(void))
 {

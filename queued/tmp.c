@@ -482,12 +482,6 @@ tmp_space(void)
 	return t.space;
 }
 
-size_t
-tmp_ready(void)
-{
-	return t.ready;
-}
-
 void
 tmp_start(void)
 {
