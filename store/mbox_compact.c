@@ -214,12 +214,15 @@ publish(struct copy *c)
 	char *index = xasprintf("%s.idx", c->b->file);
 	int ret;
 
+	/* A disk that has no room for these has none for a copy. */
 	c->idx.head->end = c->off;
-	(void)idx_put_head(&c->idx);
-	ret = fsync(c->fd);
-	if (ret == 0 && c->idx.fd != -1)
+	ret = c->idx.fd != -1 && idx_put_head(&c->idx) == 0 &&
+	    idx_put_slots(&c->idx, 0, IDX_SLOTS) == 0 ? 0 : -1;
+	if (ret == 0)
+		ret = fsync(c->fd);
+	if (ret == 0)
 		ret = fsync(c->idx.fd);
-	if (ret == 0 && c->idx.fd != -1)
+	if (ret == 0)
 		ret = renameat(dirfd, c->ipath, dirfd, index);
 	if (ret == 0)
 		ret = renameat(dirfd, c->path, dirfd, c->b->file);

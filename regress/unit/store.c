@@ -355,6 +355,112 @@ test_killed(void **state)
 	assert_each_once(answered);
 }
 
+/*
+ * The same while messages are deleted and the mailbox is copied: what was said
+ * to be gone stays gone, what was not is there, once.
+ */
+static void
+edit_for_ever(uint64_t from, int out)
+{
+	struct acct *a = account(true);
+	struct box *b = inbox(a);
+	uint64_t id, said[2];
+	unsigned long long is;
+	char text[64], *p;
+	uint32_t uid, i;
+
+	srand(from);
+	for (id = from;; id++) {
+		snprintf(text, sizeof(text), "Id: %llu\n\nx\n",
+		    (unsigned long long)id);
+		deliver(b, id, text);
+		said[0] = 1;
+		said[1] = id;
+		(void)!write(out, said, sizeof(said));
+		if (box_refresh(b) == -1)
+			_exit(1);
+		if (id % 3 == 0) {
+			i = rand() % box_count(b);
+			uid = box_rec(b, i)->uid;
+			p = text_of(b, i);
+			(void)sscanf(p, "Return-Path: <s@x>\nId: %llu", &is);
+			free(p);
+			said[0] = 2;
+			said[1] = is;
+			(void)!write(out, said, sizeof(said));
+			if (box_expunge(b, &uid, 1) == -1)
+				_exit(1);
+			said[0] = 3;
+			(void)!write(out, said, sizeof(said));
+		}
+		if (id % 7 == 0)
+			(void)box_flags(b, box_rec(b, 0), MSG_SEEN, 0);
+		if (id % 5 == 0) {
+			b->rewrite = true;
+			box_tidy(b);
+		}
+	}
+}
+
+static void
+test_killed_editing(void **state)
+{
+	static unsigned char now[100000];	/* what was said of each */
+	static unsigned char seen[100000];
+	uint64_t said[2], next = 0;
+	unsigned long long id;
+	struct acct *a;
+	struct box *b;
+	int round, fd[2];
+	uint32_t i, last;
+	pid_t pid;
+	char *p;
+
+	for (round = 0; round < 120 && next < 99000; round++) {
+		assert_int_equal(pipe(fd), 0);
+		if ((pid = fork()) == 0)
+			edit_for_ever(next, fd[1]);
+		close(fd[1]);
+		usleep(2000 + rand() % 15000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		while (read(fd[0], said, sizeof(said)) == sizeof(said)) {
+			now[said[1]] = said[0];
+			if (said[1] >= next)
+				next = said[1] + 1;
+		}
+		close(fd[0]);
+		memset(seen, 0, sizeof(seen));
+		a = account(true);
+		b = inbox(a);
+		/* The one that was under way, if it came through. */
+		for (i = last = 0; i < box_count(b); i++) {
+			assert_true(box_rec(b, i)->uid > last);
+			last = box_rec(b, i)->uid;
+			p = text_of(b, i);
+			assert_int_equal(sscanf(p,
+			    "Return-Path: <s@x>\nId: %llu", &id), 1);
+			free(p);
+			if (seen[id]++ || now[id] == 3)
+				fail_msg("%llu is there, said %d", id,
+				    now[id]);
+			if (id >= next)
+				next = id + 1;
+			now[id] = 1;
+		}
+		for (id = 0; id < next; id++)
+			if (now[id] == 1 && !seen[id])
+				fail_msg("%llu is lost", id);
+			else if (!seen[id])
+				now[id] = 3;
+		if (round % 2)
+			acct_free(a);
+		else
+			crash(a);
+	}
+	assert_true(next > 200);
+}
+
 static void
 test_batch(void **state)
 {
@@ -1037,6 +1143,7 @@ test_compact(void **state)
 	struct acct *a;
 	struct stat st;
 	struct box *b;
+	uint32_t uid;
 	int i;
 
 	memset(big, 'y', 600000);
@@ -1056,13 +1163,22 @@ test_compact(void **state)
 	assert_int_equal(box_rec(b, 0)->flags & MSG_FLAGS,
 	    MSG_ANSWERED | MSG_RECENT);
 	deliver(b, 2, "again\n");
+	crash(a);
+	a = account(true);
+	b = inbox(a);
+	assert_uids(b, "3 5 ");
+	deliver(b, 4, "again\n");
+	assert_int_equal(box_refresh(b), 0);
+	assert_uids(b, "3 5 ");
+	uid = b->idx.head->uidnext;
 	deliver(b, 6, "six\n");
 	assert_int_equal(box_refresh(b), 0);
-	assert_uids(b, "3 5 6 ");
+	assert_int_equal(box_count(b), 3);
+	assert_int_equal(box_rec(b, 2)->uid, uid);
 	acct_free(a);
 	a = account(true);
 	b = inbox(a);
-	assert_uids(b, "3 5 6 ");
+	assert_int_equal(box_count(b), 3);
 	assert_text(b, 2, "Return-Path: <s@x>\nsix\n");
 	assert_int_equal(b->idx.head->garbage, 0);
 	acct_free(a);
@@ -1295,6 +1411,7 @@ main(void)
 		T(test_append_then_read),
 		T(test_exactly_once),
 		T(test_killed),
+		T(test_killed_editing),
 		T(test_batch),
 		T(test_large),
 		T(test_short_source),
