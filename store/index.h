@@ -58,7 +58,7 @@ enum slot_state {
 
 struct slot {
 	uint64_t	id;
-	uint64_t	ino;		/* of the mailbox that old and new are of */
+	uint64_t	ino;		/* the mailbox of old and new */
 	uint64_t	old;
 	uint64_t	new;
 	uint32_t	rcpt;

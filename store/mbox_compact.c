@@ -24,7 +24,7 @@ struct copy {
 	int		 fd;
 	struct idx	 idx;
 	char		*path, *ipath;
-	uint64_t	 off;		/* bytes of the new file, buffered too */
+	uint64_t	 off;		/* of the new file, buffer too */
 	struct buf	 out;
 };
 

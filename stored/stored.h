@@ -58,7 +58,7 @@ struct account {
 	/* Single-mailbox accounts: see single.h in store/. */
 	bool			 lent;		/* a worker had its files */
 	bool			 moving;	/* they are moved or removed */
-	char			*why;		/* told to sessions while quiet */
+	char			*why;		/* told while quiet */
 	struct ipc_ref		 quiet_ref;	/* who waits for it */
 	bool			 quiet_wait;
 	struct jobs		 waiting;
@@ -69,8 +69,8 @@ struct account {
 	struct ipc		*ipc;
 	int			 pidfd;
 	struct event		*ev;		/* pidfd */
-	struct event		*kill;		/* patience with a stopping one */
-	int64_t			 warm;		/* until then a client may come */
+	struct event		*kill;		/* at patience's end */
+	int64_t			 warm;		/* a client may come */
 	struct sessions		 sessions;
 };
 
