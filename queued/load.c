@@ -179,6 +179,7 @@ load_end(void)
 	for (i = 0; i < l.n; i++)
 		if (l.all[i] != NULL && !msg_unpin(l.all[i])) {
 			msg_enqueue(l.all[i]);
+			msg_check(l.all[i]);
 			n++;
 		}
 	if (n > 0)

@@ -324,7 +324,8 @@ msg_report_later(struct msg *m, int seconds)
 void
 msg_check(struct msg *m)
 {
-	if (!m->loaded || m->removing || m->dsn)
+	/* What is found at start may tell that it was reported already. */
+	if (!m->loaded || m->removing || m->dsn || load_busy())
 		return;
 	if (m->reports > 0) {
 		if (m->left == 0)

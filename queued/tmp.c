@@ -173,7 +173,8 @@ tmp_init(void)
 		if (!cur_u64(&c, &n, INT64_MAX))
 			n = 0;
 		free(text);
-	}
+	} else if (errno != ENOENT)
+		fatal("Queue/%s", BOUND_FILE);	/* a number twice is mail lost */
 	if (n == 0)
 		n = time(NULL);
 	tmp_seen(n - 1);

@@ -52,18 +52,22 @@ pending_whole(const struct box *b)
 	return false;
 }
 
-/* Nobody released it in order: look, repair, make sure. */
+/*
+ * Nobody released it in order: look, repair, make sure.  After a loss of
+ * power a file's size proves nothing of its bytes: what was not yet told
+ * as done is done again.
+ */
 static int
-recover(struct box *b)
+recover(struct box *b, bool power_lost)
 {
 	uint32_t last = 0;
 
 	if (mbox_repair(b, &last) == -1)
 		return -1;
 	/* Written by somebody who died before the sync. */
-	if (pending_whole(b) && fdatasync(b->fd) == -1)
+	if (!power_lost && pending_whole(b) && fdatasync(b->fd) == -1)
 		return -1;
-	if (idx_slots_settle(&b->idx, b->size) == -1)
+	if (idx_slots_settle(&b->idx, power_lost ? 0 : b->size) == -1)
 		return -1;
 	return box_recover(b, last);
 }
@@ -73,6 +77,7 @@ take_over(struct box *b)
 {
 	struct idx_head *h = b->idx.head;
 	bool known = b->idx.believed && h->ino == b->ino;
+	bool power_lost = known && !idx_same_boot(&b->idx);
 
 	/* Each slot stands for itself: a kill may have spoilt the head. */
 	idx_slots_claim(&b->idx, b->ino);
@@ -81,7 +86,7 @@ take_over(struct box *b)
 	if (!idx_same_boot(&b->idx))
 		h->clean = 0;
 	if ((!(h->clean & IDX_CLEAN_TAIL) || h->size != b->size ||
-		h->uidnext == 0) && recover(b) == -1)
+		h->uidnext == 0) && recover(b, power_lost) == -1)
 		return -1;
 	h->clean &= ~(uint32_t)IDX_CLEAN_TAIL;
 	h->boot = idx_boot();

@@ -37,12 +37,14 @@ mbox_put_aside(struct box *b, uint64_t off, uint64_t end)
 		goto out;
 	for (; off < end; off += n) {
 		n = end - off < WIN_SIZE ? end - off : WIN_SIZE;
-		if ((n = file_pread(b->fd, buf, n, off)) <= 0)
-			break;
-		if (file_write(fd, buf, n) == -1)
+		n = file_pread(b->fd, buf, n, off);
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0 || file_write(fd, buf, n) == -1)
 			goto out;
 	}
-	ret = 0;
+	/* It is about to be cut off there: have it here for good. */
+	ret = fsync(fd);
 out:
 	free(buf);
 	close(fd);
