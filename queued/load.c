@@ -170,6 +170,7 @@ static void	load_done(struct sreq *);
 static void
 load_end(void)
 {
+	struct msg *m;
 	size_t i, n = 0;
 
 	l.busy = false;
@@ -179,9 +180,11 @@ load_end(void)
 	for (i = 0; i < l.n; i++)
 		if (l.all[i] != NULL && !msg_unpin(l.all[i])) {
 			msg_enqueue(l.all[i]);
-			msg_check(l.all[i]);
 			n++;
 		}
+	/* What ended meanwhile waited for this; new messages, too. */
+	RB_FOREACH(m, msgtree, &msgs)
+		msg_check(m);
 	if (n > 0)
 		log_tag(LOG_MAJOR, "QUEUE", "%zu messages found", n);
 	free(l.all);
