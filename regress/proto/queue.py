@@ -195,6 +195,8 @@ def test_floor():
     wait_for("452", lambda: refused() == 452)
     had = has("ann", 7)
     cli.ask("UpdateModule Queue {MinFreeSpace=1M;}")
+    # smtpd may have files that it was given before
+    wait_for("space", lambda: "has space again" in log())
     wait_for("250", lambda: refused() == 0)
     cli.close()
     wait_for("that message", lambda: has("ann", 7) > had)
