@@ -61,10 +61,17 @@ show_rest(FILE *f, bool (*wanted)(const char *))
 {
 	static char *line;
 	static size_t size;
+	ssize_t n;
 
-	while (getline(&line, &size, f) > 0)
+	while ((n = getline(&line, &size, f)) > 0) {
+		if (line[n - 1] != '\n') {
+			/* Its rest is still on the way: read it again then. */
+			fseek(f, -n, SEEK_CUR);
+			break;
+		}
 		if (wanted(line))
 			fputs(line, stdout);
+	}
 	clearerr(f);
 	fflush(stdout);
 }
