@@ -66,7 +66,8 @@ def logins():
     w.say("USER nobody.here", "300")
     assert w.say("PASS wrong", "501") == wrong
     digest = hashlib.md5((stamp[0] + PASSWORD).encode()).hexdigest()
-    w.say(f"APOP {ADMIN} {digest[:-1]}0", "501")
+    wrong = digest[:-1] + "10"[digest[-1] == "1"]
+    w.say(f"APOP {ADMIN} {wrong}", "501")
     w.say(f"APOP {ADMIN} {digest}", "200")
     w.say("USER x", "501")
     w.say("QUIT", "200")
