@@ -23,6 +23,7 @@ struct front_session {
 	uint16_t	 peer_port, local_port;
 	bool		 tls;
 	bool		 submission;
+	const char	*hello;		/* for the worker (ipc.def), or NULL */
 	void		*data;		/* the protocol's own */
 };
 

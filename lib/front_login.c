@@ -221,7 +221,8 @@ front_drained(struct client *c)
 {
 	struct evbuffer *in = conn_input(c->s.conn);
 	struct msg_session m = { .tag = c->s.tag, .peer = c->s.peer,
-		.tls = c->s.tls };
+		.tls = c->s.tls,
+		.hello = c->s.hello != NULL ? c->s.hello : "" };
 	struct front_req *r;
 	int fd;
 

@@ -168,8 +168,8 @@ session_make(const struct grant *g, const struct msg_session *m)
 	char *p;
 
 	p = s->text = xcalloc(1, strlen(g->service) + strlen(g->account) +
-	    strlen(g->mailbox) + strlen(m->tag) + strlen(m->peer) + 5 +
-	    m->input.len);
+	    strlen(g->mailbox) + strlen(m->tag) + strlen(m->peer) +
+	    strlen(m->hello) + 6 + m->input.len);
 	s->id = ++serial;
 	s->m.id = s->id;
 	s->m.service = keep(&p, g->service);
@@ -177,6 +177,7 @@ session_make(const struct grant *g, const struct msg_session *m)
 	s->m.mailbox = keep(&p, g->mailbox);
 	s->m.tag = keep(&p, m->tag);
 	s->m.peer = keep(&p, m->peer);
+	s->m.hello = keep(&p, m->hello);
 	s->m.tls = m->tls;
 	s->m.input.p = p;
 	s->m.input.len = m->input.len;
