@@ -29,7 +29,7 @@ LIBSTORE	= $(O)/libstore.a
 LIBCLI		= $(O)/libcli.a
 LIBPOP		= $(O)/libpopsession.a
 
-DAEMONS		= logd authd authd-priv routerd queued smtpd pop3d pwdd \
+DAEMONS		= logd authd authd-priv routerd queued smtpd pop3d imapd pwdd \
 		  stored stored-delivery stored-worker
 SBIN		= cgserver cgctl
 BIN		= cgmail

@@ -87,8 +87,9 @@ print_numbers(const struct val *all)
 	    dict_int(q, "LocalWaiting", 0), dict_int(q, "RemoteWaiting", 0),
 	    dict_int(q, "QueuesDelayed", 0));
 	printf("sessions   %" PRId64 " SMTP, %" PRId64 " POP, %" PRId64
-	    " PWD\n", sum(all, "smtpd", "Sessions"),
-	    sum(all, "pop3d", "Sessions"), sum(all, "pwdd", "Sessions"));
+	    " IMAP, %" PRId64 " PWD\n", sum(all, "smtpd", "Sessions"),
+	    sum(all, "pop3d", "Sessions"), sum(all, "imapd", "Sessions"),
+	    sum(all, "pwdd", "Sessions"));
 	printf("accounts   %" PRId64 " in %" PRId64 " domains\n",
 	    dict_int(r, "Accounts", 0), dict_int(r, "Domains", 0));
 }

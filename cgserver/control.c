@@ -128,15 +128,26 @@ send_config(struct child *c)
 	val_free(d);
 }
 
-static void
-send_shared(struct child *c, const char *module)
-{
-	static int smtp = -1, pop = -1, pwd = -1;
-	struct msg_ctl_shared m = { .module = module };
-	int *fd = c->id == PROC_SMTPD ? &smtp : c->id == PROC_POP3D ? &pop :
-	    &pwd;
+static const struct shared {
+	enum proc_id	 front;
+	const char	*module;
+} shared[] = {
+	{ PROC_SMTPD, "SMTP" }, { PROC_POP3D, "POP" }, { PROC_IMAPD, "IMAP" },
+	{ PROC_PWDD, "PWD" },
+};
 
-	if (*fd == -1) {
+static void
+send_shared(struct child *c)
+{
+	static int fds[PROC_MAX];	/* 0: none yet */
+	struct msg_ctl_shared m = { .module = "" };
+	int *fd = &fds[c->id];
+	size_t i;
+
+	for (i = 0; i < sizeof(shared) / sizeof(*shared); i++)
+		if (shared[i].front == c->id)
+			m.module = shared[i].module;
+	if (*fd <= 0) {
 		/* Sealed: who makes it shorter would end the other fronts. */
 		*fd = memfd_create("shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		if (*fd == -1 || ftruncate(*fd, SHARED_SIZE) == -1 ||
@@ -203,8 +214,7 @@ control_configure(struct child *c)
 	tell_logd(c);
 	if (!is_front(c->id))
 		return;
-	send_shared(c, c->id == PROC_SMTPD ? "SMTP" :
-	    c->id == PROC_POP3D ? "POP" : "PWD");
+	send_shared(c);
 	send_tls(c);
 	listen_give(c);
 }

@@ -33,6 +33,7 @@ static const struct module {
 } modules[] = {
 	{ "SMTP", PROC_SMTPD },
 	{ "POP", PROC_POP3D },
+	{ "IMAP", PROC_IMAPD },
 	{ "PWD", PROC_PWDD },
 	{ "CGCTL", PROC_PWDD },
 };

@@ -9,6 +9,7 @@
 static const enum proc_id pairs[][2] = {
 	{ PROC_AUTHD,	PROC_SMTPD },
 	{ PROC_AUTHD,	PROC_POP3D },
+	{ PROC_AUTHD,	PROC_IMAPD },
 	{ PROC_AUTHD,	PROC_PWDD },
 	{ PROC_AUTHD,	PROC_ROUTERD },
 	{ PROC_AUTHD,	PROC_QUEUED },
@@ -22,6 +23,7 @@ static const enum proc_id pairs[][2] = {
 	{ PROC_QUEUED,	PROC_PWDD },
 	{ PROC_QUEUED,	PROC_STORED },
 	{ PROC_STORED,	PROC_POP3D },
+	{ PROC_STORED,	PROC_IMAPD },
 	{ PROC_STORED,	PROC_PWDD },
 	{ PROC_STORED,	PROC_DELIVERY },
 	{ PROC_STORED,	PROC_TEMPLATE },

@@ -423,6 +423,7 @@ defaults(struct conf *c)
 		c->processes[i] = 1;
 	c->processes[PROC_SMTPD] = cores > 0 && cores <= 64 ? (int)cores : 1;
 	c->processes[PROC_POP3D] = c->processes[PROC_SMTPD];
+	c->processes[PROC_IMAPD] = c->processes[PROC_SMTPD];
 }
 
 int

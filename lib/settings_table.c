@@ -80,6 +80,18 @@ const struct setting settings_table[] = {
 	NUM("POP", "MaxErrors", "20", 1, 10000,
 	    "bad commands until the session is ended"),
 
+	LEVEL("IMAP", "LogLevel", "3", "IMAP sessions"),
+	VALUE("IMAP", "Listener",
+	    "{MaxFromSameAddress=500;MaxInputChannels=10000;Ports=("
+	    "{PortNumber=143;},{InitialSecurity=YES;PortNumber=993;});}",
+	    "ports, and how many clients, in all and from an address"),
+	TIME("IMAP", "LoginTimeout", "3m", 10, HOUR,
+	    "silence of a client that has not logged in, until it is ended"),
+	TIME("IMAP", "InputTimeout", "30m", 60, DAY,
+	    "silence of a client until the session is ended"),
+	NUM("IMAP", "MaxErrors", "20", 1, 10000,
+	    "bad commands until the session is ended"),
+
 	LEVEL("PWD", "LogLevel", "3", "password changes and administration"),
 	VALUE("PWD", "Listener",
 	    "{MaxFromSameAddress=20;MaxInputChannels=100;Ports=("

@@ -15,6 +15,7 @@ static const struct {
 	{ "Log", "System logs, see\n.Xr logd 8 ." },
 	{ "SMTP", "Receiving mail, see\n.Xr smtpd 8 ." },
 	{ "POP", "Reading mail, see\n.Xr pop3d 8 ." },
+	{ "IMAP", "Mailboxes, see\n.Xr imapd 8 ." },
 	{ "PWD", "Passwords and administration, see\n.Xr pwdd 8 ." },
 	{ "Queue", "Messages under way, see\n.Xr queued 8 ." },
 	{ "LOCAL", "Delivery into mailboxes, see\n.Xr stored 8 ." },

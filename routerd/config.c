@@ -515,7 +515,8 @@ tell_settings(void)
 static struct val *
 listeners(void)
 {
-	static const char *const modules[] = { "SMTP", "POP", "PWD" };
+	static const char *const modules[] = { "SMTP", "POP", "IMAP",
+		"PWD" };
 	struct val *want = val_dict();
 	const struct val *ports;
 	size_t i;

@@ -17,7 +17,8 @@ from mailer import Mailer, verify  # noqa: E402
 
 ROUNDS = int(os.environ.get("CG_ROUNDS", "200"))
 VICTIMS = ["queued", "stored-delivery", "smtpd", "routerd", "stored",
-           "authd", "stored-worker", "logd", "pwdd", "pop3d", "suite"]
+           "authd", "stored-worker", "logd", "pwdd", "pop3d", "imapd",
+           "suite"]
 
 
 class Rounds:

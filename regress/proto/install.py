@@ -15,7 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
 from cgtest import OBJ, TOP, descendants, wait_for  # noqa: E402
 
 DAEMONS = ["logd", "authd", "authd-priv", "routerd", "queued", "smtpd",
-           "pop3d", "pwdd", "stored", "stored-delivery", "stored-worker"]
+           "pop3d", "imapd", "pwdd", "stored", "stored-delivery",
+           "stored-worker"]
 COMMANDS = ["sbin/cgserver", "sbin/cgctl", "bin/cgmail"]
 LIBEXEC = "usr/local/libexec/cgate"     # as the programs were built
 KEPT = ["etc/cgate/cgserver.conf", "etc/pam.d/cgate"]
@@ -125,7 +126,8 @@ class Init:
                  f"tls {scratch}/key.pem {scratch}/cert.pem",
                  f"password-key {scratch}/password.key",
                  'settings Main { DomainName = "test.example"; }']
-        lines += [f"listen {m} 127.0.0.1:auto" for m in ("SMTP", "POP", "PWD")]
+        lines += [f"listen {m} 127.0.0.1:auto"
+                  for m in ("SMTP", "POP", "IMAP", "PWD")]
         if os.geteuid() == 0:
             lines += [f"user {u} {64000 + i}" for i, u in enumerate(USERS)]
         conf.write_text("\n".join(lines) + "\n")

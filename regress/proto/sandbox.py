@@ -27,6 +27,7 @@ EXPECTED = {
     "queued": ("_cgqueue", BASE, True),          # threads
     "smtpd": ("_cgsmtp", EMPTY, False),
     "pop3d": ("_cgpop", EMPTY, False),
+    "imapd": ("_cgimap", EMPTY, False),
     "pwdd": ("_cgadm", EMPTY, False),
     "stored": ("_cgmail", BASE, False),
     "stored-delivery": ("_cgmail", BASE, True),  # threads
@@ -38,10 +39,11 @@ PROVED = {
     False: "uid nnp dump seccomp exec kill socket chmod ptrace",
 }
 PAIRS = {frozenset(p.split("-", 1)) for p in """
-    authd-smtpd authd-pop3d authd-pwdd authd-routerd authd-queued authd-stored
+    authd-smtpd authd-pop3d authd-imapd authd-pwdd authd-routerd authd-queued
+    authd-stored
     routerd-smtpd routerd-pwdd routerd-queued routerd-stored
     queued-smtpd queued-pwdd queued-stored
-    stored-pop3d stored-pwdd""".split()} | {
+    stored-pop3d stored-imapd stored-pwdd""".split()} | {
     frozenset(("stored", "stored-delivery")),
     frozenset(("stored", "stored-worker"))}
 CAP_SYS_CHROOT = 1 << 18

@@ -25,7 +25,7 @@ from cgtest import (OBJ, PASSWORD, PATIENCE, Suite, descendants,  # noqa: E402
 
 CGSERVER = str(OBJ / "cgserver")
 FAMILY = {"stored", "stored-delivery", "stored-worker"}
-CONF = "processes smtpd 2\nprocesses pop3d 2\n"
+CONF = "processes smtpd 2\nprocesses pop3d 2\nprocesses imapd 2\n"
 serial = 0
 
 

@@ -38,7 +38,7 @@ REFUSED = frozenset({errno.EPERM})
 # an open may also end at a root directory, a mode or Landlock
 HIDDEN = frozenset({errno.EPERM, errno.EACCES, errno.ENOENT, errno.EXDEV,
                     errno.ELOOP, errno.ENOTDIR})
-FRONTS = ("smtpd", "pop3d", "pwdd")
+FRONTS = ("smtpd", "pop3d", "imapd", "pwdd")
 NO_FILES = FRONTS + ("stored-worker",)
 
 # Who may open what below the base; "ann" is the worker of that account.

@@ -26,7 +26,7 @@ PACKAGES = ["systemd", "systemd-sysv", "dbus", "libevent-core-2.1-7",
 # nspawn's own filter is older than Landlock and forbids it.
 CALLS = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 DAEMONS = {"cgserver", "logd", "authd", "authd-priv", "routerd", "queued",
-           "smtpd", "pop3d", "pwdd", "stored", "stored-delivery",
+           "smtpd", "pop3d", "imapd", "pwdd", "stored", "stored-delivery",
            "stored-worker"}
 BAD = re.compile(r"SIGSYS|status=31/|by signal|core.dump|Failed at step|"
                  r"sandbox (?!proved)", re.I)

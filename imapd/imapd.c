@@ -1,0 +1,76 @@
+/*
+ * imapd: its place among the processes, and its settings.  See README; what a
+ * client says is command.c's.
+ */
+#include <stdlib.h>
+
+#include "imapd.h"
+#include "settings.h"
+
+struct imapd_conf imapd_conf;
+
+static char *hostname;
+
+const char *
+imapd_hostname(void)
+{
+	return hostname;
+}
+
+/* The server's name to others is its Main Domain's. */
+static void
+set_hostname(const struct val *all)
+{
+	const char *name = dict_str(dict_get(all, "Main"), "DomainName", "");
+
+	if (*name == '\0')
+		name = proc_conf()->hostname;
+	free(hostname);
+	hostname = xstrdup(name);
+}
+
+static void
+settings(const struct val *all)
+{
+	front_settings(all);
+	set_hostname(all);
+	imapd_conf.max_errors = settings_int(all, "IMAP", "MaxErrors");
+	imapd_conf.timeout = settings_int(all, "IMAP", "LoginTimeout");
+}
+
+static void
+init(const struct proc_conf *conf)
+{
+	front_init(&imapd_front);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct ipc_disp none[] = { { IPC_NONE, NULL } };
+	static const struct proc_def def = {
+		.name = "imapd",
+		.tag = "IMAP",
+		.id = PROC_IMAPD,
+		.sandbox = {
+			.allow = SB_ACCEPT | SB_SOCKETPAIR,
+			.empty_root = true,
+			.noproc = true
+		},
+		.peers = {
+			[PROC_AUTHD] = none,
+			[PROC_STORED] = front_stored_disp
+		},
+		.init = init,
+		.settings = settings,
+		.tls = front_tls,
+		.listen = front_listen,
+		.unlisten = front_unlisten,
+		.shared = front_shared,
+		.peer_down = front_peer_down,
+		.status = front_status,
+		.stop = imapd_stop
+	};
+
+	return proc_run(argc, argv, &def);
+}
