@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,47 @@ enum {
 };
 
 struct disk disk = { -1, -1, -1, false };
+
+/*
+ * Threads that change names in one directory wait here, asleep, one after
+ * the other: in the kernel they would spin for the directory's lock and take
+ * the processor from everybody else.
+ */
+static pthread_mutex_t	names = PTHREAD_MUTEX_INITIALIZER;
+
+int
+disk_create(const char *name)
+{
+	int fd;
+
+	pthread_mutex_lock(&names);
+	fd = openat(disk.queue, name, O_WRONLY | O_CREAT | O_EXCL |
+	    O_NOFOLLOW | O_CLOEXEC, 0600);
+	pthread_mutex_unlock(&names);
+	return fd;
+}
+
+int
+disk_rename(const char *from, const char *to)
+{
+	int rc;
+
+	pthread_mutex_lock(&names);
+	rc = renameat(disk.queue, from, disk.queue, to);
+	pthread_mutex_unlock(&names);
+	return rc;
+}
+
+int
+disk_remove(const char *name)
+{
+	int rc;
+
+	pthread_mutex_lock(&names);
+	rc = unlinkat(disk.queue, name, 0);
+	pthread_mutex_unlock(&names);
+	return rc;
+}
 
 /* Each thread's own, for its life. */
 static char *
@@ -158,9 +200,9 @@ disk_publish(int fd, uint64_t id)
 
 	disk_name(tmp, NULL, id, "tmp");
 	disk_name(msg, NULL, id, "msg");
-	if (renameat(disk.queue, tmp, disk.queue, msg) == -1) {
+	if (disk_rename(tmp, msg) == -1) {
 		saved = errno;
-		unlinkat(disk.queue, tmp, 0);
+		disk_remove(tmp);
 		errno = saved;
 		return -1;
 	}
@@ -168,7 +210,7 @@ disk_publish(int fd, uint64_t id)
 	if (fsync(fd) == 0 && (!disk.dirsync || fsync(disk.queue) == 0))
 		return 0;
 	saved = errno;
-	if (unlinkat(disk.queue, msg, 0) == -1) {
+	if (disk_remove(msg) == -1) {
 		log_warn("Queue/%s", msg);
 		if (ftruncate(fd, 0) == -1)	/* never to be taken in */
 			log_warn("Queue/%s", msg);
@@ -205,13 +247,13 @@ disk_recycle(const char *dir, uint64_t id, uint64_t newid)
 		return -1;
 	/* First the name: an empty .msg would look torn after a crash. */
 	if (!sole_owner(fd) ||
-	    renameat(disk.queue, name, disk.queue, tmp) == -1) {
+	    disk_rename(name, tmp) == -1) {
 		close(fd);
 		return -1;
 	}
 	if (ftruncate(fd, 0) == 0)
 		return fd;
-	unlinkat(disk.queue, tmp, 0);
+	disk_remove(tmp);
 	close(fd);
 	return -1;
 }
@@ -239,7 +281,7 @@ disk_unlink(const char *dir, uint64_t id, const char *ext)
 	char name[NAME_LEN];
 
 	disk_name(name, dir, id, ext);
-	if (unlinkat(disk.queue, name, 0) == -1 && errno != ENOENT)
+	if (disk_remove(name) == -1 && errno != ENOENT)
 		return -1;
 	return 0;
 }

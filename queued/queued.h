@@ -63,6 +63,10 @@ struct disk_out {
 };
 int	disk_put(struct disk_out *, const void *, size_t);
 /* Name, then one fsync: the commit.  The file is gone if it fails. */
+/* Changes of names in Queue/; -1 and errno. */
+int	 disk_create(const char *name);
+int	 disk_rename(const char *from, const char *to);
+int	 disk_remove(const char *name);
 int	disk_publish(int fd, uint64_t id);
 int	disk_letter(const char *dir, uint64_t id, size_t at, char letter);
 int	disk_unlink(const char *dir, uint64_t id, const char *ext);

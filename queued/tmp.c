@@ -191,8 +191,7 @@ make_work(struct sreq *r)
 
 	for (i = 0; i < BATCH && m->id[i] != 0; i++) {
 		disk_name(name, NULL, m->id[i], "tmp");
-		m->fd[i] = openat(disk.queue, name, O_WRONLY | O_CREAT |
-		    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		m->fd[i] = disk_create(name);
 		if (m->fd[i] == -1) {
 			m->err = errno;
 			break;
