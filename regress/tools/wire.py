@@ -1,6 +1,7 @@
-"""SMTP and POP by hand, for tests that mean each byte: connections, replies,
+"""SMTP, POP and IMAP by hand, for tests that mean each byte: connections, replies,
 pieces, TLS; and the accounts of a test.  Standard library only."""
 import os
+import re
 import socket
 import ssl
 import sys
@@ -139,6 +140,75 @@ class Pop(Wire):
     def login(self, name, password=PASSWORD):
         self.ask(f"USER {name}")
         return self.ask(f"PASS {password}")
+
+
+class Imap(Wire):
+    """Responses are bytes, literals among them, without the last CRLF."""
+
+    def __init__(self, port="CG_IMAP", tls=False, **kw):
+        super().__init__(port, tls, **kw)
+        self.serial = 0
+        self.greeting = self.response()
+        if not self.greeting.startswith(b"* OK "):
+            raise AssertionError(f"{self.greeting!r}, not * OK")
+
+    def response(self):
+        whole = b""
+        while True:
+            line = self.f.readline()
+            if not line:
+                raise EOFError("the server closed the connection")
+            if not line.endswith(b"\r\n"):
+                raise AssertionError(f"a line without CRLF: {line!r}")
+            whole += line
+            m = re.search(rb"\{(\d+)\}\r\n$", line)
+            if not m:
+                return whole[:-2]
+            whole += self.f.read(int(m[1]))
+
+    def begin(self, command):
+        """Sends a command, answers its tag."""
+        self.serial += 1
+        tag = f"t{self.serial}"
+        if isinstance(command, str):
+            command = command.encode()
+        self.send(tag.encode() + b" " + command + b"\r\n")
+        return tag
+
+    def end(self, tag):
+        """(untagged responses, what follows the tag)"""
+        untagged = []
+        while True:
+            r = self.response()
+            if r.startswith(tag.encode() + b" "):
+                return untagged, r[len(tag) + 1:]
+            if not r.startswith(b"* "):
+                raise AssertionError(f"{r!r}, not for {tag}")
+            untagged.append(r[2:])
+
+    def go_on(self):
+        """The server asks for what comes next."""
+        r = self.response()
+        if not r.startswith(b"+"):
+            raise AssertionError(f"{r!r}, not +")
+        return r[2:]
+
+    def want(self, tag, kind):
+        untagged, end = self.end(tag)
+        if not end.startswith(kind.encode()):
+            raise AssertionError(f"{end!r}, not {kind}")
+        return untagged, end
+
+    def ask(self, command):
+        """The untagged responses of a command that must succeed."""
+        return self.want(self.begin(command), "OK")[0]
+
+    def fails(self, command, kind="NO"):
+        """What is said of a command that must fail."""
+        return self.want(self.begin(command), kind)[1].decode()
+
+    def login(self, name, password=PASSWORD):
+        return self.ask(f'LOGIN {name} "{password}"')
 
 
 def administrator():
