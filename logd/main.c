@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -21,6 +22,7 @@ enum {
 	BATCH = 32,		/* records a system call */
 	RECORD = 2304,		/* bytes of one; log.c sends fewer */
 	TURN = 8,		/* batches from one sender, then the next one */
+	NAP = 4,		/* ms between writes; the senders' sockets hold it */
 	EXPIRE_EVERY = 600	/* seconds */
 };
 
@@ -81,10 +83,17 @@ readable(int fd, short what, void *arg)
 	event_active(ev_flush, EV_TIMEOUT, 0);
 }
 
+/*
+ * A lone record is written at once; where many come, a nap makes one wake-up
+ * and one write of them, and lets the senders send without a switch to us.
+ */
 static void
 flush(int fd, short what, void *arg)
 {
+	static const struct timespec nap = { 0, NAP * 1000000L };
+
 	logfile_flush();
+	nanosleep(&nap, NULL);
 }
 
 static void
