@@ -2,8 +2,9 @@
 """fakedns.py [-p PORT] ZONEFILE
 
 A DNS server for tests on 127.0.0.1, UDP and TCP, that knows what stands in a
-small text file and nothing else.  Prints its port; ends with its standard
-input.  Or, from a test:  with FakeDns(text) as dns: ... dns.port dns.asked
+small text file and nothing else; changes of the file count at once.  Prints
+its port; ends with its standard input.  Or, from a test:
+with FakeDns(path) as dns: ... dns.port dns.asked
 
 A line of the zone is  NAME [TTL] TYPE DATA  with absolute names, no final dot
 needed; # and ; begin comments.  Types:
@@ -22,6 +23,7 @@ that do not exist are NXDOMAIN; names without that type an empty answer.
 """
 import argparse
 import ipaddress
+import os
 import socket
 import struct
 import sys
@@ -78,7 +80,7 @@ class Zone:
                 try:
                     self.add(words)
                 except (ValueError, IndexError) as e:
-                    raise SystemExit(f"zone, line {number}: {e}") from None
+                    raise ValueError(f"zone, line {number}: {e}") from None
 
     @staticmethod
     def words(line):
@@ -156,11 +158,13 @@ def read_question(packet):
 
 
 class FakeDns:
-    """asked: [(name, type)], in order; zone may be replaced at any time."""
+    """asked: [(name, type)], in order."""
 
-    def __init__(self, text, port=0):
-        self.zone = Zone(text)
+    def __init__(self, path, port=0):
+        self.path = path
+        self.seen = None
         self.asked = []
+        self.zone = self.current()
         self.wanted = port
         self.closing = False
 
@@ -189,11 +193,21 @@ class FakeDns:
                 pass
             s.close()
 
+    def current(self):
+        """The zone as its file has it now."""
+        st = os.stat(self.path)
+        seen = st.st_ino, st.st_size, st.st_mtime_ns
+        if seen != self.seen:
+            with open(self.path, encoding="utf-8") as f:
+                self.zone = Zone(f.read())
+            self.seen = seen
+        return self.zone
+
     def answer(self, packet, udp):
         """The answer's bytes, or None for silence; waits if it shall."""
         ident, flags, name, qtype, question = read_question(packet)
         self.asked.append((name, NAMES.get(qtype, str(qtype))))
-        rcode, records, marks = self.zone.lookup(name, qtype)
+        rcode, records, marks = self.current().lookup(name, qtype)
         if "TIMEOUT" in marks:
             return None
         if "SLOW" in marks:
@@ -255,7 +269,7 @@ def main():
     p.add_argument("-p", type=int, default=0, dest="port")
     p.add_argument("zone")
     args = p.parse_args()
-    with open(args.zone) as f, FakeDns(f.read(), args.port) as dns:
+    with FakeDns(args.zone, args.port) as dns:
         print(dns.port, flush=True)
         sys.stdin.read()
 
