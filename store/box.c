@@ -12,6 +12,7 @@
 #include "box.h"
 #include "buf.h"
 #include "file.h"
+#include "keyword.h"
 #include "log.h"
 #include "name.h"
 #include "single.h"
@@ -50,13 +51,15 @@ acct_new(int dirfd, const char *single, bool worker)
 static void
 box_free(struct box *b)
 {
+	keyword_free(b);
 	free(b->name);
 	free(b->file);
 	free(b);
 }
 
+/* Closes its files; nobody finds it any more. */
 static void
-box_shut(struct box *b)
+let_go(struct box *b)
 {
 	struct box **p;
 
@@ -64,7 +67,22 @@ box_shut(struct box *b)
 	for (p = &b->acct->boxes; *p != b; p = &(*p)->next)
 		;
 	*p = b->next;
+}
+
+static void
+box_shut(struct box *b)
+{
+	if (!b->gone)
+		let_go(b);
 	box_free(b);
+}
+
+void
+box_forsake(struct box *b)
+{
+	let_go(b);
+	b->gone = true;
+	b->revision++;
 }
 
 void
@@ -128,8 +146,8 @@ find_file(struct box *b)
 	return -1;
 }
 
-static struct box *
-find_open(struct acct *a, const char *name)
+struct box *
+box_find_open(struct acct *a, const char *name)
 {
 	struct box *b;
 
@@ -157,6 +175,10 @@ reopen(struct box *b)
 static int
 believe(struct box *b)
 {
+	if (b->gone) {
+		errno = ENOENT;
+		return -1;
+	}
 	if (!b->bad && b->fmt->changed(b))
 		b->bad = true;
 	return b->bad ? reopen(b) : 0;
@@ -173,7 +195,7 @@ box_open(struct acct *a, const char *name)
 		errno = EINVAL;
 		return NULL;
 	}
-	if ((b = find_open(a, name)) != NULL) {
+	if ((b = box_find_open(a, name)) != NULL) {
 		if (b->bad && reopen(b) == -1)
 			return NULL;
 		b->refs++;
@@ -252,6 +274,26 @@ acct_init(struct acct *a)
 	}
 	box_close(b);
 	return fsync(a->dirfd);
+}
+
+int
+box_sync_dir(const struct box *b)
+{
+	const char *slash = strrchr(b->file, '/');
+	char *path;
+	int fd, ret;
+
+	if (slash == NULL)
+		return fsync(b->acct->dirfd);
+	path = xasprintf("%.*s", (int)(slash - b->file), b->file);
+	fd = file_open_beneath(b->acct->dirfd, path, O_RDONLY | O_DIRECTORY,
+	    0);
+	free(path);
+	if (fd == -1)
+		return -1;
+	ret = fsync(fd);
+	close(fd);
+	return ret;
 }
 
 /* Looks at account.info; a mailbox that it does not know is put there. */
@@ -350,7 +392,7 @@ box_refresh(struct box *b)
 uint32_t
 box_count(const struct box *b)
 {
-	return b->idx.head->count;
+	return b->idx.head != NULL ? b->idx.head->count : 0;
 }
 
 struct rec *
@@ -362,12 +404,16 @@ box_rec(const struct box *b, uint32_t i)
 struct rec *
 box_find(const struct box *b, uint32_t uid)
 {
-	return b->bad ? NULL : idx_find(&b->idx, uid);
+	return b->bad || b->gone ? NULL : idx_find(&b->idx, uid);
 }
 
 ssize_t
 box_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
 {
+	if (b->gone) {
+		errno = ENOENT;
+		return -1;
+	}
 	if (off >= r->size)
 		return 0;
 	if (n > r->size - off)
@@ -384,6 +430,36 @@ box_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
 }
 
 int
+box_change(struct box *b, const uint32_t *uids, size_t n,
+    const struct flag_change *c)
+{
+	if (n == 0)
+		return 0;
+	if (box_refresh(b) == -1)
+		return -1;
+	return b->fmt->change(b, uids, n, c);
+}
+
+int
+box_put(struct box *b, struct stored_msg *m, size_t n)
+{
+	if (n == 0)
+		return 0;
+	/* What others added without a UID has its own first. */
+	if (box_refresh(b) == -1)
+		return -1;
+	return b->fmt->put(b, m, n);
+}
+
+uint64_t
+box_highest_modseq(const struct box *b)
+{
+	const struct idx_head *h = b->idx.head;
+
+	return h != NULL && h->modseq > 1 ? h->modseq - 1 : 1;
+}
+
+int
 box_expunge(struct box *b, const uint32_t *uids, size_t n)
 {
 	if (n == 0)
@@ -391,12 +467,13 @@ box_expunge(struct box *b, const uint32_t *uids, size_t n)
 	if (box_refresh(b) == -1)
 		return -1;
 	b->revision++;
+	(void)box_modseq(b);
 	return b->fmt->expunge(b, uids, n);
 }
 
 void
 box_tidy(struct box *b)
 {
-	if (!b->bad)
+	if (!b->bad && !b->gone)
 		b->fmt->tidy(b);
 }

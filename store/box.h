@@ -36,6 +36,23 @@ struct delivery {
 
 enum { DELIVER_BATCH = 64 };
 
+/* A message to put as it is: stored form, LF or CRLF, lines quoted. */
+struct stored_msg {
+	const char	*text;		/* or NULL: of the file */
+	int		 fd;		/* not closed here */
+	uint64_t	 offset, size;
+	char		 path[FROM_PATHMAX + 1];
+	uint32_t	 flags, keywords;
+	int64_t		 date;
+	uint32_t	 uid;		/* out */
+};
+
+/* What STORE does to a message; clear goes first. */
+struct flag_change {
+	uint32_t	 set, clear;		/* MSG_ */
+	uint32_t	 kwset, kwclear;
+};
+
 struct box_format {
 	const char	*ext;		/* ".mbox" */
 	int	(*open)(struct box *);
@@ -50,6 +67,9 @@ struct box_format {
 		    uint32_t clear);
 	int	(*expunge)(struct box *, const uint32_t *, size_t);
 	void	(*tidy)(struct box *);
+	int	(*change)(struct box *, const uint32_t *, size_t,
+		    const struct flag_change *);
+	int	(*put)(struct box *, struct stored_msg *, size_t);
 };
 
 struct acct {
@@ -79,6 +99,9 @@ struct box {
 	uint32_t	 uidbound;	/* 0: account.info not looked at */
 	uint64_t	 modbound;
 	uint64_t	 revision;	/* counts changes, for its sessions */
+	bool		 gone;		/* deleted: every call fails */
+	struct keywords	*keywords;	/* keyword.c; NULL: not looked at */
+	struct cache	*cache;		/* cache.c; NULL: not opened */
 };
 
 /* Takes the directory's fd.  single: a mailbox file in it, or NULL. */
@@ -114,10 +137,28 @@ ssize_t		 box_read(struct box *, const struct rec *, uint64_t off,
 		    void *, size_t);
 int		 box_flags(struct box *, struct rec *, uint32_t set,
 		    uint32_t clear);
+/*
+ * Many at once, by their UIDs in order; those that are not there are left
+ * out.  Each that changes gets the same new modseq.  Durable when it returns
+ * 0.
+ */
+int		 box_change(struct box *, const uint32_t *, size_t,
+		    const struct flag_change *);
+/* All or none, one sync: durable when it returns 0, else -1 and errno. */
+int		 box_put(struct box *, struct stored_msg *, size_t);
+/* The highest modseq that was given in it, never 0. */
+uint64_t	 box_highest_modseq(const struct box *);
 /* UIDs in order.  Durable when it returns 0. */
 int		 box_expunge(struct box *, const uint32_t *, size_t);
 /* Does what pays off when nobody waits: compacts, rewrites. */
 void		 box_tidy(struct box *);
+
+/* One that is open already, or NULL; no reference is taken. */
+struct box	*box_find_open(struct acct *, const char *name);
+/* Before its files are removed: closes them, and it is gone. */
+void		 box_forsake(struct box *);
+/* Makes the names in its directory durable. */
+int		 box_sync_dir(const struct box *);
 
 /*
  * For formats.  The next UID of a mailbox that nobody released in order: last

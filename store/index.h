@@ -69,7 +69,8 @@ struct slot {
 
 enum {
 	REC_FIXED = 1 << 8,	/* its From_ line is ours */
-	REC_OWNUID = 1 << 9	/* its UID stands in the file too */
+	REC_OWNUID = 1 << 9,	/* its UID stands in the file too */
+	REC_OPENEND = 1 << 10	/* its last line has no end */
 };
 
 struct rec {

@@ -129,6 +129,41 @@ write_out(struct info *in)
 	return ret;
 }
 
+struct val *
+info_root(struct info *in)
+{
+	return load(in) ? in->dict : NULL;
+}
+
+struct val *
+info_box(struct info *in, const char *box, bool make)
+{
+	struct val *d = info_root(in);
+
+	if (d == NULL)
+		return NULL;
+	if (!make)
+		return dict_get(dict_get(d, "Mailboxes"), box);
+	if ((d = subdict(d, "Mailboxes")) == NULL)
+		return NULL;
+	return subdict(d, box);
+}
+
+int
+info_save(struct info *in)
+{
+	if (in->dict == NULL) {
+		errno = EIO;
+		return -1;
+	}
+	if (write_out(in) == 0)
+		return 0;
+	/* What is in memory was never written: read it again next time. */
+	val_free(in->dict);
+	in->dict = NULL;
+	return -1;
+}
+
 int
 info_put(struct info *in, const char *box, const struct box_info *bi)
 {
@@ -138,8 +173,7 @@ info_put(struct info *in, const char *box, const struct box_info *bi)
 		errno = EIO;
 		return -1;
 	}
-	if ((d = subdict(in->dict, "Mailboxes")) == NULL ||
-	    (d = subdict(d, box)) == NULL ||
+	if ((d = info_box(in, box, true)) == NULL ||
 	    dict_setf(d, "UIDValidity", "%u", bi->uidvalidity) == -1 ||
 	    dict_setf(d, "UIDNext", "%u", bi->uidnext) == -1 ||
 	    dict_setf(d, "ModSeq", "%llu",
@@ -147,10 +181,5 @@ info_put(struct info *in, const char *box, const struct box_info *bi)
 		errno = ENOMEM;
 		return -1;
 	}
-	if (write_out(in) == 0)
-		return 0;
-	/* What is in memory was never written: read it again next time. */
-	val_free(in->dict);
-	in->dict = NULL;
-	return -1;
+	return info_save(in);
 }

@@ -38,4 +38,11 @@ void	info_free(struct info *);
 bool	info_get(struct info *, const char *box, struct box_info *);
 /* Durable when it returns 0; else -1 and errno. */
 int	info_put(struct info *, const char *box, const struct box_info *);
+
+/* The whole, NULL if it cannot be read; info_save() after a change. */
+struct val *info_root(struct info *);
+/* What is known of a mailbox, or NULL. */
+struct val *info_box(struct info *, const char *box, bool make);
+/* Durable when it returns 0; else -1, errno, and the change is forgotten. */
+int	info_save(struct info *);
 #endif

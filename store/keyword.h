@@ -23,4 +23,6 @@ const char	*keyword_name(struct box *, unsigned bit);
 int		 keyword_find(struct box *, const char *, size_t);
 /* Made if it is not known, durably; ENOSPC: there is no place for more. */
 int		 keyword_make(struct box *, const char *, size_t);
+/* With its box. */
+void		 keyword_free(struct box *);
 #endif

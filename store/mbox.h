@@ -42,6 +42,17 @@ bool	mbox_changed(struct box *);
 /* mbox_deliver.c */
 void	mbox_deliver(struct box *, struct delivery *, size_t);
 
+/* mbox_put.c */
+int	mbox_put(struct box *, struct stored_msg *, size_t);
+
+/* mbox_change.c */
+struct patch;
+int	mbox_change(struct box *, const uint32_t *, size_t,
+	    const struct flag_change *);
+/* Of one whose line is ours. */
+int	mbox_write_flags(struct patch *, const struct rec *, uint32_t flags,
+	    uint32_t keywords);
+
 /* mbox_edit.c */
 int	mbox_flags(struct box *, struct rec *, uint32_t, uint32_t);
 int	mbox_expunge(struct box *, const uint32_t *, size_t);

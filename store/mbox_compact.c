@@ -115,18 +115,6 @@ copy_bytes(struct copy *c, uint64_t off, uint64_t end)
 	return 0;
 }
 
-/* Does the message lack its last line's end? */
-static bool
-unended(struct copy *c, const struct rec *r)
-{
-	struct str s;
-
-	if (r->size == 0)
-		return false;
-	s = win_at(&c->w, r->offset + r->fromlen + r->size - 1, 1);
-	return s.len > 0 && s.p[0] != '\n';
-}
-
 static int
 copy_message(struct copy *c, const struct rec *r)
 {
@@ -134,33 +122,28 @@ copy_message(struct copy *c, const struct rec *r)
 	struct from_line f;
 	char line[FROM_MAX];
 	struct rec *n;
-	bool add;
 
 	if (mbox_from_at(&c->w, r->offset, &f) != r->fromlen) {
 		errno = EIO;
 		return -1;
 	}
-	add = unended(c, r);
-	/* The window may have moved: read the line again for its path. */
-	(void)mbox_from_at(&c->w, r->offset, &f);
 	f.flags = r->flags & MSG_FLAGS;
 	f.keywords = r->keywords;
 	f.uid = r->uid;
-	f.length = r->size + add;
+	f.length = r->size;
 	if ((n = idx_add(&c->idx)) == NULL)
 		return -1;
 	*n = *r;
 	n->offset = c->off;
 	n->fromlen = from_format(line, &f);
-	n->size = r->size + add;
-	n->sep = 1;
+	n->sep = r->flags & REC_OPENEND ? 2 : 1;
 	n->flags |= REC_FIXED | REC_OWNUID;
 	idx_seal(n);
 	c->idx.head->wire += n->wire;
 	if (put(c, line, n->fromlen) == -1 ||
 	    copy_bytes(c, body, body + r->size) == -1)
 		return -1;
-	return put(c, "\n\n", 1 + add);
+	return put(c, "\n\n", n->sep);
 }
 
 /* Between messages: what is not an expunged one is kept aside. */
@@ -168,6 +151,7 @@ static int
 save_junk(struct copy *c, uint64_t off, uint64_t end)
 {
 	struct from_line f;
+	struct str s;
 	size_t len;
 
 	while (off < end) {
@@ -177,6 +161,10 @@ save_junk(struct copy *c, uint64_t off, uint64_t end)
 		    off + len + f.length + 1 > end)
 			return mbox_put_aside(c->b, off, end);
 		off += len + f.length + 1;
+		/* Of one whose last line had no end. */
+		s = win_at(&c->w, off, 1);
+		if (off < end && s.len > 0 && s.p[0] == '\n')
+			off++;
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "file.h"
 #include "log.h"
 #include "mbox.h"
+#include "patch.h"
 
 enum {
 	GARBAGE_MIN = 1024 * 1024,	/* less is not worth a copy */
@@ -153,12 +154,18 @@ static int
 mark(struct box *b, const uint32_t *uids, size_t n)
 {
 	const struct rec *r;
+	struct patch p;
 	size_t i;
+	int ret = 0;
 
-	for (i = 0; i < n; i++)
-		if ((r = box_find(b, uids[i])) != NULL &&
-		    write_flags(b, r, r->flags | MSG_EXPUNGED) == -1)
-			return -1;
+	patch_begin(&p, b->fd, b->size, n);
+	for (i = 0; i < n && ret == 0; i++)
+		if ((r = box_find(b, uids[i])) != NULL)
+			ret = mbox_write_flags(&p, r, r->flags | MSG_EXPUNGED,
+			    r->keywords);
+	patch_end(&p);
+	if (ret == -1)
+		return -1;
 	/* From here on the marks stand, synced or not. */
 	drop_records(b, uids, n);
 	return fdatasync(b->fd);

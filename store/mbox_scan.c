@@ -17,17 +17,19 @@ struct extent {
 	uint64_t	end;		/* of the message, its empty line not */
 	uint64_t	wire;
 	unsigned	sep;
+	bool		open;		/* its last line has no end */
 };
 
-/* Octets as sent: every line end is CRLF, the last one too. */
+/* Octets as sent: every line end is CRLF. */
 static uint64_t
-measure(struct win *w, uint64_t off, uint64_t end)
+measure(struct win *w, uint64_t off, uint64_t end, bool *open)
 {
 	uint64_t wire = end - off;
 	const char *p, *lf, *stop;
 	char prev = '\0';
 	struct str s;
 
+	*open = false;
 	if (off == end)
 		return 0;
 	for (; off < end; off += s.len) {
@@ -43,7 +45,8 @@ measure(struct win *w, uint64_t off, uint64_t end)
 				wire++;
 		prev = stop[-1];
 	}
-	return prev == '\n' ? wire : wire + 2;
+	*open = prev != '\n';
+	return wire;
 }
 
 /* Bytes of the empty line at off: 1, 2, or 0 if none stands there. */
@@ -61,13 +64,16 @@ empty_line(struct win *w, uint64_t off)
 
 /* Is a length that somebody wrote down true? */
 static bool
-length_holds(struct win *w, uint64_t end, unsigned *sep)
+length_holds(struct win *w, uint64_t body, uint64_t end, unsigned *sep)
 {
 	struct from_line f;
 
 	if (end > w->size)
 		return false;
 	*sep = empty_line(w, end);
+	/* The end of a last line that came without one, then it. */
+	if (*sep != 0 && end > body && win_at(w, end - 1, 1).p[0] != '\n')
+		*sep += empty_line(w, end + *sep);
 	if (end + *sep == w->size)
 		return true;
 	return *sep != 0 && mbox_from_at(w, end + *sep, &f) != 0;
@@ -114,11 +120,11 @@ find_end(struct win *w, uint64_t body, const struct from_line *f,
     struct extent *x)
 {
 	if (f->length != FROM_NOLENGTH &&
-	    length_holds(w, body + f->length, &x->sep))
+	    length_holds(w, body, body + f->length, &x->sep))
 		x->end = body + f->length;
 	else
 		search(w, body, false, x);
-	x->wire = measure(w, body, x->end);
+	x->wire = measure(w, body, x->end, &x->open);
 }
 
 static bool
@@ -180,7 +186,7 @@ add_record(struct box *b, uint64_t off, size_t fromlen,
 	r->date = f->date;
 	r->uid = f->uid;
 	r->flags = f->flags | (f->uid != 0 ? REC_OWNUID : 0) |
-	    (f->fixed ? REC_FIXED : 0);
+	    (f->fixed ? REC_FIXED : 0) | (x->open ? REC_OPENEND : 0);
 	r->keywords = f->keywords;
 	idx_seal(r);
 	b->idx.head->wire += r->wire;

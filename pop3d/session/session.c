@@ -73,12 +73,19 @@ pop_session_stop(struct pop_session *p, const char *text)
 
 /* --- commands --- */
 
+/* Every last line gets its end. */
+static uint64_t
+octets(const struct rec *r)
+{
+	return r->wire + (r->flags & REC_OPENEND ? 2 : 0);
+}
+
 uint64_t
 pop_octets(struct pop_session *p, uint32_t n)
 {
 	const struct rec *r = box_find(p->box, p->uids[n]);
 
-	return r != NULL ? r->wire : 0;
+	return r != NULL ? octets(r) : 0;
 }
 
 /* The message that an argument names, from 0; answers if there is none. */
@@ -173,7 +180,7 @@ do_retr(struct pop_session *p, const struct pop_cmd *cmd)
 	if ((r = living(p, cmd->arg[0], &n)) == NULL)
 		return;
 	conn_printf(p->conn, "+OK %llu octets\r\n",
-	    (unsigned long long)r->wire);
+	    (unsigned long long)octets(r));
 	/* A disk that takes no flag is no reason to keep the mail back. */
 	if (box_flags(p->box, r, MSG_SEEN, 0) == -1)
 		log_warn("%s: flag", p->tag);

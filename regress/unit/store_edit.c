@@ -229,7 +229,7 @@ test_rewrite(void **state)
 	assert_int_equal(box_rec(b, 1)->flags & MSG_FLAGS, MSG_SEEN);
 	assert_true(box_rec(b, 1)->flags & REC_FIXED);
 	assert_text(b, 0, "A: b\r\n\r\na\r\n");
-	assert_text(b, 2, "C: d\n\nno end\n");
+	assert_text(b, 2, "C: d\n\nno end");
 	uid = box_rec(b, 1)->uid;
 	assert_int_equal(box_expunge(b, &uid, 1), 0);
 	assert_int_equal(box_count(b), 2);

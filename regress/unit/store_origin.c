@@ -51,7 +51,7 @@ test_origins(void **state)
 	/* a length that is not true */
 	expect("From <a@b>(--------00000000-0000000005-000000000003) "
 	    "Sat Nov 21 02:40:26 2026\nA: b\n\nc\n\n"
-	    "From <a@b>(--------00000000-0000000006-000000000007) "
+	    "From <a@b>(--------00000000-0000000006-000000000006) "
 	    "Sat Nov 21 02:40:26 2026\nD: e\n\nf\n\n", 2, ab);
 	/* by its length, a message may hold anything */
 	expect("From <a@b>(--------00000000-0000000005-000000000008) "
@@ -68,7 +68,7 @@ test_wire_sizes(void **state)
 		const char	*text;
 		uint64_t	 wire;
 	} t[] = {
-		{ "", 0 }, { "a", 3 }, { "a\n", 3 }, { "a\r\n", 3 },
+		{ "", 0 }, { "a", 1 }, { "a\n", 3 }, { "a\r\n", 3 },
 		{ "\n", 2 }, { "a\nb\r\nc\n", 9 }, { "a\rb\n", 5 },
 	};
 	struct acct *a;
