@@ -256,6 +256,7 @@ acct_init(struct acct *a)
 	struct box_info bi = { (uint32_t)time(NULL), 1 + INFO_UIDBLOCK,
 		1 + INFO_MODBLOCK };
 	struct box *b;
+	int ret;
 
 	/* Of an earlier life of that name; a mailbox would be an account. */
 	if (a->single != NULL && single_new(a->dirfd, a->single) == -1)
@@ -272,8 +273,43 @@ acct_init(struct acct *a)
 		b->idx.head->uidnext = 1;
 		b->idx.head->modseq = 1;
 	}
+	ret = fsync(a->dirfd);
+	if (ret == 0) {
+		b->fresh = false;
+		b->idx.head->clean |= IDX_DIRSYNCED;
+	}
 	box_close(b);
-	return fsync(a->dirfd);
+	return ret;
+}
+
+static uint32_t
+max32(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t
+max64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What account.info would say, from what its index still knows. */
+static void
+guess(struct box *b, struct box_info *bi)
+{
+	const struct idx_head *h = b->idx.head;
+	const struct idx *ix = &b->idx;
+
+	bi->uidvalidity = h->uidvalidity != 0 ? h->uidvalidity
+					      : ix->wasvalidity;
+	if (bi->uidvalidity == 0)
+		bi->uidvalidity = (uint32_t)time(NULL);
+	bi->uidnext = max32(max32(h->uidnext, ix->wasnext), 1);
+	bi->modseq = h->modseq;
+	/* After a crash: as many as could have been used since. */
+	if (bi->modseq == 0)
+		bi->modseq = ix->wasmodseq + INFO_MODBLOCK + DELIVER_BATCH;
 }
 
 int
@@ -302,15 +338,14 @@ info_look(struct box *b)
 {
 	struct idx_head *h = b->idx.head;
 	struct box_info bi;
+	int known;
 
 	if (b->uidbound != 0)
 		return 0;
-	if (!info_get(&b->acct->info, b->name, &bi)) {
-		bi.uidvalidity = h->uidvalidity != 0 ? h->uidvalidity
-						     : (uint32_t)time(NULL);
-		bi.uidnext = h->uidnext != 0 ? h->uidnext : 1;
-		bi.modseq = h->modseq != 0 ? h->modseq : 1;
-	}
+	if ((known = info_get(&b->acct->info, b->name, &bi)) == -1)
+		return -1;
+	if (known == 0)
+		guess(b, &bi);
 	b->uidbound = bi.uidnext;
 	b->modbound = bi.modseq;
 	h->uidvalidity = bi.uidvalidity;
@@ -325,9 +360,10 @@ box_recover(struct box *b, uint32_t last)
 	h->uidnext = h->modseq = 0;
 	if (info_look(b) == -1)
 		return -1;
-	h->uidnext = b->uidbound;
-	h->modseq = b->modbound;
-	if (last >= h->uidnext)
+	/* The index is asked too: account.info may be an old copy. */
+	h->uidnext = max32(b->uidbound, b->idx.wasnext);
+	h->modseq = max64(b->modbound, b->idx.wasmodseq);
+	if (last >= h->uidnext && last < UINT32_MAX)
 		h->uidnext = last + 1;
 	return 0;
 }

@@ -91,6 +91,7 @@ struct box {
 	int		 fd;
 	bool		 bad;		/* reopen before it is used again */
 	bool		 fresh;		/* its directory is not synced yet */
+	bool		 tail;		/* a torn one is beyond size: full disk */
 	bool		 checked;	/* the records were looked at */
 	bool		 rewrite;	/* a line of foreign width has news */
 	uint64_t	 ino;

@@ -26,7 +26,7 @@ enum {
 };
 
 _Static_assert(sizeof(struct rec) == 64, "a record has 64 bytes");
-_Static_assert(sizeof(struct slot) == 48, "a slot has 48 bytes");
+_Static_assert(sizeof(struct slot) == 64, "a slot has 64 bytes");
 _Static_assert(IDX_SLOTOFF + SLOTBYTES <= IDX_RECOFF, "slots fit");
 
 /* Not a CRC: it has to be quick over thousands of records. */
@@ -82,12 +82,37 @@ idx_same_boot(const struct idx *ix)
 	return d > -BOOT_SLACK && d < BOOT_SLACK;
 }
 
+/* Of any version: heads were always the same. */
+static bool
+head_whole(const struct idx_head *h)
+{
+	return memcmp(h->magic, magic, sizeof(magic)) == 0 &&
+	    h->sum == SUM(h);
+}
+
 static bool
 head_good(const struct idx_head *h)
 {
-	return memcmp(h->magic, magic, sizeof(magic)) == 0 &&
-	    h->version == IDX_VERSION && h->recsize == sizeof(struct rec) &&
-	    h->sum == SUM(h);
+	return head_whole(h) && h->version == IDX_VERSION &&
+	    h->recsize == sizeof(struct rec);
+}
+
+/* Numbers that were used, for the case that account.info is lost. */
+static void
+remember(struct idx *ix)
+{
+	const struct idx_head *h = ix->head;
+	unsigned i;
+
+	if (head_whole(h)) {
+		ix->wasvalidity = h->uidvalidity;
+		ix->wasnext = h->uidnext;
+		ix->wasmodseq = h->modseq;
+	}
+	for (i = 0; i < IDX_SLOTS; i++)
+		if (ix->slots[i].uid >= ix->wasnext &&
+		    ix->slots[i].uid < UINT32_MAX)
+			ix->wasnext = ix->slots[i].uid + 1;
 }
 
 void
@@ -236,6 +261,7 @@ idx_open(struct idx *ix, int dirfd, const char *path, bool map)
 	ix->believed = head_good(ix->head) &&
 	    (!map || ix->head->count <= capacity(ix));
 	slots_check(ix);
+	remember(ix);
 	return 0;
 fail:
 	err = errno;
@@ -308,14 +334,18 @@ idx_put_slots(struct idx *ix, unsigned i, unsigned n)
 }
 
 struct slot *
-idx_slot(struct idx *ix, uint64_t id, uint32_t rcpt)
+idx_slot(struct idx *ix, uint64_t id, uint32_t rcpt, uint64_t size,
+    int64_t time)
 {
+	struct slot *s;
 	unsigned i;
 
-	for (i = 0; i < IDX_SLOTS; i++)
-		if (ix->slots[i].id == id && ix->slots[i].rcpt == rcpt &&
-		    ix->slots[i].state != SLOT_FREE)
-			return &ix->slots[i];
+	for (i = 0; i < IDX_SLOTS; i++) {
+		s = &ix->slots[i];
+		if (s->id == id && s->rcpt == rcpt && s->size == size &&
+		    s->time == time && s->state != SLOT_FREE)
+			return s;
+	}
 	return NULL;
 }
 

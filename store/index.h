@@ -19,12 +19,13 @@ enum {
 	IDX_SLOTS = 128,
 	IDX_SLOTOFF = 4096,
 	IDX_RECOFF = 16384,
-	IDX_VERSION = 2
+	IDX_VERSION = 3
 };
 
 enum {
 	IDX_CLEAN_TAIL = 1,	/* size and uidnext are exact */
-	IDX_CLEAN_FLAGS = 2	/* the records' flags are the file's */
+	IDX_CLEAN_FLAGS = 2,	/* the records' flags are the file's */
+	IDX_DIRSYNCED = 4	/* the mailbox's name is durable */
 };
 
 struct idx_head {
@@ -56,11 +57,17 @@ enum slot_state {
 
 #define SLOT_NEVER UINT64_MAX	/* new of an append whose end is not known */
 
+/*
+ * A message is known by all of id, rcpt, size and time: ids begin again when
+ * the queue is made anew, or come from another host's queue.
+ */
 struct slot {
 	uint64_t	id;
 	uint64_t	ino;		/* the mailbox of old and new */
 	uint64_t	old;
 	uint64_t	new;
+	uint64_t	size;		/* as it was sent to us */
+	int64_t		time;
 	uint32_t	rcpt;
 	uint32_t	uid;
 	uint32_t	state;
@@ -97,6 +104,10 @@ struct idx {
 	unsigned	 next;		/* slot to use next */
 	bool		 anon;		/* records in memory only: disk full */
 	bool		 believed;	/* head was whole */
+	/* What head and slots said when opened, of whatever mailbox. */
+	uint32_t	 wasvalidity;
+	uint32_t	 wasnext;
+	uint64_t	 wasmodseq;
 };
 
 /*
@@ -112,7 +123,8 @@ void	idx_reset(struct idx *, uint64_t ino);
 int	idx_put_head(struct idx *);
 /* Writes n slots from the i-th on, round the ring. */
 int	idx_put_slots(struct idx *, unsigned i, unsigned n);
-struct slot *idx_slot(struct idx *, uint64_t id, uint32_t rcpt);
+struct slot *idx_slot(struct idx *, uint64_t id, uint32_t rcpt, uint64_t size,
+	    int64_t time);
 /* Takes the next place of the ring; not yet written. */
 struct slot *idx_slot_take(struct idx *);
 /* Pending slots of another file than this are no more. */

@@ -1,11 +1,11 @@
 /*
  * account.info, read when first needed and replaced whole: in delivery and in
  * an account's worker.  A damaged one is put aside, not believed: mailboxes
- * tell their last UIDs themselves.
+ * tell their last UIDs themselves.  One that cannot be read now is neither
+ * damaged nor absent: nothing is guessed in its place.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,47 +34,91 @@ info_free(struct info *in)
 	in->file = NULL;
 }
 
-static void
+static int
 put_aside(struct info *in, const char *why)
 {
 	char *bad;
+	int ret;
 
 	log_warnx("%s is damaged (%s), it becomes %s.bad", in->file, why,
 	    in->file);
 	bad = xasprintf("%s.bad", in->file);
-	if (renameat(in->dirfd, in->file, in->dirfd, bad) == -1)
+	if ((ret = renameat(in->dirfd, in->file, in->dirfd, bad)) == -1)
 		log_warn("%s", in->file);
 	free(bad);
+	return ret;
 }
 
-static bool
+/* Bytes of it, NUL added; NULL and errno. */
+static char *
+read_in(struct info *in, size_t *len)
+{
+	char *p;
+	int fd, saved;
+
+	if ((fd = file_open_beneath(in->dirfd, in->file, O_RDONLY, 0)) == -1)
+		return NULL;
+	p = file_read_fd(fd, DICT_MAXSIZE, len);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return p;
+}
+
+/* The dictionary, or NULL and what is wrong with it. */
+static struct val *
+parse(const char *p, size_t len, const char **why)
+{
+	struct val *v = val_parse_all(p, len, why);
+
+	if (v == NULL || val_type(v) == VAL_DICT)
+		return v;
+	val_free(v);
+	*why = "not a dictionary";
+	return NULL;
+}
+
+/* -1 and errno if what it has could not be found out. */
+static int
+take(struct info *in)
+{
+	const char *why = "too large";
+	size_t len = 0;
+	char *p = read_in(in, &len);
+
+	if (p == NULL && errno == ENOENT)
+		return 0;
+	if (p == NULL && errno != EFBIG)
+		return -1;
+	if (p != NULL)
+		in->dict = parse(p, len, &why);
+	free(p);
+	if (in->dict != NULL)
+		return 0;
+	if (strcmp(why, "out of memory") != 0)
+		return put_aside(in, why);
+	errno = ENOMEM;
+	return -1;
+}
+
+/* 0 with in->dict, be it empty; -1 and errno. */
+static int
 load(struct info *in)
 {
-	const char *err = NULL;
-	struct val *v;
-	int fd;
-
 	if (in->dict != NULL)
-		return true;
-	fd = file_open_beneath(in->dirfd, in->file, O_RDONLY, 0);
-	if (fd == -1 && errno != ENOENT) {
+		return 0;
+	if (take(in) == -1) {
 		log_warn("%s", in->file);
-		return false;
+		/* Never one that says that there is no such mailbox. */
+		if (errno != ENOSPC && errno != EMFILE && errno != ENOMEM)
+			errno = EIO;
+		return -1;
 	}
-	v = fd != -1 ? val_read_fd(fd, &err) : val_dict();
-	if (fd != -1)
-		close(fd);
-	if (v != NULL && val_type(v) != VAL_DICT) {
-		val_free(v);
-		v = NULL;
-		err = "not a dictionary";
+	if (in->dict == NULL && (in->dict = val_dict()) == NULL) {
+		errno = ENOMEM;
+		return -1;
 	}
-	if (v == NULL) {
-		put_aside(in, err != NULL ? err : "unreadable");
-		v = val_dict();
-	}
-	in->dict = v;
-	return v != NULL;
+	return 0;
 }
 
 static uint64_t
@@ -86,14 +130,14 @@ number(const struct val *d, const char *key, uint64_t max)
 	return cur_u64(&c, &v, max) && cur_left(&c) == 0 ? v : 0;
 }
 
-bool
+int
 info_get(struct info *in, const char *box, struct box_info *bi)
 {
 	struct val *d;
 
 	memset(bi, 0, sizeof(*bi));
-	if (!load(in))
-		return false;
+	if (load(in) == -1)
+		return -1;
 	d = dict_get(dict_get(in->dict, "Mailboxes"), box);
 	bi->uidvalidity = number(d, "UIDValidity", UINT32_MAX);
 	bi->uidnext = number(d, "UIDNext", UINT32_MAX);
@@ -114,6 +158,58 @@ subdict(struct val *d, const char *key)
 	return dict_get(d, key);
 }
 
+/*
+ * Whoever holds the account is alone: what is new has a fixed name, so that
+ * at most one is ever left behind, and it is found without a search.
+ */
+static char *
+new_name(const struct info *in)
+{
+	return xasprintf("%s.new", in->file);
+}
+
+void
+info_sweep(struct info *in)
+{
+	char *tmp = new_name(in);
+
+	if (unlinkat(in->dirfd, tmp, 0) == -1 && errno != ENOENT)
+		log_warn("%s", tmp);
+	free(tmp);
+}
+
+static int
+write_new(struct info *in, const char *tmp, const struct buf *b)
+{
+	int fd, ret;
+
+	if (unlinkat(in->dirfd, tmp, 0) == -1 && errno != ENOENT)
+		return -1;
+	fd = file_open_beneath(in->dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL,
+	    0600);
+	if (fd == -1)
+		return -1;
+	ret = file_write(fd, b->p, b->len) == -1 || fsync(fd) == -1 ? -1 : 0;
+	return close(fd) == -1 ? -1 : ret;
+}
+
+static int
+replace(struct info *in, const struct buf *b)
+{
+	char *tmp = new_name(in);
+	int ret, saved;
+
+	ret = write_new(in, tmp, b);
+	if (ret == 0)
+		ret = renameat(in->dirfd, tmp, in->dirfd, in->file);
+	saved = errno;
+	if (ret == -1)
+		unlinkat(in->dirfd, tmp, 0);
+	free(tmp);
+	errno = saved;
+	return ret == 0 ? fsync(in->dirfd) : -1;
+}
+
 static int
 write_out(struct info *in)
 {
@@ -124,7 +220,7 @@ write_out(struct info *in)
 	if (!val_write(&b, in->dict, true) || !buf_putc(&b, '\n'))
 		errno = ENOMEM;
 	else
-		ret = file_replace(in->dirfd, in->file, 0600, b.p, b.len);
+		ret = replace(in, &b);
 	buf_free(&b);
 	return ret;
 }
@@ -132,7 +228,7 @@ write_out(struct info *in)
 struct val *
 info_root(struct info *in)
 {
-	return load(in) ? in->dict : NULL;
+	return load(in) == 0 ? in->dict : NULL;
 }
 
 struct val *
@@ -169,10 +265,8 @@ info_put(struct info *in, const char *box, const struct box_info *bi)
 {
 	struct val *d;
 
-	if (!load(in)) {
-		errno = EIO;
+	if (load(in) == -1)
 		return -1;
-	}
 	if ((d = info_box(in, box, true)) == NULL ||
 	    dict_setf(d, "UIDValidity", "%u", bi->uidvalidity) == -1 ||
 	    dict_setf(d, "UIDNext", "%u", bi->uidnext) == -1 ||

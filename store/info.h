@@ -34,8 +34,11 @@ struct box_info {
 
 bool	info_init(struct info *, int dirfd, const char *file);
 void	info_free(struct info *);
-/* False if the mailbox is not known there, or nothing could be read. */
-bool	info_get(struct info *, const char *box, struct box_info *);
+/*
+ * 1; 0 if the mailbox is not known there; -1 and errno if that could not be
+ * found out, which must not be taken for the same.
+ */
+int	info_get(struct info *, const char *box, struct box_info *);
 /* Durable when it returns 0; else -1 and errno. */
 int	info_put(struct info *, const char *box, const struct box_info *);
 
@@ -45,4 +48,6 @@ struct val *info_root(struct info *);
 struct val *info_box(struct info *, const char *box, bool make);
 /* Durable when it returns 0; else -1, errno, and the change is forgotten. */
 int	info_save(struct info *);
+/* What a killed info_put() left behind goes. */
+void	info_sweep(struct info *);
 #endif

@@ -52,6 +52,35 @@ pending_whole(const struct box *b)
 	return false;
 }
 
+int
+mbox_sync(struct box *b)
+{
+	if (!b->fresh)
+		return fdatasync(b->fd);
+	if (fsync(b->fd) == -1 || box_sync_dir(b) == -1)
+		return -1;
+	b->fresh = false;
+	b->idx.head->clean |= IDX_DIRSYNCED;
+	return 0;
+}
+
+/* What somebody was writing who was killed. */
+static void
+sweep(struct box *b)
+{
+	static const char *const ends[] = { "new", "idx.new" };
+	char *path;
+	size_t i;
+
+	info_sweep(&b->acct->info);
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		path = xasprintf("%s.%s", b->file, ends[i]);
+		if (unlinkat(b->acct->dirfd, path, 0) == -1 && errno != ENOENT)
+			log_warn("%s", path);
+		free(path);
+	}
+}
+
 /*
  * Nobody released it in order: look, repair, make sure.  After a loss of
  * power a file's size proves nothing of its bytes: what was not yet told
@@ -62,10 +91,11 @@ recover(struct box *b, bool power_lost)
 {
 	uint32_t last = 0;
 
-	if (mbox_repair(b, &last) == -1)
+	sweep(b);
+	if (mbox_repair(b, power_lost, &last) == -1)
 		return -1;
 	/* Written by somebody who died before the sync. */
-	if (!power_lost && pending_whole(b) && fdatasync(b->fd) == -1)
+	if (!power_lost && pending_whole(b) && mbox_sync(b) == -1)
 		return -1;
 	if (idx_slots_settle(&b->idx, power_lost ? 0 : b->size) == -1)
 		return -1;
@@ -84,7 +114,10 @@ take_over(struct box *b)
 	if (!known)
 		idx_reset(&b->idx, b->ino);
 	if (!idx_same_boot(&b->idx))
-		h->clean = 0;
+		h->clean &= IDX_DIRSYNCED;
+	/* Who made it may have died before the directory was synced. */
+	if (!(h->clean & IDX_DIRSYNCED))
+		b->fresh = true;
 	if ((!(h->clean & IDX_CLEAN_TAIL) || h->size != b->size ||
 		h->uidnext == 0) && recover(b, power_lost) == -1)
 		return -1;
@@ -100,7 +133,7 @@ mbox_open(struct box *b)
 	char *path;
 	int ret;
 
-	b->fresh = b->checked = b->rewrite = false;
+	b->fresh = b->checked = b->rewrite = b->tail = false;
 	if ((b->fd = open_box(b)) == -1)
 		return -1;
 	path = xasprintf("%s.idx", b->file);
@@ -132,7 +165,7 @@ mbox_close(struct box *b)
 
 	if (b->fd == -1)
 		return;
-	if (!b->bad && idx_slots_settle(&b->idx, b->size) == 0) {
+	if (!b->bad && !b->tail && idx_slots_settle(&b->idx, b->size) == 0) {
 		h->size = b->size;
 		h->clean |= IDX_CLEAN_TAIL;
 		if (b->checked)

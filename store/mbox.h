@@ -32,8 +32,16 @@ struct str win_at(struct win *, uint64_t off, size_t want);
 /* What stands at an offset: a From_ line?  Its length with LF, or 0. */
 size_t	mbox_from_at(struct win *, uint64_t off, struct from_line *);
 
-/* mbox_torn.c: puts right what a killed append left behind. */
-int	mbox_repair(struct box *, uint32_t *lastuid);
+/* mbox.c: makes what was appended durable, and a new mailbox's name. */
+int	mbox_sync(struct box *);
+
+/*
+ * mbox_torn.c: puts right what a killed append left behind.  A worker may find
+ * no room for that: it leaves the tail where it is (b->tail), beyond b->size.
+ */
+int	mbox_repair(struct box *, bool power_lost, uint32_t *lastuid);
+/* Before anything is appended or copied: such a tail goes now, or -1. */
+int	mbox_cut_tail(struct box *);
 
 /* mbox_scan.c */
 int	mbox_refresh(struct box *);

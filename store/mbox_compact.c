@@ -252,6 +252,8 @@ mbox_compact(struct box *b, const uint32_t *uids, size_t n)
 	struct stat st;
 	struct copy c;
 
+	if (mbox_cut_tail(b) == -1)
+		return -1;
 	if (begin(&c, b) == -1 || copy_all(&c, uids, n) == -1 ||
 	    publish(&c) == -1 || fstat(c.fd, &st) == -1) {
 		give_up(&c);
@@ -263,7 +265,8 @@ mbox_compact(struct box *b, const uint32_t *uids, size_t n)
 	b->idx = c.idx;
 	b->ino = st.st_ino;
 	b->size = c.off;
-	b->rewrite = false;
+	b->rewrite = b->fresh = false;
+	b->idx.head->clean |= IDX_DIRSYNCED;
 	b->revision++;
 	clean_up(&c);
 	return 0;

@@ -102,6 +102,8 @@ note(struct batch *t, const struct delivery *d, uint64_t old, uint64_t new)
 	s->id = d->id;
 	s->ino = t->b->ino;
 	s->rcpt = d->rcpt;
+	s->size = d->size;
+	s->time = d->time;
 	s->uid = d->uid;
 	s->old = old;
 	s->new = new;
@@ -283,17 +285,6 @@ undo(struct batch *t)
 	t->b->idx.next = t->first;
 }
 
-static int
-sync_box(struct box *b)
-{
-	if (!b->fresh)
-		return fdatasync(b->fd);
-	if (fsync(b->fd) == -1 || fsync(b->acct->dirfd) == -1)
-		return -1;
-	b->fresh = false;
-	return 0;
-}
-
 static void
 tell_all(struct delivery *d, size_t n, int code, const char *esc,
     const char *text)
@@ -329,6 +320,13 @@ write_all(struct batch *t, struct delivery *d, size_t n)
 	return flush(t);
 }
 
+static bool
+same(const struct delivery *a, const struct delivery *b)
+{
+	return a->id == b->id && a->rcpt == b->rcpt && a->size == b->size &&
+	    a->time == b->time;
+}
+
 /* What was written before is not to be had twice. */
 static size_t
 skip_known(struct box *b, struct delivery *d, size_t n)
@@ -336,11 +334,12 @@ skip_known(struct box *b, struct delivery *d, size_t n)
 	size_t i, k, left = 0;
 
 	for (i = 0; i < n; i++) {
-		if (idx_slot(&b->idx, d[i].id, d[i].rcpt) != NULL)
+		if (idx_slot(&b->idx, d[i].id, d[i].rcpt, d[i].size,
+			d[i].time) != NULL)
 			settle(&d[i], 0, "2.0.0",
 			    "Delivered to the user mailbox");
 		for (k = 0; k < i && !d[i].settled; k++)
-			if (d[k].id == d[i].id && d[k].rcpt == d[i].rcpt)
+			if (same(&d[k], &d[i]))
 				settle(&d[i], 2, "4.3.0", "sent twice");
 		if (!d[i].settled)
 			left++;
@@ -366,7 +365,8 @@ append(struct box *b, struct delivery *d, size_t n)
 	size_t i;
 	int err;
 
-	if (t.buf == NULL || box_reserve(b, n) == -1) {
+	if (t.buf == NULL || mbox_cut_tail(b) == -1 ||
+	    box_reserve(b, n) == -1) {
 		full_or_broken(b, d, n, errno);
 		return;
 	}
@@ -385,7 +385,7 @@ append(struct box *b, struct delivery *d, size_t n)
 				append(b, &d[i], 1);
 		return;
 	}
-	if (sync_box(b) == -1) {
+	if (mbox_sync(b) == -1) {
 		/* Final for this file: never sync again and believe it. */
 		err = errno;
 		undo(&t);

@@ -114,7 +114,7 @@ at_end(struct box *b, const uint32_t *uids, size_t n, size_t found,
 	const struct rec *r;
 	size_t k = 0;
 
-	if (h->end != b->size || h->junk != 0)
+	if (h->end != b->size || h->junk != 0 || b->tail)
 		return false;
 	for (i = first; i < h->count; i++)
 		if (!listed(uids, n, &k, box_rec(b, i)->uid))

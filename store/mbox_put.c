@@ -137,17 +137,6 @@ write_all(struct put *t, struct stored_msg *m, size_t n)
 	return flush(t);
 }
 
-static int
-sync_all(struct box *b)
-{
-	if (!b->fresh)
-		return fdatasync(b->fd);
-	if (fsync(b->fd) == -1 || box_sync_dir(b) == -1)
-		return -1;
-	b->fresh = false;
-	return 0;
-}
-
 /*
  * Until it is whole it is nothing: whoever finds the slot pending cuts the
  * file back.  No queue has this id.
@@ -198,7 +187,8 @@ put_all(struct put *t, struct stored_msg *m, size_t n)
 		return -1;
 	}
 	b->idx.slots[place].new = t->off;
-	if (idx_put_slots(&b->idx, place, 1) == -1 || sync_all(b) == -1) {
+	b->idx.slots[place].uid = b->idx.head->uidnext - 1;
+	if (idx_put_slots(&b->idx, place, 1) == -1 || mbox_sync(b) == -1) {
 		/* Final for this file: never sync again and believe it. */
 		undo(b, place);
 		b->bad = true;
@@ -215,7 +205,7 @@ mbox_put(struct box *b, struct stored_msg *m, size_t n)
 	struct put t = { .b = b, .off = b->size };
 	int ret = -1;
 
-	if (box_reserve(b, n) == -1)
+	if (mbox_cut_tail(b) == -1 || box_reserve(b, n) == -1)
 		return -1;
 	t.buf = malloc(BUFSIZE);
 	if (t.buf != NULL && win_init(&t.w, -1, 0) == 0)

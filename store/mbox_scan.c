@@ -215,7 +215,8 @@ number(struct box *b, uint32_t from)
 	}
 	if (max >= b->idx.head->uidnext)
 		b->idx.head->uidnext = max + 1;
-	if (box_reserve(b, count - i) == -1)
+	/* Where none is needed a full disk keeps nobody out. */
+	if (i < count && box_reserve(b, count - i) == -1)
 		return -1;
 	for (; i < count; i++) {
 		r = box_rec(b, i);
@@ -343,7 +344,8 @@ mbox_changed(struct box *b)
 		log_msg(LOG_PROBLEM, "%s: changed by somebody else", b->file);
 		return true;
 	}
-	b->size = st.st_size;
+	if (!b->tail)
+		b->size = st.st_size;
 	return false;
 }
 

@@ -1,8 +1,11 @@
 /*
  * What a killed append leaves behind: a tail that is shorter than its own
  * length says.  Runs in whoever takes a mailbox over, before anything is
- * appended.  The tail is put aside, never thrown away.
+ * appended.  The tail is put aside; only where there is no room for that, and
+ * a slot tells that it will be sent again, it is thrown away.
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,7 +21,8 @@ int
 mbox_put_aside(struct box *b, uint64_t off, uint64_t end)
 {
 	char *path, *buf;
-	int fd, ret = -1;
+	struct stat st;
+	int fd, ret = -1, saved;
 	ssize_t n;
 
 	if (end - off > TORN_MAX) {
@@ -33,7 +37,8 @@ mbox_put_aside(struct box *b, uint64_t off, uint64_t end)
 	free(path);
 	if (fd == -1)
 		return -1;
-	if ((buf = malloc(WIN_SIZE)) == NULL)
+	st.st_size = -1;
+	if ((buf = malloc(WIN_SIZE)) == NULL || fstat(fd, &st) == -1)
 		goto out;
 	for (; off < end; off += n) {
 		n = end - off < WIN_SIZE ? end - off : WIN_SIZE;
@@ -46,23 +51,60 @@ mbox_put_aside(struct box *b, uint64_t off, uint64_t end)
 	/* It is about to be cut off there: have it here for good. */
 	ret = fsync(fd);
 out:
+	saved = errno;
+	/* Half of it would take the last room, and again at each try. */
+	if (ret == -1 && st.st_size != -1 && ftruncate(fd, st.st_size) == -1)
+		log_warn("%s.torn", b->file);
 	free(buf);
 	close(fd);
+	errno = saved;
 	return ret;
 }
 
+static bool
+no_room(void)
+{
+	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+}
+
+/* known: a slot tells of it, so it will be sent again. */
 static int
-cut(struct box *b, uint64_t off)
+cut(struct box *b, uint64_t off, bool known)
 {
 	if (off == b->size)
 		return 0;
 	log_msg(LOG_PROBLEM, "%s: torn message at %llu, %llu bytes to %s.torn",
 	    b->file, (unsigned long long)off,
 	    (unsigned long long)(b->size - off), b->file);
-	if (mbox_put_aside(b, off, b->size) == -1 ||
-	    ftruncate(b->fd, off) == -1)
+	if (mbox_put_aside(b, off, b->size) == -1) {
+		if (!no_room() || (!known && !b->acct->worker))
+			return -1;
+		log_warn("%s.torn", b->file);
+		if (!known) {
+			/* Its owner must be able to read, and to delete. */
+			b->tail = true;
+			b->size = off;
+			return 0;
+		}
+	}
+	if (ftruncate(b->fd, off) == -1)
 		return -1;
 	b->size = off;
+	return 0;
+}
+
+int
+mbox_cut_tail(struct box *b)
+{
+	struct stat st;
+
+	if (!b->tail)
+		return 0;
+	if (fstat(b->fd, &st) == -1 ||
+	    mbox_put_aside(b, b->size, st.st_size) == -1 ||
+	    ftruncate(b->fd, b->size) == -1)
+		return -1;
+	b->tail = false;
 	return 0;
 }
 
@@ -81,6 +123,42 @@ slot_cut(const struct box *b)
 			off = s->old;
 	}
 	return off;
+}
+
+/*
+ * Does a slot say that the file ends with a message that is whole?  Its From_
+ * line must say the same.  This spares looking for that line from behind,
+ * which is not always to be had for little.
+ */
+static bool
+ends_whole(const struct box *b, bool power_lost, uint32_t *lastuid)
+{
+	struct from_line f;
+	char line[FROM_MAX];
+	const char *lf;
+	uint64_t end;
+	ssize_t n;
+	unsigned i;
+
+	for (i = 0; i < IDX_SLOTS; i++) {
+		const struct slot *s = &b->idx.slots[i];
+
+		if (s->state == SLOT_FREE || s->ino != b->ino ||
+		    s->new != b->size ||
+		    (s->state == SLOT_PENDING && power_lost) ||
+		    (n = file_pread(b->fd, line, sizeof(line), s->old)) <= 0 ||
+		    (lf = memchr(line, '\n', n)) == NULL ||
+		    !from_parse(line, lf - line, &f) || !f.fixed ||
+		    f.uid != s->uid || f.length < 0)
+			continue;
+		/* An empty line follows, or a last line's end and that. */
+		end = s->old + (lf - line) + 1 + f.length;
+		if (end + 1 != s->new && end + 2 != s->new)
+			continue;
+		*lastuid = f.uid;
+		return true;
+	}
+	return false;
 }
 
 /* Does an empty line, or the file's beginning, stand before p? */
@@ -143,7 +221,8 @@ judge(struct box *b, const char *buf, size_t len, ssize_t at,
 	uint64_t base = b->size - len, end;
 
 	if (at == -1)
-		return base == 0 && broken_from(buf, len) ? cut(b, 0) : 0;
+		return base == 0 && broken_from(buf, len) ? cut(b, 0, false)
+							  : 0;
 	/* Only of our own lines a length is a promise. */
 	if (!f->fixed)
 		return 0;
@@ -151,9 +230,9 @@ judge(struct box *b, const char *buf, size_t len, ssize_t at,
 	if (end == b->size + 1)		/* all but the empty line is there */
 		return 0;
 	if (end > b->size)
-		return cut(b, base + at);
+		return cut(b, base + at, false);
 	if (broken_from(buf + (end - base), b->size - end))
-		return cut(b, end);
+		return cut(b, end, false);
 	return 0;
 }
 
@@ -197,11 +276,11 @@ check_last(struct box *b, uint32_t *lastuid)
 }
 
 int
-mbox_repair(struct box *b, uint32_t *lastuid)
+mbox_repair(struct box *b, bool power_lost, uint32_t *lastuid)
 {
-	if (cut(b, slot_cut(b)) == -1)
+	if (cut(b, slot_cut(b), true) == -1)
 		return -1;
-	if (b->size == 0)
+	if (b->size == 0 || ends_whole(b, power_lost, lastuid))
 		return 0;
 	return check_last(b, lastuid);
 }

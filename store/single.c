@@ -22,7 +22,7 @@ enum { COPY_MAX = 256 * 1024 * 1024, DEPTH_MAX = 40 };
 
 /* Beside the mailbox; the first few go before it when it is moved. */
 static const char *const beside[] = { "info", "mbox.idx", "mbox.dat",
-	"mbox.torn", "info.bad" };
+	"mbox.torn", "info.bad", "info.new" };
 enum { NBESIDE = sizeof(beside) / sizeof(beside[0]), NCOPIED = 2 };
 
 /* john.mbox and "info": john.info; free it. */

@@ -20,7 +20,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		info_free(&in);
 		if (!info_init(&in, fuzz_account(), "account.info"))
 			return 0;
-		if (!info_get(&in, "INBOX", &again) || again.uidnext != 2)
+		if (info_get(&in, "INBOX", &again) != 1 || again.uidnext != 2)
 			abort();
 	}
 	info_free(&in);

@@ -60,6 +60,25 @@ test_head(void **state)
 	idx_close(&ix);
 }
 
+enum { SIZE = 4096, TIME = 77 };
+
+static struct slot *
+known(struct idx *ix, uint64_t id, uint32_t rcpt)
+{
+	return idx_slot(ix, id, rcpt, SIZE, TIME);
+}
+
+static struct slot *
+take(struct idx *ix, uint64_t id)
+{
+	struct slot *s = idx_slot_take(ix);
+
+	s->id = id;
+	s->size = SIZE;
+	s->time = TIME;
+	return s;
+}
+
 /* Written by one kind, read by the other, round the ring. */
 static void
 test_slots(void **state)
@@ -73,8 +92,7 @@ test_slots(void **state)
 	idx_put_head(&ix);
 	for (i = 0; i < IDX_SLOTS + 30; i++) {
 		first = ix.next;
-		s = idx_slot_take(&ix);
-		s->id = i;
+		s = take(&ix, i);
 		s->rcpt = i % 3;
 		s->uid = i + 1;
 		s->old = i * 10;
@@ -85,23 +103,25 @@ test_slots(void **state)
 	idx_close(&ix);
 	assert_int_equal(idx_open(&ix, top, "x.idx", true), 0);
 	assert_int_equal(ix.next, 30);
-	assert_null(idx_slot(&ix, 29, 29 % 3));
-	assert_non_null(idx_slot(&ix, 30, 0));
-	assert_null(idx_slot(&ix, 30, 1));
-	assert_non_null(idx_slot(&ix, IDX_SLOTS + 29, (IDX_SLOTS + 29) % 3));
+	assert_null(known(&ix, 29, 29 % 3));
+	assert_non_null(known(&ix, 30, 0));
+	assert_null(known(&ix, 30, 1));
+	/* another message, though its number is the same */
+	assert_null(idx_slot(&ix, 30, 0, SIZE + 1, TIME));
+	assert_null(idx_slot(&ix, 30, 0, SIZE, TIME + 1));
+	assert_non_null(known(&ix, IDX_SLOTS + 29, (IDX_SLOTS + 29) % 3));
 	/* all that the file reached are done, the others never were */
 	assert_int_equal(idx_slots_settle(&ix, 1000), 0);
-	assert_int_equal(idx_slot(&ix, 99, 0)->state, SLOT_DONE);
-	assert_null(idx_slot(&ix, 100, 1));
+	assert_int_equal(known(&ix, 99, 0)->state, SLOT_DONE);
+	assert_null(known(&ix, 100, 1));
 	idx_close(&ix);
 	assert_int_equal(idx_open(&ix, top, "x.idx", false), 0);
-	assert_int_equal(idx_slot(&ix, 99, 0)->state, SLOT_DONE);
-	assert_null(idx_slot(&ix, 100, 1));
+	assert_int_equal(known(&ix, 99, 0)->state, SLOT_DONE);
+	assert_null(known(&ix, 100, 1));
 	/* more at once than are left before the ring's end */
 	first = ix.next = IDX_SLOTS - 2;
 	for (i = 0; i < 5; i++) {
-		s = idx_slot_take(&ix);
-		s->id = 5000 + i;
+		s = take(&ix, 5000 + i);
 		s->uid = 5000 + i;
 		s->new = 1;
 		s->state = SLOT_PENDING;
@@ -110,7 +130,7 @@ test_slots(void **state)
 	idx_close(&ix);
 	assert_int_equal(idx_open(&ix, top, "x.idx", false), 0);
 	for (i = 0; i < 5; i++)
-		assert_non_null(idx_slot(&ix, 5000 + i, 0));
+		assert_non_null(known(&ix, 5000 + i, 0));
 	assert_int_equal(ix.next, 3);
 	idx_close(&ix);
 }
@@ -125,8 +145,7 @@ test_slot_damage(void **state)
 
 	assert_int_equal(idx_open(&ix, top, "x.idx", false), 0);
 	for (i = 0; i < 3; i++) {
-		s = idx_slot_take(&ix);
-		s->id = 10 + i;
+		s = take(&ix, 10 + i);
 		s->state = SLOT_DONE;
 	}
 	assert_int_equal(idx_put_slots(&ix, 0, 3), 0);
@@ -138,9 +157,9 @@ test_slot_damage(void **state)
 	close(fd);
 	assert_int_equal(idx_open(&ix, top, "x.idx", false), 0);
 	assert_false(ix.believed);
-	assert_non_null(idx_slot(&ix, 10, 0));
-	assert_null(idx_slot(&ix, 11, 0));
-	assert_non_null(idx_slot(&ix, 12, 0));
+	assert_non_null(known(&ix, 10, 0));
+	assert_null(known(&ix, 11, 0));
+	assert_non_null(known(&ix, 12, 0));
 	idx_close(&ix);
 }
 

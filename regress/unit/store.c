@@ -473,7 +473,7 @@ test_reserved_before_use(void **state)
 	for (i = 0; i < 600; i++) {
 		deliver(b, i, "x\n");
 		assert_true(info_init(&in, top, "account.info"));
-		assert_true(info_get(&in, "INBOX", &bi));
+		assert_int_equal(info_get(&in, "INBOX", &bi), 1);
 		assert_true(bi.uidnext > (uint32_t)i + 1);
 		info_free(&in);
 	}
