@@ -238,6 +238,20 @@ check_pinned(const char *module, const struct val *v)
 	return NULL;
 }
 
+/* Files, with the pinned values over them. */
+static struct val *
+merge_module(const char *module)
+{
+	const struct val *v = config_file(module), *pins;
+	struct val *all = v != NULL ? val_copy(v) : val_dict();
+	size_t i;
+
+	pins = config_pinned(module);
+	for (i = 0; pins != NULL && i < val_count(pins); i++)
+		dict_set(all, val_key(pins, i), val_copy(val_at(pins, i)));
+	return all;
+}
+
 /* What these settings of Main call the Main Domain; else it is the host's. */
 static void
 main_name(const struct val *main, char *lower, size_t size)
@@ -247,6 +261,29 @@ main_name(const struct val *main, char *lower, size_t size)
 	if (*name == '\0' || !name_lower(str_make(name), lower, size) ||
 	    !name_valid_domain(lower))
 		name_lower(str_make(proc_conf()->hostname), lower, size);
+}
+
+/* The directory decides: two domains never get one name. */
+static bool
+is_secondary(const char *name)
+{
+	char *path = xasprintf("Domains/%s", name);
+	bool yes = faccessat(proc_basefd(), path, F_OK, 0) == 0;
+
+	free(path);
+	return yes;
+}
+
+void
+config_name_main(void)
+{
+	char lower[DOMAIN_MAXLEN + 1];
+	struct val *main = merge_module("Main");
+
+	main_name(main, lower, sizeof(lower));
+	val_free(main);
+	if (!is_secondary(lower))
+		names_rename_main(&names, lower);
 }
 
 /*
@@ -341,20 +378,6 @@ config_set_aliases(const struct val *v)
 		return -1;
 	apply_aliases(v);
 	return 0;
-}
-
-/* Files, with the pinned values over them. */
-static struct val *
-merge_module(const char *module)
-{
-	const struct val *v = config_file(module), *pins;
-	struct val *all = v != NULL ? val_copy(v) : val_dict();
-	size_t i;
-
-	pins = config_pinned(module);
-	for (i = 0; pins != NULL && i < val_count(pins); i++)
-		dict_set(all, val_key(pins, i), val_copy(val_at(pins, i)));
-	return all;
 }
 
 /* What each domain has set for itself; for authd above all. */

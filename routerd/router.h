@@ -19,6 +19,8 @@ void	scan_domain_settings(struct domain *);
 
 /* config.c: Settings/ and what is made of it. */
 void	config_load(void);
+/* Before the domains are read: one may bear the host's name. */
+void	config_name_main(void);
 /* Makes the merged dictionary, the Router's tables, and tells cgserver. */
 void	config_apply(void);
 /* What the module's file says; NULL when nothing. */

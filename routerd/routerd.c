@@ -80,6 +80,7 @@ start(void)
 	names_init(&names, lower);
 	env.names = &names;
 	config_load();
+	config_name_main();
 	scan_all();
 	config_apply();
 }

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import smtplib
+import socket
 import subprocess
 import sys
 
@@ -121,12 +122,17 @@ def pid(name):
 
 def killed():
     old = pid("routerd-0")
+    host = socket.gethostname().lower()     # a domain's name like any other
+    cli.ask(f"CreateDomain {host}")
+    cli.ask(f"CreateAccount hal@{host}")
     os.kill(old, signal.SIGKILL)
     wait_for("routerd to come back",
              lambda: cli.send("Route sales") == local("john"))
     route("bill@mail.client.example", local('"bill@client.example"'))
     route("Some.One@all.example", local("john", '"Some.One"'))
     assert pid("routerd-0") != old
+    route(f"hal@{host}", local(f'"hal@{host}"'))
+    cli.ask(f"DeleteDomain {host} force")
 
 
 def domain_goes():
