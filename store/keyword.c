@@ -21,6 +21,7 @@ struct keywords {
 static struct keywords *
 look(struct box *b)
 {
+	static struct keywords none;	/* nobody writes to it */
 	struct keywords *k = b->keywords;
 	const struct val *v;
 	const char *name;
@@ -28,6 +29,9 @@ look(struct box *b)
 
 	if (k != NULL)
 		return k;
+	/* What cannot be read now may have some: to be asked again. */
+	if (info_root(&b->acct->info) == NULL)
+		return &none;
 	k = b->keywords = xcalloc(1, sizeof(*k));
 	v = dict_get(info_box(&b->acct->info, b->name, false), "Keywords");
 	if (v == NULL || val_type(v) != VAL_ARRAY)
@@ -153,6 +157,10 @@ keyword_make(struct box *b, const char *name, size_t len)
 
 	if (bit != -1 || errno != ENOENT)
 		return bit;
+	if (k != b->keywords) {
+		errno = EIO;
+		return -1;
+	}
 	/* What stands in account.info beside it must be there as well. */
 	if (box_reserve(b, 0) == -1 || (bit = unused(b)) == -1)
 		return -1;

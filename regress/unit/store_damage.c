@@ -2,6 +2,7 @@
  * Damaged indexes, planted files, files that are too large; files that cannot
  * be read or written for a while, and what a kill may leave half done.
  */
+#include "keyword.h"
 #include "store_test.h"
 
 /* Calls on a file whose name ends so fail, with that error. */
@@ -276,6 +277,27 @@ test_info_lost(void **state)
 	assert_int_equal(faccessat(top, "account.info.bad", F_OK, 0), 0);
 }
 
+/* Keywords that cannot be read now are not overwritten by fewer. */
+static void
+test_info_keywords(void **state)
+{
+	struct acct *a = account(true);
+	struct box *b;
+
+	assert_int_equal(keyword_make(inbox(a), "One", 3), 0);
+	acct_free(a);
+	a = account(true);
+	b = inbox(a);
+	unreadable = "account.info";
+	failure = EIO;
+	assert_int_equal(keyword_make(b, "Two", 3), -1);
+	assert_int_equal(errno, EIO);
+	unreadable = NULL;
+	assert_int_equal(keyword_make(b, "Two", 3), 1);
+	assert_string_equal(keyword_name(b, 0), "One");
+	acct_free(a);
+}
+
 static void
 test_info_leftover(void **state)
 {
@@ -523,6 +545,7 @@ main(void)
 		T(test_info_unreadable),
 		T(test_info_unopenable),
 		T(test_info_lost),
+		T(test_info_keywords),
 		T(test_info_leftover),
 		T(test_same_number),
 		T(test_old_version),
