@@ -1,7 +1,9 @@
 /*
- * An IMAP client from the greeting to the login: lines in, answers out,
+ * An IMAP client from the greeting to the login: commands in, answers out,
  * errors counted.  Runs in imapd.
  */
+#include <bsd/string.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,10 +12,77 @@
 
 static LIST_HEAD(, imap) clients = LIST_HEAD_INITIALIZER(clients);
 
+/* --- answers --- */
+
+static void	vsay(struct imap *, const char *, const char *, va_list)
+    __attribute__((format(printf, 3, 0)));
+
+static void
+vsay(struct imap *p, const char *tag, const char *fmt, va_list ap)
+{
+	char text[1280];
+	size_t i = 0;
+
+	if (tag != NULL)
+		i = snprintf(text, sizeof(text) - 2, "%s ", tag);
+	vsnprintf(text + i, sizeof(text) - 2 - i, fmt, ap);
+	for (i = 0; text[i] != '\0'; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	front_log(p->front, LOG_LOW, "rsp: %s", text);
+	text[i++] = '\r';
+	text[i++] = '\n';
+	conn_write(p->front->conn, text, i);
+}
+
+void
+imapd_say(struct imap *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(p, NULL, fmt, ap);
+	va_end(ap);
+}
+
+void
+imapd_reply(struct imap *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(p, p->tag, fmt, ap);
+	va_end(ap);
+}
+
+void
+imapd_bye(struct imap *p, const char *text)
+{
+	imapd_say(p, "* BYE %s", text);
+	front_close(p->front);
+}
+
+void
+imapd_error(struct imap *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(p, p->tag, fmt, ap);
+	va_end(ap);
+	if (++p->errors < imapd_conf.max_errors)
+		return;
+	front_log(p->front, LOG_PROBLEM, "too many errors");
+	imapd_bye(p, "too many errors");
+}
+
+/* --- a client's life --- */
+
 static void
 start(struct front_session *f)
 {
 	struct imap *p = calloc(1, sizeof(*p));
+	struct buf caps;
 
 	if (p == NULL) {
 		conn_printf(f->conn, "* BYE [UNAVAILABLE] out of memory\r\n");
@@ -22,11 +91,17 @@ start(struct front_session *f)
 	}
 	p->front = f;
 	f->data = p;
+	f->hello = p->tag;
+	buf_init(&p->cmd, IMAPD_MAXCMD);
 	LIST_INSERT_HEAD(&clients, p, all);
 	conn_lines(f->conn, IMAPD_MAXLINE);
 	conn_timeout(f->conn, imapd_conf.timeout);
 	front_log(f, LOG_LOW, "connected%s", f->tls ? " with TLS" : "");
-	conn_printf(f->conn, "* OK cgate IMAP server is ready\r\n");
+	buf_init(&caps, 1024);
+	imapd_capabilities(p, &caps);
+	imapd_say(p, "* OK [CAPABILITY %s] %s cgate IMAP server is ready",
+	    caps.p, imapd_hostname());
+	buf_free(&caps);
 }
 
 static void
@@ -37,19 +112,111 @@ end(struct front_session *f)
 	if (p == NULL)
 		return;
 	f->data = NULL;
+	login_forget(p);
+	input_forget(p);
+	buf_free(&p->cmd);
 	LIST_REMOVE(p, all);
 	explicit_bzero(p, sizeof(*p));
 	free(p);
 	front_log(f, LOG_LOW, "closed");
 }
 
+/* The tag and the blank behind it; without them "*" stands for it. */
+static bool
+read_tag(struct imap *p, struct cur *c)
+{
+	struct str tag = cur_until(c, " ");
+	size_t i;
+
+	strlcpy(p->tag, "*", sizeof(p->tag));
+	for (i = 0; i < tag.len; i++)
+		if ((unsigned char)tag.p[i] <= ' ' ||
+		    (unsigned char)tag.p[i] >= 0x7f ||
+		    strchr("(){%*\"\\+", tag.p[i]) != NULL)
+			return false;
+	if (tag.len == 0 || tag.len > IMAPD_MAXTAG || !cur_skip(c, 1))
+		return false;
+	return str_copy(tag, p->tag, sizeof(p->tag));
+}
+
+static void
+line_in(struct imap *p, const char *line, size_t len)
+{
+	struct front_session *f = p->front;
+	enum imapd_in got;
+	struct cur c;
+
+	got = input_line(p, line, len, conn_bare_lf(f->conn));
+	if (got == IN_MORE)
+		return;
+	c = cur_make(p->cmd.p, p->cmd.len);
+	if (!read_tag(p, &c))
+		imapd_error(p, "BAD a tag and a command are wanted");
+	else if (got == IN_WHOLE)
+		imapd_command(p, &c);
+	else
+		imapd_error(p, "BAD [TOOBIG] that is too long");
+	p = f->data;		/* NULL when the session has ended */
+	if (p == NULL)
+		return;
+	input_forget(p);
+	if (got == IN_HOPELESS)
+		imapd_bye(p, "nobody reads so much before a login");
+}
+
+/* It is thrown away; with what came before it, nobody knows where we are. */
+static void
+long_line(struct imap *p)
+{
+	bool hopeless = p->cmd.len > 0;
+	struct front_session *f = p->front;
+
+	login_forget(p);
+	strlcpy(p->tag, "*", sizeof(p->tag));
+	imapd_error(p, "BAD line too long");
+	if (hopeless && f->data != NULL)
+		imapd_bye(p, "nobody reads so much before a login");
+}
+
 static void
 event(struct conn *c, enum conn_event what, char *line, size_t len, void *arg)
 {
 	struct front_session *f = arg;
+	struct imap *p = f->data;
 
-	if (what == CONN_EOF || what == CONN_TIMEOUT)
+	if (p == NULL)
+		return;
+	switch (what) {
+	case CONN_LINE:
+		if (p->sasl != NULL)
+			login_line(p, line, len);
+		else
+			line_in(p, line, len);
+		break;
+	case CONN_LONG:
+		long_line(p);
+		break;
+	case CONN_SECURE:
+		front_log(f, LOG_LOW, "TLS is up");
+		login_forget(p);	/* what was said in the clear */
+		input_forget(p);
+		break;
+	case CONN_TIMEOUT:
+		front_log(f, LOG_PROBLEM, "timed out");
+		imapd_bye(p, "you have been silent for too long");
+		break;
+	case CONN_EOF:
 		front_close(f);
+		break;
+	case CONN_ERROR:
+		front_log(f, LOG_PROBLEM, "connection lost: %s",
+		    conn_error(c));
+		front_close(f);
+		break;
+	case CONN_DATA:
+	case CONN_DRAINED:
+		break;
+	}
 }
 
 const struct front_def imapd_front = {
@@ -70,11 +237,8 @@ imapd_stop(void)
 
 	for (p = LIST_FIRST(&clients); p != NULL; p = next) {
 		next = LIST_NEXT(p, all);
-		if (p->passed_on)
-			continue;
-		conn_printf(p->front->conn,
-		    "* BYE the server is shutting down\r\n");
-		front_close(p->front);
+		if (!p->passed_on)
+			imapd_bye(p, "the server is shutting down");
 	}
 	front_stop();
 }

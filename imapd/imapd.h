@@ -8,7 +8,9 @@
 #include "sasl.h"
 
 enum {
-	IMAPD_MAXLINE = 4096	/* bytes; the longest are AUTHENTICATE's */
+	IMAPD_MAXLINE = 4096,	/* bytes; the longest are AUTHENTICATE's */
+	IMAPD_MAXCMD = 8192,	/* a command with its literals */
+	IMAPD_MAXTAG = 256
 };
 
 struct imapd_conf {
@@ -22,10 +24,49 @@ struct imap {
 	struct front_session	*front;
 	unsigned int		 errors;
 	bool			 passed_on;	/* to stored */
+	char			 tag[IMAPD_MAXTAG + 1];
+	struct sasl		*sasl;	/* in the middle of AUTHENTICATE */
+	/* input.c's: a command that is not whole yet. */
+	struct buf		 cmd;
+	size_t			 from;		/* behind its last literal */
+	size_t			 literal;	/* bytes of one to come */
 };
 
 /* --- client.c --- */
 extern const struct front_def	imapd_front;
 const char	*imapd_hostname(void);
+/* A line to the client, CRLF added; logged. */
+void		 imapd_say(struct imap *, const char *, ...)
+		    __attribute__((format(printf, 2, 3)));
+/* The same behind the command's tag: "OK done". */
+void		 imapd_reply(struct imap *, const char *, ...)
+		    __attribute__((format(printf, 2, 3)));
+/* Likewise, and it counts; one too many ends the session. */
+void		 imapd_error(struct imap *, const char *, ...)
+		    __attribute__((format(printf, 2, 3)));
+void		 imapd_bye(struct imap *, const char *);
 void		 imapd_stop(void);
+
+/* --- input.c: lines become commands --- */
+enum imapd_in { IN_MORE, IN_WHOLE, IN_REFUSED, IN_HOPELESS };
+/*
+ * One more line.  IN_WHOLE: p->cmd has a command, without its last CRLF, and
+ * in front of each literal its "{n}" and CRLF.  IN_REFUSED: too long, and the
+ * client waits with the rest; IN_HOPELESS: it does not.
+ */
+enum imapd_in	 input_line(struct imap *, const char *, size_t,
+		    bool bare_lf);
+void		 input_forget(struct imap *);
+/* An atom, a quoted string or a literal, its text into b; false: none. */
+bool		 input_astring(struct cur *, struct buf *b);
+
+/* --- command.c --- */
+void		 imapd_command(struct imap *, struct cur *);
+void		 imapd_capabilities(struct imap *, struct buf *);
+
+/* --- login.c --- */
+void		 cmd_login(struct imap *, struct cur *);
+void		 cmd_authenticate(struct imap *, struct cur *);
+void		 login_line(struct imap *, const char *line, size_t);
+void		 login_forget(struct imap *);
 #endif

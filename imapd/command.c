@@ -1,0 +1,162 @@
+/*
+ * The table of IMAP commands before login: name, handler, flags; and the
+ * small ones among the handlers.  Runs in imapd.  What comes after the login
+ * stands in session/.
+ */
+#include <string.h>
+
+#include "imapd.h"
+#include "log.h"
+
+enum { F_SECRET = 1 << 0 };		/* parameters stay out of the log */
+
+struct command {
+	const char	*name;
+	void		(*handler)(struct imap *, struct cur *);
+	unsigned int	 flags;
+};
+
+static bool
+alone(struct imap *p, const struct cur *c)
+{
+	if (cur_left(c) == 0)
+		return true;
+	imapd_error(p, "BAD nothing may follow that command");
+	return false;
+}
+
+void
+imapd_capabilities(struct imap *p, struct buf *b)
+{
+	bool clear = front_clear_ok(p->front);
+	struct buf mechs;
+	struct cur c;
+	struct str name;
+
+	buf_puts(b, "IMAP4rev1 SASL-IR LITERAL+ ID");
+	if (!p->front->tls && front_tls_ctx() != NULL)
+		buf_puts(b, " STARTTLS");
+	if (!clear)
+		buf_puts(b, " LOGINDISABLED");
+	buf_init(&mechs, 512);
+	sasl_list(&mechs, clear);
+	c = cur_make(mechs.p, mechs.len);
+	for (;;) {
+		cur_ws(&c);
+		name = cur_until(&c, " ");
+		if (name.len == 0)
+			break;
+		buf_printf(b, " AUTH=%.*s", (int)name.len, name.p);
+	}
+	buf_free(&mechs);
+}
+
+static void
+cmd_capability(struct imap *p, struct cur *c)
+{
+	struct buf caps;
+
+	if (!alone(p, c))
+		return;
+	buf_init(&caps, 1024);
+	imapd_capabilities(p, &caps);
+	imapd_say(p, "* CAPABILITY %s", caps.p);
+	imapd_reply(p, "OK done");
+	buf_free(&caps);
+}
+
+/* RFC 2971: NIL, or names and values, which are for the log alone. */
+static void
+cmd_id(struct imap *p, struct cur *c)
+{
+	if (!cur_caselit(c, "NIL") && cur_peek(c) != '(') {
+		imapd_error(p, "BAD say ID and NIL or a list");
+		return;
+	}
+	imapd_say(p, "* ID (\"name\" \"cgate\" \"version\" \""
+	    CG_VERSION "\")");
+	imapd_reply(p, "OK done");
+}
+
+static void
+cmd_noop(struct imap *p, struct cur *c)
+{
+	if (alone(p, c))
+		imapd_reply(p, "OK nothing done");
+}
+
+static void
+cmd_logout(struct imap *p, struct cur *c)
+{
+	if (!alone(p, c))
+		return;
+	imapd_say(p, "* BYE %s closes the connection", imapd_hostname());
+	imapd_reply(p, "OK done");
+	front_close(p->front);
+}
+
+static void
+cmd_starttls(struct imap *p, struct cur *c)
+{
+	if (!alone(p, c))
+		return;
+	if (p->front->tls)
+		imapd_error(p, "BAD TLS is up already");
+	else if (front_tls_ctx() == NULL)
+		imapd_error(p, "BAD no TLS here");
+	else {
+		imapd_reply(p, "OK ready for TLS");
+		if (front_starttls(p->front) == -1)
+			front_close(p->front);
+	}
+}
+
+static const struct command commands[] = {
+	{ "CAPABILITY",		cmd_capability,		0 },
+	{ "LOGIN",		cmd_login,		F_SECRET },
+	{ "AUTHENTICATE",	cmd_authenticate,	F_SECRET },
+	{ "STARTTLS",		cmd_starttls,		0 },
+	{ "ID",			cmd_id,			0 },
+	{ "NOOP",		cmd_noop,		0 },
+	{ "LOGOUT",		cmd_logout,		0 }
+};
+
+static const struct command *
+find(struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (str_caseeq(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+/* A line that is no command may be a password that came too early. */
+static void
+log_command(struct imap *p, const struct command *cmd, const struct cur *args)
+{
+	if (cmd == NULL)
+		front_log(p->front, LOG_LOW, "cmd: (%zu bytes, no command)",
+		    p->cmd.len);
+	else if (cmd->flags & F_SECRET)
+		front_log(p->front, LOG_LOW, "cmd: %s %s ...", p->tag,
+		    cmd->name);
+	else
+		front_log(p->front, LOG_LOW, "cmd: %s %s %.*s", p->tag,
+		    cmd->name, (int)cur_left(args), args->p);
+}
+
+void
+imapd_command(struct imap *p, struct cur *c)
+{
+	const struct command *cmd = find(cur_until(c, " "));
+
+	log_command(p, cmd, c);
+	if (cmd == NULL) {
+		imapd_error(p, "BAD unknown command, or log in first");
+		return;
+	}
+	cur_lit(c, " ");
+	cmd->handler(p, c);
+}
