@@ -32,7 +32,6 @@ struct folder {
 struct folders {
 	struct folder	*v;
 	size_t		 n;
-	void		*classes;	/* used inside */
 };
 
 /*
