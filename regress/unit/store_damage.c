@@ -353,17 +353,23 @@ static void
 test_old_version(void **state)
 {
 	uint32_t uidvalidity, last = ten_and_crash(&uidvalidity);
+	static char old[IDX_SLOTS * sizeof(struct slot)];
 	struct idx ix;
 	struct acct *a;
 	struct box *b;
-	int way;
+	int way, i;
 
 	for (way = 0; way < 2; way++) {
 		assert_int_equal(idx_open(&ix, top, "INBOX.mbox.idx", false),
 		    0);
 		ix.head->version = IDX_VERSION - 1;
 		assert_int_equal(idx_put_head(&ix), 0);
-		memset(ix.slots, 0x55, IDX_SLOTS * sizeof(*ix.slots));
+		/* slots of another size: 48 bytes, as version 2 had them */
+		memcpy(old, ix.slots, sizeof(old));
+		for (i = 0; i < IDX_SLOTS; i++)
+			memcpy(old + i * 48, &ix.slots[i], 48);
+		assert_int_equal(file_pwrite(ix.fd, old, sizeof(old),
+		    IDX_SLOTOFF), 0);
 		idx_close(&ix);
 		unlinkat(top, "account.info", 0);
 		a = account(way == 1);
