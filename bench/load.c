@@ -4,11 +4,14 @@
  *
  *	load smtp  PORT CLIENTS COUNT SIZE SENDER RCPT...
  *	load pop   PORT CLIENTS COUNT PASSWORD NAME...
+ *	load imap  PORT CLIENTS COUNT PASSWORD NAME...
+ *	load append PORT CLIENTS COUNT SIZE PASSWORD NAME...
  *
  * smtp: COUNT messages of SIZE bytes to the recipients in turn, over CLIENTS
- * connections that stay open.  pop: COUNT times connect, USER, PASS, STAT,
- * QUIT.  Each conversation waits for every answer: it measures the server's
- * answers, not its buffers.  Prints one line: count, seconds, a second, and
+ * connections that stay open.  append: the same by IMAP's APPEND to INBOX, the
+ * i-th connection logged in as the i-th name.  pop: COUNT times connect, USER,
+ * PASS, STAT, QUIT; imap: connect, LOGIN, LOGOUT.  Each conversation waits
+ * for every answer: it measures the server's answers, not its buffers.  Prints one line: count, seconds, a second, and
  * the median and 99th percentile of milliseconds an operation.  Traffic goes
  * to 127.0.0.1 only; it ends after COUNT or 120 seconds.
  */
@@ -51,7 +54,15 @@ static size_t	  messagelen;
 static double	 *took;
 static int	  ep;
 static int	  live;
-static bool	  pop;
+
+/* A conversation: what is done with each line of the server. */
+struct talk {
+	const char	*name;
+	bool		 mail;		/* has SIZE and a message */
+	int		 last;		/* step from which it may be closed */
+	void		(*line)(struct client *, const char *);
+};
+static const struct talk *talk;
 
 static double
 now(void)
@@ -86,6 +97,22 @@ make_message(size_t size)
 	}
 	memcpy(message + messagelen, "\r\n.\r\n", 5);
 	messagelen += 5;
+}
+
+/* The same as one APPEND command. */
+static void
+make_append(void)
+{
+	char *p;
+	int n;
+
+	n = asprintf(&p, "a APPEND INBOX {%zu+}\r\n%.*s\r\n", messagelen - 3,
+	    (int)messagelen - 3, message);
+	if (n == -1)
+		err(1, NULL);
+	free(message);
+	message = p;
+	messagelen = n;
 }
 
 static void
@@ -217,6 +244,21 @@ smtp_line(struct client *c, const char *line)
 	}
 }
 
+/* One more, from the greeting on; or that was the last. */
+static void
+again(struct client *c)
+{
+	one_done(c);
+	close(c->fd);
+	if (started >= count) {
+		c->fd = -1;
+		live--;
+		return;
+	}
+	c->began = now();
+	dial(c);
+}
+
 static void
 pop_line(struct client *c, const char *line)
 {
@@ -236,17 +278,79 @@ pop_line(struct client *c, const char *line)
 		sayf(c, "QUIT\r\n%s", "");
 		break;
 	default:
-		one_done(c);
-		close(c->fd);
-		if (started >= count) {
-			c->fd = -1;
-			live--;
-			break;
-		}
-		c->began = now();
-		dial(c);
+		again(c);
 	}
 }
+
+static void
+login(struct client *c, const char *name)
+{
+	char line[MAXLINE];
+
+	say(c, line, snprintf(line, sizeof line, "a LOGIN \"%s\" \"%s\"\r\n", name,
+	    secret));
+}
+
+/* Untagged lines are passed over, but for the greeting. */
+static bool
+imap_ok(struct client *c, const char *line)
+{
+	if (line[0] == '*' && c->step != 0)
+		return false;
+	if (strncmp(line + 2, "OK", 2) != 0)
+		errx(1, "step %d: %s", c->step, line);
+	return true;
+}
+
+static void
+imap_line(struct client *c, const char *line)
+{
+	if (!imap_ok(c, line))
+		return;
+	switch (c->step++) {
+	case 0:
+		login(c, names[started++ % nnames]);
+		break;
+	case 1:
+		sayf(c, "a LOGOUT\r\n%s", "");
+		break;
+	default:
+		again(c);
+	}
+}
+
+static void
+append_line(struct client *c, const char *line)
+{
+	if (!imap_ok(c, line))
+		return;
+	if (c->step == 0) {
+		login(c, c->name);
+		c->step = 1;
+		return;
+	}
+	if (c->step == 2)
+		one_done(c);
+	if (c->step == 3) {
+		hang_up(c);
+		return;
+	}
+	c->step = 2;
+	if (started++ < count) {
+		c->began = now();
+		say(c, message, messagelen);
+	} else {
+		sayf(c, "a LOGOUT\r\n%s", "");
+		c->step = 3;
+	}
+}
+
+static const struct talk talks[] = {
+	{ "smtp", true, 5, smtp_line },
+	{ "pop", false, 5, pop_line },
+	{ "imap", false, 3, imap_line },
+	{ "append", true, 3, append_line }
+};
 
 static void
 readable(struct client *c)
@@ -259,7 +363,7 @@ readable(struct client *c)
 	if (n == -1 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		if (c->step < 5)
+		if (c->step < talk->last)
 			errx(1, "closed in step %d", c->step);
 		hang_up(c);
 		return;
@@ -269,10 +373,7 @@ readable(struct client *c)
 	while (c->fd != -1 && (nl = strchr(c->in, '\n')) != NULL) {
 		*nl = '\0';
 		used = nl + 1 - c->in;
-		if (pop)
-			pop_line(c, c->in);
-		else
-			smtp_line(c, c->in);
+		talk->line(c, c->in);
 		if (c->inlen < used)	/* a fresh connection */
 			break;
 		c->inlen -= used;
@@ -298,24 +399,21 @@ main(int argc, char **argv)
 	double t0, t;
 	int i, n, nclients;
 
-	if (argc < 7)
+	for (i = 0; argc > 1 && i < (int)(sizeof talks / sizeof talks[0]); i++)
+		if (strcmp(argv[1], talks[i].name) == 0)
+			talk = &talks[i];
+	if (talk == NULL || argc < 7 + talk->mail)
 		errx(2, "usage: see the top of load.c");
-	pop = strcmp(argv[1], "pop") == 0;
 	port = atoi(argv[2]);
 	nclients = atoi(argv[3]);
 	count = atol(argv[4]);
-	if (pop) {
-		secret = argv[5];
-		names = argv + 6;
-		nnames = argc - 6;
-	} else {
-		if (argc < 8)
-			errx(2, "no recipient");
+	if (talk->mail)
 		make_message(atol(argv[5]));
-		sender = argv[6];
-		names = argv + 7;
-		nnames = argc - 7;
-	}
+	if (talk->line == append_line)
+		make_append();
+	sender = secret = argv[5 + talk->mail];
+	names = argv + 6 + talk->mail;
+	nnames = argc - 6 - talk->mail;
 	took = calloc(count + nclients, sizeof *took);
 	c = calloc(nclients, sizeof *c);
 	ep = epoll_create1(0);
@@ -324,6 +422,7 @@ main(int argc, char **argv)
 	t0 = now();
 	for (i = 0; i < nclients; i++) {
 		c[i].began = now();
+		c[i].name = names[i % nnames];
 		dial(&c[i]);
 		live++;
 	}

@@ -2,11 +2,11 @@
 installed, with a configuration of their own on free loopback ports.
 
     with Postfix(dir, accounts) as p:  p.port, p.visible()
-    with Dovecot(dir, accounts) as d:  d.port
+    with Dovecot(dir, accounts) as d:  d.pop, d.imap
 
 Both sync before they answer (fsync on), else they run as Debian ships them;
-Dovecot's login and pop3 processes are reused (service_count = 0), which is
-its own advice for speed.  Their directories are left to the caller, who has
+"tuned" Dovecot reuses its processes (service_count = 0), which is its own
+advice for speed.  Their directories are left to the caller, who has
 set $TMPDIR.
 """
 import glob
@@ -20,7 +20,8 @@ import subprocess
 import tempfile
 import time
 
-PACKAGES = ["postfix", "dovecot-core", "dovecot-pop3d"]
+PACKAGES = ["postfix", "dovecot-core", "dovecot-imapd",
+            "dovecot-pop3d"]
 DOMAIN = "bench.example.com"
 PASSWORD = "bench-secret"
 
@@ -191,14 +192,14 @@ export_environment = LD_LIBRARY_PATH
 
 
 class Dovecot(Peer):
-    """pop3 and imap logins of accounts with a plain password file."""
+    """pop3 and imap for accounts with a plain password file."""
 
-    def __init__(self, root, accounts):
+    def __init__(self, root, accounts, mail="mdbox", tuned=True):
         self.root = root
         self.accounts = accounts
         self.dir = tempfile.mkdtemp(prefix="dovecot-")
         os.chmod(self.dir, 0o755)
-        self.port = free_port()
+        self.pop, self.imap = free_port(), free_port()
         d = pathlib.Path(self.dir)
         nobody = pwd.getpwnam("nobody")
         (d / "mail").mkdir()
@@ -206,6 +207,24 @@ class Dovecot(Peer):
         (d / "users").write_text("".join(
             f"{a}:{{PLAIN}}{PASSWORD}:{nobody.pw_uid}:{nobody.pw_gid}::"
             f"{d}/mail/{a}\n" for a in accounts))
+        logins = "".join(f"""
+service {p}-login {{
+  chroot =
+  {"service_count = 0" if tuned else ""}
+  {"process_min_avail = 2" if tuned else ""}
+  {"client_limit = 1000" if tuned else ""}
+  inet_listener {p} {{
+    port = {port}
+  }}
+  inet_listener {p}s {{
+    port = 0
+  }}
+}}
+service {p} {{
+  {"service_count = 0" if tuned else ""}
+  {"process_min_avail = 8" if tuned else ""}
+}}
+""" for p, port in (("pop3", self.pop), ("imap", self.imap)))
         (d / "conf").write_text(f"""
 base_dir = {d}/run
 state_dir = {d}/state
@@ -213,13 +232,14 @@ auth_mechanisms = plain
 default_internal_user = daemon
 default_internal_group = daemon
 default_login_user = nobody
-protocols = pop3
+protocols = pop3 imap
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
 log_path = {d}/log
-mail_location = mdbox:~/mdbox
+mail_location = {mail}:~/mail
 mail_fsync = always
+mail_max_userip_connections = 1000
 first_valid_uid = 1
 passdb {{
   driver = passwd-file
@@ -229,24 +249,8 @@ userdb {{
   driver = passwd-file
   args = {d}/users
 }}
-service pop3-login {{
-  chroot =
-  service_count = 0
-  process_min_avail = 2
-  client_limit = 1000
-  inet_listener pop3 {{
-    port = {self.port}
-  }}
-  inet_listener pop3s {{
-    port = 0
-  }}
-}}
 service auth {{
-  client_limit = 2000
-}}
-service pop3 {{
-  service_count = 0
-  process_min_avail = 8
+  client_limit = 4000
 }}
 service anvil {{
   chroot =
@@ -254,10 +258,11 @@ service anvil {{
 service stats {{
   chroot =
 }}
-""")
+{logins}""")
         # Its modules' and doveconf's places are built in: a mount namespace
         # of its own has them there, over the machine's /usr.
         over = (f"mount -t overlay overlay -o lowerdir={root}/usr:/usr /usr"
                 f" && exec dovecot -F -c {d}/conf")
         self.launch(["unshare", "--mount", "sh", "-c", over])
-        wait_port(self.port)
+        wait_port(self.imap)
+        wait_port(self.pop)

@@ -105,6 +105,7 @@ class Suite:
         self.domain = self.env["CG_DOMAIN"]
         self.smtp = int(self.env["CG_SMTP"])
         self.pop = int(self.env["CG_POP"])
+        self.imap = int(self.env["CG_IMAP"])
         if self.accounts:
             cli = self.cli()
             for a in self.accounts:
