@@ -5,6 +5,7 @@
  * each head, slot and record tells damage.
  */
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -31,9 +32,9 @@ _Static_assert(IDX_SLOTOFF + SLOTBYTES <= IDX_RECOFF, "slots fit");
 
 /* Not a CRC: it has to be quick over thousands of records. */
 static uint32_t
-sum_of(const void *p, size_t len)
+sum_of(uint64_t seed, const void *p, size_t len)
 {
-	uint64_t h = 0x9e3779b97f4a7c15ULL, w;
+	uint64_t h = seed ^ 0x9e3779b97f4a7c15ULL, w;
 	const char *s = p;
 
 	for (; len >= 8; s += 8, len -= 8) {
@@ -50,18 +51,34 @@ sum_of(const void *p, size_t len)
 	return (uint32_t)h;
 }
 
-#define SUM(x) sum_of((x), sizeof(*(x)) - sizeof(uint32_t))
+#define SUM(x) sum_of(0, (x), sizeof(*(x)) - sizeof(uint32_t))
+
+/* With the generation, so that another mailbox's record is none of ours. */
+static uint32_t
+sum_rec(const struct idx *ix, const struct rec *r)
+{
+	return sum_of(ix->head->generation, r, offsetof(struct rec, cache));
+}
 
 void
-idx_seal(struct rec *r)
+idx_seal(const struct idx *ix, struct rec *r)
 {
-	r->sum = SUM(r);
+	r->sum = sum_rec(ix, r);
 }
 
 bool
-idx_sealed(const struct rec *r)
+idx_sealed(const struct idx *ix, const struct rec *r)
 {
-	return r->sum == SUM(r);
+	return r->sum == sum_rec(ix, r);
+}
+
+void
+idx_renew(struct idx *ix)
+{
+	uint64_t *g = &ix->head->generation;
+
+	if (getrandom(g, sizeof(*g), 0) != sizeof(*g))
+		*g = *g * 6364136223846793005ULL + time(NULL);
 }
 
 int64_t
@@ -119,14 +136,13 @@ void
 idx_reset(struct idx *ix, uint64_t ino)
 {
 	struct idx_head *h = ix->head;
-	uint64_t generation = ix->believed ? h->generation + 1 : 1;
 
 	memset(h, 0, sizeof(*h));
 	memcpy(h->magic, magic, sizeof(magic));
 	h->version = IDX_VERSION;
 	h->recsize = sizeof(struct rec);
 	h->ino = ino;
-	h->generation = generation;
+	idx_renew(ix);
 	h->sum = SUM(h);
 	ix->believed = true;
 }

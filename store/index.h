@@ -19,7 +19,7 @@ enum {
 	IDX_SLOTS = 128,
 	IDX_SLOTOFF = 4096,
 	IDX_RECOFF = 16384,
-	IDX_VERSION = 3
+	IDX_VERSION = 4
 };
 
 enum {
@@ -33,7 +33,8 @@ struct idx_head {
 	uint32_t	version;
 	uint32_t	recsize;
 	uint64_t	ino;		/* of the mailbox that it belongs to */
-	uint64_t	generation;	/* its cache's as well */
+	uint64_t	generation;	/* random; in each record's sum, and its
+					   cache's as well */
 	uint32_t	uidvalidity;
 	uint32_t	uidnext;
 	uint64_t	modseq;
@@ -91,8 +92,8 @@ struct rec {
 	uint32_t	keywords;
 	uint16_t	fromlen;
 	uint16_t	sep;		/* bytes of the empty line after it */
-	uint32_t	unused;
-	uint32_t	sum;
+	uint32_t	cache;		/* where, in 16 bytes; may be wrong */
+	uint32_t	sum;		/* of all but the last two */
 };
 
 struct idx {
@@ -140,8 +141,10 @@ idx_rec(const struct idx *ix, uint32_t i)
 }
 /* Room for one more and count it; NULL and errno.  Seal it afterwards. */
 struct rec *idx_add(struct idx *);
-void	idx_seal(struct rec *);
-bool	idx_sealed(const struct rec *);
+void	idx_seal(const struct idx *, struct rec *);
+bool	idx_sealed(const struct idx *, const struct rec *);
+/* A generation that no index had: none of its records is good any more. */
+void	idx_renew(struct idx *);
 /* Index of the first record with a UID of at least this. */
 uint32_t idx_lower(const struct idx *, uint32_t uid);
 struct rec *idx_find(const struct idx *, uint32_t uid);

@@ -52,7 +52,7 @@ change_one(struct box *b, struct patch *p, struct rec *r,
 	r->flags = flags;
 	r->keywords = kw;
 	r->modseq = modseq;
-	idx_seal(r);
+	idx_seal(&b->idx, r);
 	return 0;
 }
 

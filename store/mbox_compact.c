@@ -82,8 +82,9 @@ begin(struct copy *c, struct box *b)
 	if (idx_open(&c->idx, b->acct->dirfd, c->ipath, true) == -1)
 		return -1;
 	c->idx.believed = true;
-	c->idx.head->generation = h->generation;
 	idx_reset(&c->idx, st.st_ino);
+	/* The cache stays: UIDs and messages are the same. */
+	c->idx.head->generation = h->generation;
 	c->idx.head->uidvalidity = h->uidvalidity;
 	c->idx.head->uidnext = h->uidnext;
 	c->idx.head->modseq = h->modseq;
@@ -138,7 +139,7 @@ copy_message(struct copy *c, const struct rec *r)
 	n->fromlen = from_format(line, &f);
 	n->sep = r->flags & REC_OPENEND ? 2 : 1;
 	n->flags |= REC_FIXED | REC_OWNUID;
-	idx_seal(n);
+	idx_seal(&c->idx, n);
 	c->idx.head->wire += n->wire;
 	if (put(c, line, n->fromlen) == -1 ||
 	    copy_bytes(c, body, body + r->size) == -1)
@@ -215,7 +216,7 @@ publish(struct copy *c)
 	if (ret == 0)
 		ret = renameat(dirfd, c->path, dirfd, c->b->file);
 	free(index);
-	return ret == 0 ? fsync(dirfd) : -1;
+	return ret == 0 ? box_sync_dir(c->b) : -1;
 }
 
 static void

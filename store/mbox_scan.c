@@ -156,7 +156,7 @@ skip_junk(struct box *b, struct win *w, uint64_t off)
 
 		if (r->offset + r->fromlen + r->size + r->sep == off) {
 			r->sep += end - off;
-			idx_seal(r);
+			idx_seal(&b->idx, r);
 			return end;
 		}
 	}
@@ -188,7 +188,7 @@ add_record(struct box *b, uint64_t off, size_t fromlen,
 	r->flags = f->flags | (f->uid != 0 ? REC_OWNUID : 0) |
 	    (f->fixed ? REC_FIXED : 0) | (x->open ? REC_OPENEND : 0);
 	r->keywords = f->keywords;
-	idx_seal(r);
+	idx_seal(&b->idx, r);
 	b->idx.head->wire += r->wire;
 	return 0;
 }
@@ -222,7 +222,7 @@ number(struct box *b, uint32_t from)
 		r = box_rec(b, i);
 		r->uid = b->idx.head->uidnext++;
 		r->flags &= ~(uint32_t)REC_OWNUID;
-		idx_seal(r);
+		idx_seal(&b->idx, r);
 	}
 	return 0;
 }
@@ -266,7 +266,7 @@ forget_records(struct box *b, const char *why)
 		log_msg(LOG_PROBLEM, "%s: index made anew: %s", b->file, why);
 	h->count = 0;
 	h->end = h->wire = h->garbage = h->junk = 0;
-	h->generation++;
+	idx_renew(&b->idx);
 }
 
 /* Sums, order, and that each lies behind the one before. */
@@ -280,7 +280,7 @@ records_good(struct box *b)
 
 	for (i = 0; i < h->count; i++) {
 		r = box_rec(b, i);
-		if (!idx_sealed(r) || r->uid <= uid || r->offset < off)
+		if (!idx_sealed(&b->idx, r) || r->uid <= uid || r->offset < off)
 			return false;
 		uid = r->uid;
 		off = r->offset + r->fromlen + r->size + r->sep;
@@ -305,7 +305,7 @@ reread(struct box *b, struct win *w, struct rec *r)
 		return true;
 	r->flags = (r->flags & ~(uint32_t)MSG_FLAGS) | f.flags;
 	r->keywords = f.keywords;
-	idx_seal(r);
+	idx_seal(&b->idx, r);
 	return true;
 }
 

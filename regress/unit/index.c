@@ -178,7 +178,7 @@ test_records(void **state)
 		assert_non_null(r);
 		r->uid = 10 + 3 * i;
 		r->offset = i;
-		idx_seal(r);
+		idx_seal(&ix, r);
 	}
 	assert_int_equal(idx_put_head(&ix), 0);
 	idx_close(&ix);
@@ -189,7 +189,7 @@ test_records(void **state)
 	assert_true(ix.believed);
 	assert_int_equal(ix.head->count, 5000);
 	for (i = 0; i < 5000; i++)
-		assert_true(idx_sealed(idx_rec(&ix, i)));
+		assert_true(idx_sealed(&ix, idx_rec(&ix, i)));
 	assert_int_equal(idx_find(&ix, 10)->offset, 0);
 	assert_int_equal(idx_find(&ix, 10 + 3 * 4999)->offset, 4999);
 	assert_int_equal(idx_find(&ix, 3010)->offset, 1000);
@@ -198,7 +198,7 @@ test_records(void **state)
 	assert_null(idx_find(&ix, UINT32_MAX));
 	assert_int_equal(idx_lower(&ix, 3011), 1001);
 	idx_rec(&ix, 7)->flags ^= 1;
-	assert_false(idx_sealed(idx_rec(&ix, 7)));
+	assert_false(idx_sealed(&ix, idx_rec(&ix, 7)));
 	idx_close(&ix);
 }
 
@@ -216,7 +216,7 @@ test_cut(void **state)
 	for (i = 0; i < 1000; i++) {
 		r = idx_add(&ix);
 		r->uid = i + 1;
-		idx_seal(r);
+		idx_seal(&ix, r);
 	}
 	idx_put_head(&ix);
 	idx_close(&ix);
