@@ -17,6 +17,8 @@ enum {
 	MIME_MAXFIELD = 1024 * 1024,	/* bytes of a field that are used */
 	MIME_MAXKEPT = 8 * 1024 * 1024,	/* bytes kept of all fields */
 	MIME_MAXPARAMS = 100,		/* parameters of a field */
+	MIME_MAXADDRS = 20000,		/* addresses of a field */
+	MIME_MAXBOUNDARY = 1000,	/* bytes of a boundary */
 	MIME_WINDOW = 64 * 1024		/* bytes read at a time */
 };
 
@@ -47,15 +49,20 @@ struct mime_part {
 	uint64_t	 head, headlen, headwire;
 	uint64_t	 body, bodylen, bodywire;
 	uint64_t	 lines;			/* of the body: LFs in it */
-	uint32_t	 charset, charsetlen;	/* in kept; see mime_charset */
-	uint32_t	 text;			/* inside: of kept fields */
+	uint32_t	 charset, charsetlen;	/* inside: see mime_charset */
 };
+
+struct mime_head;
 
 struct mime {
 	struct mime_part	*part;	/* part[0] is the message */
 	uint32_t	 nparts, cap;
 	uint64_t	 size, wire;	/* of the whole message */
-	struct buf	 kept;		/* inside: what was kept of headers */
+	/* inside: what was kept of headers, ready to be sent */
+	struct mime_head	*heads;
+	struct buf	 kept;
+	struct buf	 field, boundary, names, tmp[2];
+	char		*window;
 };
 
 /* Bytes at an offset: how many, 0 at the end, -1 and errno. */
@@ -90,7 +97,8 @@ enum mime_what { MIME_BODY, MIME_HEADER, MIME_BODYTEXT, MIME_MIMEHEADER };
 /* A piece of the message. */
 struct mime_range {
 	uint64_t	 off, len;	/* on disk; len 0: empty */
-	uint64_t	 wire;		/* octets as sent; len: no line end grows */
+	uint64_t	 wire;		/* octets as sent; if equal to len, these
+					   are the bytes on disk */
 	const struct mime_part *part;	/* whose header or body it is */
 };
 
