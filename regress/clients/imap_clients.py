@@ -86,7 +86,8 @@ def content(name, box="INBOX"):
     """{subject: (flags, text)} of a mailbox."""
     c = mailbox(name, box)
     found = {}
-    for item in c.fetch("1:*", "(FLAGS BODY.PEEK[])")[1]:
+    all_there = c.search(None, "ALL")[1][0]
+    for item in c.fetch("1:*", "(FLAGS BODY.PEEK[])")[1] if all_there else ():
         if isinstance(item, tuple):
             flags = imaplib.ParseFlags(item[0])
             subject = re.search(rb"(?m)^Subject: (.*?)\r?$", item[1])[1]
@@ -131,8 +132,11 @@ def test_curl():
             assert out.startswith("text 1\r\n"), out
     client("curl", "-sS", "--user", "curl:wrong", f"imap://{HOST}:{IMAP}/",
            status=67)
-    client("curl", "-sS", "--user", f"curl:{SECRET}", "-T", "-",
-           f"imap://{HOST}:{IMAP}/INBOX", stdin=text(7))
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(text(7))
+        f.flush()
+        client("curl", "-sS", "--user", f"curl:{SECRET}", "-T", f.name,
+               f"imap://{HOST}:{IMAP}/INBOX")
     got = content("curl")
     assert got["number 7"][1] == text(7), got
     client("curl", "-sS", "--user", f"curl:{SECRET}",
@@ -345,7 +349,7 @@ def mutt(program):
     if not need(program):
         return
     for number, (scheme, port, more) in enumerate((
-            ("imap", IMAP, "set ssl_starttls=no\n"),
+            ("imap", IMAP, "set ssl_starttls=no\nset ssl_force_tls=no\n"),
             ("imap", IMAP, "set ssl_starttls=yes\nset ssl_force_tls=yes\n"),
             ("imaps", IMAPS, ""))):
         name = f"{program}{number}"
@@ -359,7 +363,7 @@ def mutt(program):
                 "unset ssl_verify_host\nset ssl_verify_dates=no\n"
                 "unset imap_passive\nset sort=date\nset quit=yes\n"
                 "set delete=yes\nset confirmcreate=no\nset wait_key=no\n"
-                "set confirmappend=no\nset mark_old=no\nset mail_check=1\n"
+                "set confirmappend=no\nset mark_old=no\nset mail_check=1\nset resolve=no\n"
                 f"set header_cache={d}/cache\nset copy=no\n"
                 "set imap_check_subscribed=yes\n"
                 f"set tmpdir={d}\nset move=no\n")
@@ -401,8 +405,10 @@ def test_alpine():
         with Terminal("alpine", "-p", rc, "-i", env={"HOME": d}) as t:
             t.expect(rb"(?i)password")
             t.keys(SECRET + "\r")
+            t.expect(rb"(?i)preserve password")
+            t.keys("N")
             t.expect(rb"number 2")
-            t.keys("1\r" if False else "D")     # the one at the cursor
+            t.keys("D")                 # the one at the cursor
             t.expect(rb"[Mm]arked for deletion|\bD\b|deleted")
             t.keys("X")
             t.expect(rb"(?i)expung")
@@ -467,9 +473,9 @@ must($s->type == 0 && $s->lines == 3, "structure");
 must(imap_body($c, 1, FT_PEEK) == "text 0\r\n.\r\nFrom me\r\n", "body");
 must(imap_search($c, 'SUBJECT "number 2"') == [3], "search");
 must(imap_sort($c, SORTDATE, true) == [3, 2, 1], "sort");
-must(imap_createmailbox($c, $at . imap_utf7_encode("K\xf6ln")), "create");
-must(imap_mail_copy($c, "1:2", imap_utf7_encode("K\xf6ln")), "copy");
-$st = imap_status($c, $at . imap_utf7_encode("K\xf6ln"), SA_ALL);
+must(imap_createmailbox($c, $at . "K&APY-ln"), "create");
+must(imap_mail_copy($c, "1:2", "K&APY-ln"), "copy");
+$st = imap_status($c, $at . "K&APY-ln", SA_ALL);
 must($st->messages == 2, "status");
 must(imap_append($c, $at . "INBOX", "Subject: of php\r\n\r\nhello\r\n",
     "\\Seen"), "append");
@@ -477,7 +483,7 @@ must(imap_setflag_full($c, "1", "\\Flagged"), "setflag");
 must(imap_delete($c, "2"), "delete");
 must(imap_expunge($c), "expunge");
 must(count(imap_list($c, $at, "*")) == 2, "list");
-must(imap_renamemailbox($c, $at . imap_utf7_encode("K\xf6ln"), $at . "Bonn"),
+must(imap_renamemailbox($c, $at . "K&APY-ln", $at . "Bonn"),
     "rename");
 must(imap_deletemailbox($c, $at . "Bonn"), "deletemailbox");
 must(imap_ping($c), "ping");
@@ -500,7 +506,7 @@ def test_php():
         out = client("php", "-r", PHP % {
             "host": HOST, "port": port, "flags": flags, "name": name,
             "secret": SECRET})
-        assert out.endswith("fine\n"), out
+        assert "fine\n" in out, out    # PHP warns of AUTH=PLAIN, too
         got = content(name)
         assert sorted(got) == ["number 0", "number 2", "of php"], got
         assert b"\\Flagged" in got["number 0"][0], got

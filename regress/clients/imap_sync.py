@@ -202,7 +202,7 @@ def mbsync_conflicts():
         for i in range(50):
             a.tree.add("INBOX", message(rng, i))
         for i in range(50, 60):
-            a.tree.add("Work/Größe", message(rng, i), "S")
+            a.tree.add("Work/Gr&APYA3w-e", message(rng, i), "S")
         a(), b()
         assert b.tree.boxes() == a.tree.boxes(), (a.tree.boxes(),
                                                   b.tree.boxes())
@@ -274,6 +274,7 @@ def offlineimap():
         a, b = Offlineimap(d, "a", "offline"), Offlineimap(d, "b", "offline")
         for i in range(200):
             a.tree.add("INBOX", message(rng, i), ("", "S", "FS")[i % 3])
+        a.tree.make("Work")
         for i in range(200, 220):
             a.tree.add("Work/Deep", message(rng, i))
         a(), b()
