@@ -14,7 +14,7 @@ CFLAGS		= -std=c11 $(OPT) $(WARN) $(HARDEN) $(SANFLAGS)
 CPPFLAGS	= $(DEFS) -I. -Ilib -Istore -Icli
 LDFLAGS		= $(LDHARDEN) $(SANFLAGS)
 
-LIBS		= -levent_core -lssl -lcrypto -lcrypt -lseccomp -lbsd \
+LIBS		= -levent_core -lssl -lcrypto -lcrypt -lseccomp -licuuc -lbsd \
 		  -lpthread
 LIBS_authd-priv	= -lpam
 
@@ -24,10 +24,12 @@ LIB_SRC		:= $(wildcard lib/*.c)
 STORE_SRC	:= $(wildcard store/*.c)
 CLI_SRC		:= $(wildcard cli/*.c)
 POPSESSION_SRC	:= $(wildcard pop3d/session/*.c)
+IMAPSESSION_SRC	:= $(wildcard imapd/session/*.c)
 LIBCG		= $(O)/libcg.a
 LIBSTORE	= $(O)/libstore.a
 LIBCLI		= $(O)/libcli.a
 LIBPOP		= $(O)/libpopsession.a
+LIBIMAP		= $(O)/libimapsession.a
 
 DAEMONS		= logd authd authd-priv routerd queued smtpd pop3d imapd pwdd \
 		  stored stored-delivery stored-worker
@@ -61,6 +63,7 @@ $(LIBCG): $(call objs,$(LIB_SRC))
 $(LIBSTORE): $(call objs,$(STORE_SRC))
 $(LIBCLI): $(call objs,$(CLI_SRC))
 $(LIBPOP): $(call objs,$(POPSESSION_SRC))
+$(LIBIMAP): $(call objs,$(IMAPSESSION_SRC))
 $(O)/%.a:
 	@rm -f $@
 	ar rcs $@ $^
