@@ -11,6 +11,7 @@
 
 #include "box.h"
 #include "buf.h"
+#include "cache.h"
 #include "file.h"
 #include "keyword.h"
 #include "log.h"
@@ -63,6 +64,7 @@ let_go(struct box *b)
 {
 	struct box **p;
 
+	cache_close(b);
 	b->fmt->close(b);
 	for (p = &b->acct->boxes; *p != b; p = &(*p)->next)
 		;
@@ -512,4 +514,5 @@ box_tidy(struct box *b)
 {
 	if (!b->bad && !b->gone)
 		b->fmt->tidy(b);
+	cache_tidy(b);
 }

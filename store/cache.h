@@ -29,6 +29,11 @@ int	box_summary(struct box *, const struct rec *, struct summary *);
 bool	box_summary_known(struct box *, const struct rec *);
 /* Writes out what is only in memory; at the end of a command. */
 void	cache_flush(struct box *);
+/*
+ * When nobody waits: makes what is missing, and drops what is of messages that
+ * are gone.  Nothing if it was not used.
+ */
+void	cache_tidy(struct box *);
 /* Closes it with its box. */
 void	cache_close(struct box *);
 #endif

@@ -102,17 +102,30 @@ recover(struct box *b, bool power_lost)
 	return box_recover(b, last);
 }
 
+uint32_t
+mbox_born(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) == -1 ||
+	    !(st.stx_mask & STATX_BTIME))
+		return 0;
+	return st.stx_btime.tv_sec * 2654435761u ^ st.stx_btime.tv_nsec;
+}
+
 static int
 take_over(struct box *b)
 {
 	struct idx_head *h = b->idx.head;
-	bool known = b->idx.believed && h->ino == b->ino;
+	uint32_t born = mbox_born(b->fd);
+	bool known = b->idx.believed && h->ino == b->ino && h->born == born;
 	bool power_lost = known && !idx_same_boot(&b->idx);
 
 	/* Each slot stands for itself: a kill may have spoilt the head. */
 	idx_slots_claim(&b->idx, b->ino);
 	if (!known)
 		idx_reset(&b->idx, b->ino);
+	h->born = born;
 	if (!idx_same_boot(&b->idx))
 		h->clean &= IDX_DIRSYNCED;
 	/* Who made it may have died before the directory was synced. */

@@ -50,6 +50,9 @@ bool	mbox_changed(struct box *);
 /* mbox_deliver.c */
 void	mbox_deliver(struct box *, struct delivery *, size_t);
 
+/* When the file was made, as a number; 0 where nobody knows. */
+uint32_t mbox_born(int fd);
+
 /* mbox_put.c */
 int	mbox_put(struct box *, struct stored_msg *, size_t);
 
