@@ -245,9 +245,13 @@ bare(struct list *l, struct address *a)
 		return;
 	}
 	/* Not an address but a name like one, which should have quotes. */
-	if (a->name.len == 0) {
-		a->name = a->local;
-		a->name.len = (uint32_t)(l->text->len - a->local.off);
+	if (a->name.len == 0 &&
+	    buf_reserve(l->text, a->local.len + a->domain.len + 2)) {
+		end = l->text->len;
+		buf_add(l->text, l->text->p + a->local.off, a->local.len);
+		buf_putc(l->text, '@');
+		buf_add(l->text, l->text->p + a->domain.off, a->domain.len);
+		a->name = since(l, end);
 	}
 	memset(&a->domain, 0, sizeof(a->domain));
 	angle(l, a);
