@@ -125,18 +125,13 @@ end(struct front_session *f)
 static bool
 read_tag(struct imap *p, struct cur *c)
 {
-	struct str tag = cur_until(c, " ");
-	size_t i;
+	struct str tag;
 
+	if (imap_tag(c, &tag) && cur_lit(c, " ") &&
+	    str_copy(tag, p->tag, sizeof(p->tag)))
+		return true;
 	strlcpy(p->tag, "*", sizeof(p->tag));
-	for (i = 0; i < tag.len; i++)
-		if ((unsigned char)tag.p[i] <= ' ' ||
-		    (unsigned char)tag.p[i] >= 0x7f ||
-		    strchr("(){%*\"\\+", tag.p[i]) != NULL)
-			return false;
-	if (tag.len == 0 || tag.len > IMAPD_MAXTAG || !cur_skip(c, 1))
-		return false;
-	return str_copy(tag, p->tag, sizeof(p->tag));
+	return false;
 }
 
 static void

@@ -33,7 +33,7 @@ imapd_capabilities(struct imap *p, struct buf *b)
 	struct cur c;
 	struct str name;
 
-	buf_puts(b, "IMAP4rev1 SASL-IR LITERAL+ ID");
+	buf_puts(b, IMAP_CAPA " SASL-IR");
 	if (!p->front->tls && front_tls_ctx() != NULL)
 		buf_puts(b, " STARTTLS");
 	if (!clear)

@@ -5,12 +5,12 @@
 #include <sys/queue.h>
 
 #include "front.h"
+#include "imap.h"
 #include "sasl.h"
 
 enum {
 	IMAPD_MAXLINE = 4096,	/* bytes; the longest are AUTHENTICATE's */
-	IMAPD_MAXCMD = 8192,	/* a command with its literals */
-	IMAPD_MAXTAG = 256
+	IMAPD_MAXCMD = 8192	/* a command with its literals */
 };
 
 struct imapd_conf {
@@ -24,7 +24,7 @@ struct imap {
 	struct front_session	*front;
 	unsigned int		 errors;
 	bool			 passed_on;	/* to stored */
-	char			 tag[IMAPD_MAXTAG + 1];
+	char			 tag[IMAP_MAXTAG + 1];
 	struct sasl		*sasl;	/* in the middle of AUTHENTICATE */
 	/* input.c's: a command that is not whole yet. */
 	struct buf		 cmd;
@@ -57,8 +57,6 @@ enum imapd_in { IN_MORE, IN_WHOLE, IN_REFUSED, IN_HOPELESS };
 enum imapd_in	 input_line(struct imap *, const char *, size_t,
 		    bool bare_lf);
 void		 input_forget(struct imap *);
-/* An atom, a quoted string or a literal, its text into b; false: none. */
-bool		 input_astring(struct cur *, struct buf *b);
 
 /* --- command.c --- */
 void		 imapd_command(struct imap *, struct cur *);

@@ -84,9 +84,7 @@ needs_tls(struct imap *p)
 static void
 login(struct imap *p, const struct buf *name, const struct buf *secret)
 {
-	if (strlen(name->p) != name->len || strlen(secret->p) != secret->len)
-		imapd_error(p, "BAD NUL in a name or a password");
-	else if (!front_clear_ok(p->front))
+	if (!front_clear_ok(p->front))
 		needs_tls(p);
 	else
 		front_auth(p->front, "LOGIN", name->p, "", secret->p,
@@ -100,8 +98,11 @@ cmd_login(struct imap *p, struct cur *c)
 
 	buf_init(&name, MAXNAME + 1);
 	buf_init(&secret, IMAPD_MAXCMD);
-	if (input_astring(c, &name) && cur_lit(c, " ") &&
-	    input_astring(c, &secret) && cur_left(c) == 0)
+	/* An empty one is text, too. */
+	buf_reserve(&name, 1);
+	buf_reserve(&secret, 1);
+	if (imap_astring(c, &name) && cur_lit(c, " ") &&
+	    imap_astring(c, &secret) && cur_left(c) == 0)
 		login(p, &name, &secret);
 	else
 		imapd_error(p, "BAD say LOGIN, a name and a password");
