@@ -112,6 +112,7 @@ end(struct front_session *f)
 	if (p == NULL)
 		return;
 	f->data = NULL;
+	f->hello = NULL;
 	login_forget(p);
 	input_forget(p);
 	buf_free(&p->cmd);
