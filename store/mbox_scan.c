@@ -292,7 +292,7 @@ records_good(struct box *b)
 
 /* The From_ line of a record is where it was, and its flags are taken. */
 static bool
-reread(struct box *b, struct win *w, struct rec *r)
+reread(struct box *b, struct win *w, struct rec *r, uint64_t *modseq)
 {
 	struct from_line f;
 
@@ -303,8 +303,12 @@ reread(struct box *b, struct win *w, struct rec *r)
 	if (!(r->flags & REC_FIXED) ||
 	    ((r->flags & MSG_FLAGS) == f.flags && r->keywords == f.keywords))
 		return true;
+	/* Whoever was told of the old ones hears of it. */
+	if (*modseq == 0)
+		*modseq = box_modseq(b);
 	r->flags = (r->flags & ~(uint32_t)MSG_FLAGS) | f.flags;
 	r->keywords = f.keywords;
+	r->modseq = *modseq;
 	idx_seal(&b->idx, r);
 	return true;
 }
@@ -314,6 +318,7 @@ static void
 check_records(struct box *b)
 {
 	struct idx_head *h = b->idx.head;
+	uint64_t modseq = 0;
 	struct win w;
 	uint32_t i;
 
@@ -327,7 +332,7 @@ check_records(struct box *b)
 	}
 	i = h->clean & IDX_CLEAN_FLAGS && h->count > 0 ? h->count - 1 : 0;
 	for (; i < h->count; i++)
-		if (!reread(b, &w, box_rec(b, i))) {
+		if (!reread(b, &w, box_rec(b, i), &modseq)) {
 			forget_records(b, "the mailbox is another");
 			break;
 		}

@@ -21,6 +21,7 @@ fuzz_leave(void)
 {
 	static const char *const names[] = { "INBOX.mbox", "INBOX.mbox.idx",
 		"INBOX.mbox.torn", "INBOX.mbox.new", "INBOX.mbox.idx.new",
+		"INBOX.mbox.dat", "INBOX.mbox.dat.new",
 		"account.info", "account.info.bad" };
 	size_t i;
 
