@@ -2,8 +2,11 @@
 #ifndef LOGD_H
 #define LOGD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "buf.h"
 
 /* file.c: the current file of SystemLogs/ */
 void	logfile_open(int basefd);
@@ -15,4 +18,10 @@ void	logfile_record(const char *text, size_t len);
 void	logfile_flush(void);
 /* Deletes what is too old. */
 void	logfile_expire(void);
+
+/* tags.c */
+/* A record's tag; false if it is no record. */
+bool	tag_of_record(struct str record, struct str *tag);
+/* May that process ("smtpd") write under it? */
+bool	tag_is_its(const char *source, struct str tag);
 #endif

@@ -8,6 +8,7 @@
 #include <bsd/sys/queue.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,7 +30,8 @@ enum {
 struct source {
 	TAILQ_ENTRY(source)	 next;
 	struct event		*ev;
-	char			*name;
+	char			*name;		/* smtpd-0 */
+	char			*kind;		/* smtpd: tags.c */
 };
 
 static char		 data[BATCH][RECORD];
@@ -49,7 +51,31 @@ source_free(struct source *s)
 	event_free(s->ev);
 	close(fd);
 	free(s->name);
+	free(s->kind);
 	free(s);
+}
+
+/* Of what it may not write only that is told. */
+static void
+record_in(const struct source *s, const char *text, size_t len)
+{
+	struct str rec = { text, len }, tag;
+	char note[128];
+	int n;
+
+	records++;
+	if (!tag_of_record(rec, &tag))
+		n = snprintf(note, sizeof(note), "1 LOG %s sent what is no "
+		    "record", s->name);
+	else if (!tag_is_its(s->kind, tag))
+		n = snprintf(note, sizeof(note), "1 LOG refused a record of "
+		    "%s under the tag of another: %.*s", s->name,
+		    (int)(tag.len < 32 ? tag.len : 32), tag.p);
+	else {
+		logfile_record(text, len);
+		return;
+	}
+	logfile_record(note, n);
 }
 
 /* At most so many batches. */
@@ -68,8 +94,7 @@ read_source(struct source *s, int turns)
 			return;
 		}
 		for (i = 0; i < n; i++)
-			logfile_record(data[i], mm[i].msg_len);
-		records += n;
+			record_in(s, data[i], mm[i].msg_len);
 		if (n < BATCH)
 			return;
 	}
@@ -102,12 +127,25 @@ expire(int fd, short what, void *arg)
 	logfile_expire();
 }
 
+/* The name without its number, where there is one. */
+static char *
+kind_of(const char *name)
+{
+	char *kind = xstrdup(name), *dash = strrchr(kind, '-');
+
+	if (dash != NULL && dash[1] != '\0' &&
+	    dash[1 + strspn(dash + 1, "0123456789")] == '\0')
+		*dash = '\0';
+	return kind;
+}
+
 static void
 logsource(const char *name, int fd)
 {
 	struct source *s = xcalloc(1, sizeof(*s));
 
 	s->name = xstrdup(name);
+	s->kind = kind_of(name);
 	s->ev = event_new(proc_base(), fd, EV_READ | EV_PERSIST, readable, s);
 	if (s->ev == NULL || (serving && event_add(s->ev, NULL) == -1))
 		fatalx("no event for %s", name);
