@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,8 @@ static LIST_HEAD(, client)	 clients = LIST_HEAD_INITIALIZER(clients);
 static LIST_HEAD(bucket, client) byid[BUCKETS];
 static struct event		*rest;		/* until accepting again */
 static bool			 resting;
+static bool			 full;		/* no descriptors left */
+static int			 spare = -1;	/* one, to refuse with then */
 static struct tls_ctx		*tls;
 static struct event		*tls_timer;	/* looks for a new ticket key */
 static struct iplist		*client_ips;
@@ -88,6 +91,7 @@ static void
 forget(struct client *c)
 {
 	front_req_drop(c);
+	front_idle_free(c);
 	front_end(c);
 	LIST_REMOVE(c, byid);
 	LIST_REMOVE(c, all);
@@ -165,8 +169,8 @@ quiet_event(struct client *c, enum conn_event ev)
 	front_close(&c->s);
 }
 
-static void
-on_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
+void
+front_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
     void *arg)
 {
 	struct client *c = arg;
@@ -241,7 +245,7 @@ client_new(struct door *d, int fd, const char *peer, uint16_t port,
 
 	if (c == NULL)
 		return NULL;
-	c->s.conn = conn_new(proc_base(), fd, on_event, c);
+	c->s.conn = conn_new(proc_base(), fd, front_event, c);
 	if (c->s.conn == NULL) {
 		free(c);
 		return NULL;
@@ -277,9 +281,9 @@ log_refused(const char *peer, const char *why)
 }
 
 static void
-refuse_busy(struct door *d, int fd, const char *peer)
+refuse_busy(struct door *d, int fd, const char *peer, const char *why)
 {
-	log_refused(peer, "too many connections");
+	log_refused(peer, why);
 	if (!d->l->tls)
 		(void)send(fd, front_def->busy, strlen(front_def->busy),
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -306,13 +310,13 @@ admit(struct door *d, int fd, struct addr *a)
 	/* The administrator's own socket stays open in any crowd. */
 	if (!limit_enter(unix_peer ? NULL : a->ip16, unix_peer ? 0 : max_all,
 	    max_same, &slot)) {
-		refuse_busy(d, fd, peer);
+		refuse_busy(d, fd, peer, "too many connections");
 		return;
 	}
 	c = client_new(d, fd, peer, port, slot);
 	if (c == NULL) {
 		limit_leave(slot);
-		refuse_busy(d, fd, peer);
+		refuse_busy(d, fd, peer, "no memory");
 		return;
 	}
 	if (!d->l->tls) {
@@ -377,6 +381,65 @@ peers_busy(void)
 }
 
 static void
+keep_spare(void)
+{
+	if (spare == -1)
+		spare = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
+/* The spare descriptor is spent to tell one client. */
+static bool
+refuse_one(struct door *d, int lfd)
+{
+	struct addr a = { .len = sizeof(a.ss) };
+	char peer[INET6_ADDRSTRLEN];
+	uint16_t port;
+	int fd;
+
+	if (spare == -1)
+		return false;
+	close(spare);
+	spare = -1;
+	fd = accept4(lfd, (void *)&a.ss, &a.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd != -1) {
+		describe(&a, peer, sizeof(peer), &port);
+		refuse_busy(d, fd, peer, "no descriptors left");
+	}
+	keep_spare();
+	return fd != -1;
+}
+
+/*
+ * No descriptor is left for another client.  Whom no other process of the
+ * module took within a moment would wait for long: he is sent away.
+ */
+static void
+on_full(struct door *d, int lfd)
+{
+	int i;
+
+	for (i = 0; full && i < FRONT_ACCEPTS && refuse_one(d, lfd); i++)
+		;
+	full = true;
+}
+
+static void
+accept_failed(struct door *d, int lfd)
+{
+	if (errno == EAGAIN)
+		return;
+	if (errno == EMFILE || errno == ENFILE) {
+		on_full(d, lfd);
+	} else {
+		log_warn("accept");
+		/* Whoever shares it may have shut it down. */
+		if (errno == EINVAL)
+			(void)listen(lfd, SOMAXCONN);
+	}
+	take_rest(FRONT_REST);
+}
+
+static void
 on_accept(int lfd, short what, void *arg)
 {
 	struct door *d = arg;
@@ -392,15 +455,13 @@ on_accept(int lfd, short what, void *arg)
 		fd = accept4(lfd, (void *)&a.ss, &a.len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
+			full = false;
 			admit(d, fd, &a);
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
-		if (errno != EAGAIN) {
-			log_warn("accept");
-			take_rest(FRONT_REST * 10);
-		}
+		accept_failed(d, lfd);
 		return;
 	}
 }
@@ -507,6 +568,7 @@ front_settings(const struct val *all)
 	clear_login = settings_bool(all, "Main", "ClearTextLogin");
 	log_set_level(settings_int(all, front_def->module, "LogLevel"));
 	set_clients(all);
+	front_idle_settings(all);
 }
 
 static void
@@ -543,6 +605,7 @@ front_init(const struct front_def *d)
 
 	front_def = d;
 	raise_limit();
+	keep_spare();
 	rest = event_new(proc_base(), -1, 0, on_rested, NULL);
 	tls_timer = event_new(proc_base(), -1, EV_PERSIST, on_key_check, NULL);
 	if (rest == NULL || tls_timer == NULL ||
@@ -601,6 +664,7 @@ front_status(struct val *d)
 	dict_setf(d, "AllSessions", "%d", limit_total());
 	dict_setf(d, "Accepted", "%llu", (unsigned long long)n_accepted);
 	dict_setf(d, "Refused", "%llu", (unsigned long long)n_refused);
+	dict_setf(d, "Idle", "%u", front_idle_count());
 	dict_setf(d, "HandedOver", "%llu", (unsigned long long)n_given);
 }
 
@@ -627,6 +691,7 @@ void
 front_stop(void)
 {
 	static const struct timeval tick = { .tv_usec = 50000 };
+	struct client *c, *next;
 	struct event *ev;
 	struct door *d;
 
@@ -635,6 +700,11 @@ front_stop(void)
 	stopping = 1;
 	while ((d = LIST_FIRST(&doors)) != NULL)
 		door_close(d);
+	for (c = LIST_FIRST(&clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, all);
+		if (c->phase == PH_IDLE)
+			front_idle_bye(c, "the server is shutting down");
+	}
 	ev = event_new(proc_base(), -1, EV_PERSIST, on_stop_tick, NULL);
 	if (ev == NULL || event_add(ev, &tick) == -1)
 		proc_exit(0);
@@ -654,6 +724,8 @@ got_session_end(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 
 const struct ipc_disp front_stored_disp[] = {
 	{ IPC_SESSION_END, got_session_end },
+	{ IPC_SESSION_IDLE, front_got_idle },
+	{ IPC_SESSION_WAKE, front_got_wake },
 	{ IPC_NONE, NULL }
 };
 
@@ -668,6 +740,8 @@ front_peer_down(enum proc_id id, int instance, struct ipc *ipc)
 		next = LIST_NEXT(c, all);
 		if (c->phase == PH_GIVEN)
 			front_forget(c);
+		else if (c->phase == PH_IDLE)
+			front_idle_bye(c, "the server starts again");
 	}
 }
 

@@ -238,13 +238,19 @@ listen_at(bool tls, const char *restriction, const char *addresses)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	struct listener *l = calloc(1, sizeof(*l));
+	int on = 1;
 	socklen_t len = sizeof(sin);
 
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	l->fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(l->fd, (void *)&sin, sizeof(sin)), 0);
-	assert_int_equal(listen(l->fd, 20), 0);
 	getsockname(l->fd, (void *)&sin, &len);
+	/* A port that was not chosen is lost when the socket is shut down. */
+	close(l->fd);
+	l->fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(l->fd, (void *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(l->fd, 20), 0);
 	l->module = strdup("POP");
 	l->address = strdup("127.0.0.1");
 	l->port = ntohs(sin.sin_port);
@@ -412,6 +418,22 @@ too_many(void **state)
 	close(c);
 	loop();
 	assert_int_equal(started, ended);
+}
+
+/* Any process that shares a listener can do this to it. */
+static void
+shut_down(void **state)
+{
+	int fd = client(port);
+
+	hear(fd, "hello\r\n");
+	assert_int_equal(shutdown(last->listener->fd, SHUT_RDWR), 0);
+	loop();
+	close(fd);
+	fd = client(port);
+	hear(fd, "hello\r\n");
+	close(fd);
+	loop();
 }
 
 static void
@@ -744,6 +766,7 @@ main(void)
 		cmocka_unit_test_setup(talk, fresh),
 		cmocka_unit_test_setup(stays, fresh),
 		cmocka_unit_test_setup(too_many, fresh),
+		cmocka_unit_test_setup(shut_down, fresh),
 		cmocka_unit_test_setup(restricted, fresh),
 		cmocka_unit_test_setup(clear_ok, fresh),
 		cmocka_unit_test_setup(login, fresh),
