@@ -482,7 +482,7 @@ login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		unknown(l);
 		return;
 	}
-	r.address = l->name;
+	r.address = m->name;	/* a mailbox's name keeps its case */
 	r.peer = m->peer;
 	r.local = m->local;
 	r.account = "";

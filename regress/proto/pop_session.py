@@ -287,7 +287,7 @@ def long_list():
 def other_mailboxes():
     folder = pathlib.Path(box("ann")).parent
     st = pathlib.Path(box("ann")).stat()
-    for name in ("lists.mbox", "lists.folder/info.mbox"):
+    for name in ("lists.mbox", "lists.folder/info.mbox", "LISTS.mbox"):
         path = folder / name
         path.parent.mkdir(exist_ok=True, mode=0o770)
         path.write_bytes(b"From x Sat Nov 21 02:40:26 2026\n"
@@ -296,11 +296,11 @@ def other_mailboxes():
             for p in (path, path.parent):
                 if p != folder:
                     os.chown(p, st.st_uid, st.st_gid)
-    for name in ("lists", "lists/info"):
+    for name in ("lists", "lists/info", "LISTS"):
         with opened(f"{name}#ann@{DOMAIN}") as p:
             assert count(p) == 1
             assert f"Subject: {name.split('/')[0]}" in retrieve(p, 1)
-    for name in ("nothere", "list", "lists/../INBOX"):
+    for name in ("nothere", "list", "Lists", "lists/../INBOX"):
         with Pop() as p:
             p.ask(f"USER {name}#ann@{DOMAIN}")
             p.fails(f"PASS {PASSWORD}")
