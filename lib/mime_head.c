@@ -10,7 +10,7 @@
 #include "mime_int.h"
 
 struct want {
-	const char	*name;
+	struct str	 name;
 	bool		 message;	/* the envelope's */
 	uint8_t		 index;		/* enum head, enum env */
 	/* Appends to kept what is sent; nothing: NIL. */
@@ -176,25 +176,27 @@ content_type(struct mime *m, uint32_t part, struct str body)
 	    !charset->failed && !m->boundary.failed;
 }
 
+#define NAME(s) { s, sizeof(s) - 1 }
+
 static const struct want wants[] = {
-	{ "Content-Type", false, HEAD_TYPE, content_type },
-	{ "Content-Transfer-Encoding", false, HEAD_ENCODING, encoding },
-	{ "Content-Disposition", false, HEAD_DISPOSITION, disposition },
-	{ "Content-ID", false, HEAD_ID, some_text },
-	{ "Content-Description", false, HEAD_DESCRIPTION, some_text },
-	{ "Content-MD5", false, HEAD_MD5, some_text },
-	{ "Content-Language", false, HEAD_LANGUAGE, language },
-	{ "Content-Location", false, HEAD_LOCATION, some_text },
-	{ "Date", true, ENV_DATE, unstructured },
-	{ "Subject", true, ENV_SUBJECT, unstructured },
-	{ "From", true, ENV_FROM, addresses },
-	{ "Sender", true, ENV_SENDER, addresses },
-	{ "Reply-To", true, ENV_REPLYTO, addresses },
-	{ "To", true, ENV_TO, addresses },
-	{ "Cc", true, ENV_CC, addresses },
-	{ "Bcc", true, ENV_BCC, addresses },
-	{ "In-Reply-To", true, ENV_INREPLYTO, unstructured },
-	{ "Message-ID", true, ENV_MESSAGEID, unstructured }
+	{ NAME("Content-Type"), false, HEAD_TYPE, content_type },
+	{ NAME("Content-Transfer-Encoding"), false, HEAD_ENCODING, encoding },
+	{ NAME("Content-Disposition"), false, HEAD_DISPOSITION, disposition },
+	{ NAME("Content-ID"), false, HEAD_ID, some_text },
+	{ NAME("Content-Description"), false, HEAD_DESCRIPTION, some_text },
+	{ NAME("Content-MD5"), false, HEAD_MD5, some_text },
+	{ NAME("Content-Language"), false, HEAD_LANGUAGE, language },
+	{ NAME("Content-Location"), false, HEAD_LOCATION, some_text },
+	{ NAME("Date"), true, ENV_DATE, unstructured },
+	{ NAME("Subject"), true, ENV_SUBJECT, unstructured },
+	{ NAME("From"), true, ENV_FROM, addresses },
+	{ NAME("Sender"), true, ENV_SENDER, addresses },
+	{ NAME("Reply-To"), true, ENV_REPLYTO, addresses },
+	{ NAME("To"), true, ENV_TO, addresses },
+	{ NAME("Cc"), true, ENV_CC, addresses },
+	{ NAME("Bcc"), true, ENV_BCC, addresses },
+	{ NAME("In-Reply-To"), true, ENV_INREPLYTO, unstructured },
+	{ NAME("Message-ID"), true, ENV_MESSAGEID, unstructured }
 };
 
 /* Obsolete syntax: blanks before the colon. */
@@ -214,8 +216,9 @@ find(struct str name, bool message)
 
 	name = trim(name);
 	for (i = 0; i < sizeof(wants) / sizeof(wants[0]); i++)
-		if ((message || !wants[i].message) &&
-		    str_caseeq(name, wants[i].name))
+		if (name.len == wants[i].name.len &&
+		    (message || !wants[i].message) &&
+		    strncasecmp(name.p, wants[i].name.p, name.len) == 0)
 			return &wants[i];
 	return NULL;
 }

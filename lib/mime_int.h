@@ -34,7 +34,7 @@ enum { WORD_MAXNEST = 100 };
 
 /* White space, line ends and comments; true if there were any. */
 bool	word_skip(struct cur *);
-/* The same; b (may be NULL) is the text of the last comment, if there is one. */
+/* The same; b (may be NULL) is the text of the last comment, if any. */
 bool	word_comment(struct cur *, struct buf *b);
 /* Appends the text of the quoted string at the cursor, as far as it goes. */
 bool	word_quoted(struct cur *, struct buf *);
@@ -58,6 +58,6 @@ bool	mime_wanted(struct str name, bool message);
  */
 bool	mime_params(struct buf *, struct cur *, struct buf *tmp,
 	    struct buf *boundary, struct buf *charset);
-/* The addresses of a body as a list (mime_addr.c); nothing if there are none. */
+/* The addresses of a body as a list (mime_addr.c); nothing if there is none. */
 bool	mime_addresses(struct buf *, struct str body, struct buf tmp[2]);
 #endif

@@ -346,6 +346,7 @@ static bool
 header_line(struct scan *s, const struct line *l)
 {
 	struct buf *b = &s->m->field;
+	size_t n;
 
 	if (l->first && (l->s.len == 0 ||
 	    (l->s.p[0] != ' ' && l->s.p[0] != '\t'))) {
@@ -355,9 +356,10 @@ header_line(struct scan *s, const struct line *l)
 		s->wanted = wanted(s, l);
 	} else if (s->wanted && l->first)
 		buf_putc(b, '\n');
-	if (!s->wanted || b->len + l->s.len > MIME_MAXFIELD)
+	if (!s->wanted || b->len >= MIME_MAXFIELD)
 		return true;
-	return buf_add(b, l->s.p, l->s.len);
+	n = MIME_MAXFIELD - b->len;
+	return buf_add(b, l->s.p, l->s.len < n ? l->s.len : n);
 }
 
 static bool
