@@ -222,7 +222,8 @@ const struct front_def imapd_front = {
 	.start = start,
 	.event = event,
 	.end = end,
-	.busy = "* BYE [UNAVAILABLE] too many connections, try again later\r\n"
+	.busy = "* BYE [UNAVAILABLE] too many connections, try again later\r\n",
+	.bye = "* BYE "
 };
 
 /* Those who have logged in live on in their workers as long as those do. */

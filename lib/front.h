@@ -38,6 +38,11 @@ struct front_def {
 	void	(*end)(struct front_session *);
 	/* Said to a client that is one too many, then closed; with CRLF. */
 	const char	*busy;
+	/*
+	 * What stands before the words to an idle client that is ended, "* BYE
+	 * "; NULL: sessions are never handed back.
+	 */
+	const char	*bye;
 };
 
 /* Plug these into the proc_def. */

@@ -39,7 +39,8 @@ enum phase {
 	PH_DRAINING,		/* to be handed over when all is sent */
 	PH_OFFERED,		/* SESSION sent */
 	PH_GIVEN,		/* stored's; only counted here */
-	PH_PUMPED		/* stored's, through a pump */
+	PH_PUMPED,		/* stored's, through a pump */
+	PH_IDLE			/* handed back; nobody's until it speaks */
 };
 
 struct client {
@@ -51,6 +52,7 @@ struct client {
 	enum phase		 phase;
 	bool			 started;	/* end() is owed */
 	struct front_req	*req;		/* AUTH or SESSION under way */
+	struct front_idle	*idle;		/* what came back with it */
 	unsigned char		 ticket[FRONT_TICKET];
 	void			(*failed)(struct front_session *,
 				    const char *);
@@ -70,6 +72,14 @@ void		 front_forget(struct client *);	/* uncounts and frees it */
 void		 front_part(struct client *);	/* likewise: conn is finishing */
 void		 front_end(struct client *);	/* tells the front its end, once */
 void		 front_given(void);		/* counts it */
+conn_cb		 front_event;			/* of the client's conn */
+/* front_idle.c */
+ipc_handler	 front_got_idle, front_got_wake;
+void		 front_idle_settings(const struct val *);
+void		 front_idle_free(struct client *);
+/* Says why and ends it; it must be PH_IDLE. */
+void		 front_idle_bye(struct client *, const char *why);
+unsigned	 front_idle_count(void);
 /* front_login.c */
 void		 front_drained(struct client *);
 void		 front_req_drop(struct client *);
