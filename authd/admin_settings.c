@@ -210,6 +210,7 @@ admin_get_effective(struct admin *a)
 static void
 save(struct admin *a, struct val *new)
 {
+	struct msg_account_changed m = { .path = a->path };
 	int ret = account_save(a->path, new);
 
 	val_free(new);
@@ -218,6 +219,7 @@ save(struct admin *a, struct val *new)
 		admin_fail(a, 501, "settings cannot be written");
 		return;
 	}
+	ipc_send(proc_peer(PROC_STORED), IPC_ACCOUNT_CHANGED, 0, &m, -1);
 	admin_done(a, NULL);
 }
 

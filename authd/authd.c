@@ -31,6 +31,12 @@ static const struct ipc_disp from_owner[] = {
 	{ IPC_NONE,		NULL }
 };
 
+static const struct ipc_disp from_stored[] = {
+	{ IPC_TICKET_CHECK,	ticket_check },
+	{ IPC_ACCESS,		login_access },
+	{ IPC_NONE,		NULL }
+};
+
 /* DeleteDomain removes accounts on behalf of whoever asked routerd. */
 static const struct ipc_disp from_routerd[] = {
 	{ IPC_TICKET_CHECK,	ticket_check },
@@ -107,7 +113,7 @@ main(int argc, char **argv)
 			[PROC_PWDD] = from_pwdd,
 			[PROC_ROUTERD] = from_routerd,
 			[PROC_QUEUED] = from_owner,
-			[PROC_STORED] = from_owner,
+			[PROC_STORED] = from_stored,
 			[PROC_PRIV] = from_priv,
 		},
 		.ready_later = true,

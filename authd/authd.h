@@ -102,6 +102,7 @@ bool	method_is_clear(const char *method);
 
 void	login_auth(struct ipc *, struct ipc_pkt *, void *);
 void	login_socket(struct ipc *, struct ipc_pkt *, void *);
+void	login_access(struct ipc *, struct ipc_pkt *, void *);
 extern uint64_t login_ok, login_failed;
 
 /* --- ticket.c --- */

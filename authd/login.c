@@ -239,6 +239,38 @@ insecure(const struct login *l)
 	return method_is_clear(l->method) && !l->tls;
 }
 
+/* The name in AccessModes, and does stored open the account for it? */
+static const char *
+mode_of(const char *service, bool *grant)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (strcmp(services[i].service, service) == 0) {
+			*grant = services[i].grant;
+			return services[i].mode;
+		}
+	*grant = false;
+	return service;
+}
+
+/* What keeps the account from this service: for the client, the log; NULL. */
+static const char *
+shut_out(const struct val *s, const char *domain, const char *mode,
+    const char *peer, bool tls, const char **why)
+{
+	if (!service_enabled(s, domain, mode) ||
+	    (tls && !service_enabled(s, domain, "TLS"))) {
+		*why = "service-disabled";
+		return "this service is disabled for this account";
+	}
+	if (!is_client_ip(peer) && !service_enabled(s, domain, "Mobile")) {
+		*why = "mobile-disabled";
+		return "this account cannot be used from your address";
+	}
+	return NULL;
+}
+
 /*
  * The password was right: may he come in by this door?  Said only now, so
  * that these answers tell strangers nothing.
@@ -247,30 +279,18 @@ static void
 admit(struct login *l, const struct account *a)
 {
 	const struct val *s = a->settings;
-	const char *mode = l->service;
-	bool grant = false;
-	size_t i;
+	const char *mode, *text, *why;
+	bool grant;
 
-	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
-		if (strcmp(services[i].service, l->service) == 0) {
-			mode = services[i].mode;
-			grant = services[i].grant;
-		}
+	mode = mode_of(l->service, &grant);
 	if (insecure(l) && effective_bool(s, l->domain, "RequireAPOP")) {
 		refuse(l, "secure-method-required", "PRIVACYREQUIRED",
 		    "this account requires a secure login method");
 		return;
 	}
-	if (!service_enabled(s, l->domain, mode) ||
-	    (l->tls && !service_enabled(s, l->domain, "TLS"))) {
-		refuse(l, "service-disabled", "NOSERVICE",
-		    "this service is disabled for this account");
-		return;
-	}
-	if (!is_client_ip(l->peer) &&
-	    !service_enabled(s, l->domain, "Mobile")) {
-		refuse(l, "mobile-disabled", "NOSERVICE",
-		    "this account cannot be used from your address");
+	if ((text = shut_out(s, l->domain, mode, l->peer, l->tls, &why)) !=
+	    NULL) {
+		refuse(l, why, "NOSERVICE", text);
 		return;
 	}
 	limit_clear(l->account, l->peer);
@@ -411,6 +431,32 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		return;
 	make_claim(l, &c);
 	proof_check(&c, proved, l);
+}
+
+/*
+ * An idle session comes back: nothing is proved again, but it must still be
+ * what it was.  A renamed or removed account's have been ended.
+ */
+void
+login_access(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_access *m = pkt->m;
+	struct msg_done r = { .code = 1, .text = "the account is gone" };
+	const char *domain = strchr(m->account, '@'), *why;
+	struct account *a = account_get(m->path);
+	bool grant;
+
+	if (a != NULL && domain != NULL) {
+		r.text = shut_out(a->settings, domain + 1,
+		    mode_of(m->service, &grant), m->peer, m->tls, &why);
+		r.code = r.text != NULL;
+		if (r.text == NULL)
+			r.text = "";
+		else
+			log_msg(LOG_MAJOR, "%s %s [%s] may not go on: %s",
+			    m->service, m->account, m->peer, why);
+	}
+	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &r, -1);
 }
 
 /* --- the beginning --- */
