@@ -25,7 +25,7 @@ struct text {
 	size_t		 len;
 	size_t		 ahead;		/* read at least so much at first */
 	uint64_t	 header;	/* its length, 0: not yet looked for */
-	struct buf	 head;		/* a header that the window cannot hold */
+	struct buf	 head;		/* one that the window cannot hold */
 	struct mime	 mime;
 	bool		 gone;		/* nothing more can be read */
 	bool		 parts;		/* mime is this message's */

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""STORE, COPY, MOVE and EXPUNGE: what changes, who is told, and in which
+order; UIDPLUS, CONDSTORE; several sessions of one mailbox."""
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from wire import Imap, accounts, box, read_mbox, run  # noqa: E402
+
+TEXT = b"From: ann@example.com\r\nSubject: number %d\r\n\r\nbody %d\r\n"
+
+
+def opened(name, count=0, box="INBOX"):
+    m = Imap()
+    m.login(name)
+    for n in range(1, count + 1):
+        text = TEXT % (n, n)
+        tag = m.begin(f"APPEND {box} {{{len(text)}}}")
+        m.go_on()
+        m.send(text + b"\r\n")
+        m.want(tag, "OK")
+    m.ask(f"SELECT {box}")
+    return m
+
+
+def flags(responses):
+    """{number: set of flags} of FETCH responses."""
+    return {int(h[1]): set(h[2].decode().split()) for r in responses
+            if (h := re.search(rb"^(\d+) FETCH \(.*FLAGS \(([^)]*)\)", r))}
+
+
+def all_flags(m):
+    return {n: f - {"\\Recent"}
+            for n, f in flags(m.ask("FETCH 1:* FLAGS")).items()}
+
+
+def on_disk(name):
+    return [f[:8] for f, _ in read_mbox(box(name))]
+
+
+def subjects(m):
+    return [int(re.search(rb"number (\d+)", r)[1])
+            for r in m.ask("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+            if b"number" in r]
+
+
+def ends(untagged, what):
+    return [int(r.split()[0]) for r in untagged if r.endswith(what)]
+
+
+def store():
+    with opened("store", 4) as m, opened("store") as other:
+        got = flags(m.ask("STORE 1:2 +FLAGS (\\Seen \\Flagged)"))
+        assert {n: f - {"\\Recent"} for n, f in got.items()} == {
+            n: {"\\Seen", "\\Flagged"} for n in (1, 2)}, got
+        got = m.ask("STORE 1 -FLAGS.SILENT (\\Seen)")
+        assert not flags(got), got
+        m.ask("STORE 3 FLAGS \\Draft \\Answered")
+        m.ask("STORE 4 FLAGS ()")
+        want = {1: {"\\Flagged"}, 2: {"\\Seen", "\\Flagged"},
+                3: {"\\Draft", "\\Answered"}, 4: set()}
+        assert all_flags(m) == want, all_flags(m)
+        # The other one is told, once, each as it is now.
+        told = {n: f - {"\\Recent"} for n, f in
+                flags(other.ask("NOOP")).items()}
+        assert {n: told[n] for n in (1, 2, 3)} == {
+            n: want[n] for n in (1, 2, 3)}, told
+        assert not flags(other.ask("NOOP"))
+        got = m.ask("STORE 1 +FLAGS (Important)")
+        assert b"Important" in b" ".join(got), got
+        assert b"Important" in b" ".join(other.ask("NOOP"))
+        m.ask("STORE 1 -FLAGS (important)")
+        assert all_flags(m)[1] == {"\\Flagged"}
+        got = m.ask("UID STORE 2 +FLAGS (\\Deleted)")
+        assert b"UID 2" in got[0], got
+        assert on_disk("store")[1][3] == "D", on_disk("store")
+        m.ask("STORE 1:* -FLAGS (\\Deleted \\Flagged \\Seen)")
+        assert m.ask("UID STORE 100:200 +FLAGS (\\Seen)") == []
+        for wrong in ("STORE 1", "STORE 1 FLAGS", "STORE 1 +FLAGS",
+                      "STORE 1 *FLAGS (\\Seen)", "STORE 1 FLAGS (\\Seen",
+                      "STORE 1 FLAGS (\\Bogus)", "STORE 9 FLAGS ()",
+                      "STORE x FLAGS ()", "STORE 1 FLAGS (\\Recent)"):
+            m.fails(wrong, "BAD")
+        m.ask("EXAMINE INBOX")
+        m.fails("STORE 1 +FLAGS (\\Seen)")
+        m.fails("EXPUNGE")
+
+
+def keywords():
+    with opened("keys", 1) as m:
+        for n in range(40):
+            tag = m.begin(f"STORE 1 +FLAGS (key{n})")
+            if m.end(tag)[1].startswith(b"NO"):
+                break
+        assert 24 <= n <= 32, n
+        got = {k for k in all_flags(m)[1] if k.startswith("key")}
+        assert got == {f"key{i}" for i in range(n)}, got
+
+
+def condstore():
+    with opened("cond", 3) as m, opened("cond") as other:
+        def modseq(n):
+            return int(re.search(rb"MODSEQ \((\d+)\)",
+                                 m.ask(f"FETCH {n} MODSEQ")[0])[1])
+        now = max(modseq(n) for n in (1, 2, 3))
+        got = m.ask("STORE 1 +FLAGS (\\Seen)")
+        assert b"MODSEQ (" in got[0], got
+        after = modseq(1)
+        assert after > now
+        tag = m.begin(f"STORE 1:3 (UNCHANGEDSINCE {now}) +FLAGS (\\Flagged)")
+        got, end = m.end(tag)
+        assert end.startswith(b"OK [MODIFIED 1]"), end
+        assert all_flags(m)[1] == {"\\Seen"}
+        assert all_flags(m)[2] == all_flags(m)[3] == {"\\Flagged"}
+        tag = m.begin(f"UID STORE 2 (UNCHANGEDSINCE {now}) +FLAGS (\\Seen)")
+        assert m.end(tag)[1].startswith(b"OK [MODIFIED 2]")
+        # SILENT still tells the new modseq to those who want it.
+        got = m.ask("STORE 3 +FLAGS.SILENT (\\Draft)")
+        assert len(got) == 1 and b"MODSEQ (" in got[0], got
+        assert b"FLAGS" not in got[0], got
+        assert not [r for r in other.ask("NOOP") if b"MODSEQ" in r]
+        m.fails("STORE 1 (UNCHANGEDSINCE) FLAGS ()", "BAD")
+        m.fails("STORE 1 (BOGUS 1) FLAGS ()", "BAD")
+
+
+def expunge():
+    with opened("expunge", 6) as m, opened("expunge") as other:
+        m.ask("STORE 2,3,5 +FLAGS.SILENT (\\Deleted)")
+        got = m.ask("EXPUNGE")
+        assert ends(got, b"EXPUNGE") in ([2, 2, 3], [5, 3, 2]), got
+        assert subjects(m) == [1, 4, 6]
+        # No numbers may move under FETCH, STORE and SEARCH.
+        for command in ("FETCH 1:6 UID", "STORE 6 +FLAGS (\\Seen)",
+                        "SEARCH ALL"):
+            got, _ = other.end(other.begin(command))
+            assert not ends(got, b"EXPUNGE"), got
+        got = other.ask("NOOP")
+        assert sorted(ends(got, b"EXPUNGE")) in ([2, 2, 3], [2, 3, 5]), got
+        assert subjects(other) == [1, 4, 6]
+        m.ask("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+        assert ends(m.ask("UID EXPUNGE 4:5"), b"EXPUNGE") == [2]
+        assert ends(other.ask("UID FETCH 1:* FLAGS"), b"EXPUNGE") in (
+            [2], [])
+        assert subjects(m) == [1, 6]
+        m.fails("UID EXPUNGE", "BAD")
+        m.fails("UID EXPUNGE x", "BAD")
+        m.ask("CLOSE")
+        m.ask("SELECT INBOX")
+        assert m.ask("SEARCH ALL") == [b"SEARCH"]
+
+
+def copied(end):
+    """{old UID: new UID}"""
+    hit = re.match(rb"OK \[COPYUID (\d+) ([\d,:]+) ([\d,:]+)\]", end)
+    assert hit, end
+
+    def spread(text):
+        out = []
+        for part in text.decode().split(","):
+            a, _, b = part.partition(":")
+            out += range(int(a), int(b or a) + 1)
+        return out
+    old, new = spread(hit[2]), spread(hit[3])
+    assert len(old) == len(new)
+    return dict(zip(old, new))
+
+
+def copy():
+    with opened("copy", 5) as m:
+        m.ask("CREATE Archive")
+        m.ask("STORE 2 +FLAGS (\\Flagged Kept)")
+        m.ask("STORE 4 +FLAGS (\\Seen)")
+        _, end = m.end(m.begin("COPY 2,4:5 Archive"))
+        assert copied(end) == {2: 1, 4: 2, 5: 3}, end
+        _, end = m.end(m.begin("UID COPY 1:1,300:400 Archive"))
+        assert copied(end) == {1: 4}, end
+        end = m.fails("COPY 1 Nowhere")
+        assert end.startswith("NO [TRYCREATE]"), end
+        assert m.ask("UID COPY 100 Archive") == []
+        m.fails("COPY 9 Archive", "BAD")
+        m.fails("COPY 1", "BAD")
+        m.fails("COPY x Archive", "BAD")
+        got = m.ask("COPY 1 INBOX")
+        assert subjects(m) == [1, 2, 3, 4, 5, 1], got
+        dates = [re.search(rb'INTERNALDATE ("[^"]*")', r)[1]
+                 for r in m.ask("FETCH 2,4 INTERNALDATE")]
+        m.ask("SELECT Archive")
+        assert subjects(m) == [2, 4, 5, 1]
+        assert all_flags(m) == {1: {"\\Flagged", "Kept"}, 2: {"\\Seen"},
+                                3: set(), 4: set()}, all_flags(m)
+        assert dates == [re.search(rb'INTERNALDATE ("[^"]*")', r)[1]
+                         for r in m.ask("FETCH 1:2 INTERNALDATE")]
+
+
+def move():
+    with opened("move", 6) as m, opened("move") as other:
+        m.ask("CREATE Archive")
+        got, end = m.end(m.begin("MOVE 2,4:5 Archive"))
+        assert end.startswith(b"OK"), end
+        note = [r for r in got if b"COPYUID" in r]
+        assert len(note) == 1 and copied(note[0]) == {2: 1, 4: 2, 5: 3}, got
+        gone = ends(got, b"EXPUNGE")
+        assert gone in ([2, 3, 3], [5, 4, 2]), got
+        assert got.index(note[0]) < min(
+            i for i, r in enumerate(got) if r.endswith(b"EXPUNGE"))
+        assert subjects(m) == [1, 3, 6]
+        got, end = m.end(m.begin("UID MOVE 1,2 Archive"))
+        assert end.startswith(b"OK") and ends(got, b"EXPUNGE") == [1], got
+        assert m.fails("MOVE 1 Nowhere").startswith("NO [TRYCREATE]")
+        assert len(ends(other.ask("NOOP"), b"EXPUNGE")) == 4
+        assert subjects(other) == [3, 6]
+        m.ask("SELECT Archive")
+        assert subjects(m) == [2, 4, 5, 1]
+        m.ask("EXAMINE Archive")
+        m.fails("MOVE 1 INBOX")
+
+
+def many():
+    with opened("many", 1500) as m, opened("many") as other:
+        m.ask("STORE 1:* +FLAGS (\\Seen)")
+        assert len(flags(other.ask("NOOP"))) == 1500
+        m.ask("STORE 1:* -FLAGS.SILENT (\\Seen)")
+        odd = ",".join(str(n) for n in range(1, 1501, 2))
+        m.ask(f"STORE {odd} +FLAGS.SILENT (\\Deleted)")
+        assert len(ends(m.ask("EXPUNGE"), b"EXPUNGE")) == 750
+        assert subjects(m) == list(range(2, 1501, 2))
+        other.ask("NOOP")
+        assert subjects(other) == list(range(2, 1501, 2))
+
+
+if __name__ == "__main__":
+    accounts("store", "keys", "cond", "expunge", "copy", "move", "many")
+    run([store, keywords, condstore, expunge, copy, move, many])
