@@ -112,6 +112,7 @@ account_get(const char *path)
 	TAILQ_INIT(&a->waiting);
 	TAILQ_INIT(&a->sent);
 	TAILQ_INIT(&a->sessions);
+	LIST_INIT(&a->idles);
 	LIST_INSERT_HEAD(&table[bucket(path)], a, hash);
 	count++;
 	return a;
@@ -342,6 +343,7 @@ static void
 run_quiet(struct account *a)
 {
 	sessions_refuse(a, a->why);
+	idle_end(a, a->why);
 	take_back(a);
 	if (a->worker == WORKER_UP)
 		worker_stop(a, a->why);
@@ -391,7 +393,8 @@ account_run(struct account *a)
 	    a->unacked != 0 || a->worker != WORKER_NONE ||
 	    a->warm > now_ms() ||
 	    !TAILQ_EMPTY(&a->waiting) || !TAILQ_EMPTY(&a->sent) ||
-	    !TAILQ_EMPTY(&a->sessions))
+	    !TAILQ_EMPTY(&a->sessions) || !LIST_EMPTY(&a->idles) ||
+	    a->revivals != 0)
 		return;
 	account_free(a);
 }
@@ -438,6 +441,7 @@ accounts_stop(void)
 	for (i = 0; i < nids; i++)
 		if ((a = byid[i]) != NULL) {
 			sessions_refuse(a, "the server is shutting down");
+			idle_end(a, "the server is shutting down");
 			if (a->worker == WORKER_UP)
 				worker_stop(a, "the server is shutting down");
 		}

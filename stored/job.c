@@ -184,6 +184,8 @@ job_result(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 	a = j->account;
 	TAILQ_REMOVE(&a->sent, j, next);
+	if (m->code == 0)
+		idle_news(a, j->m.mailbox);
 	conclude(j, m);
 	account_run(a);
 }

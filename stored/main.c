@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "log.h"
+#include "seal.h"
 #include "settings.h"
 #include "stored.h"
 
@@ -15,6 +16,7 @@ static const struct ipc_disp from_queued[] = {
 };
 static const struct ipc_disp from_authd[] = {
 	{ IPC_GRANT, session_grant },
+	{ IPC_ACCOUNT_CHANGED, idle_account },
 	{ IPC_ACCOUNT_INIT, admin_init },
 	{ IPC_ACCOUNT_QUIET, admin_quiet },
 	{ IPC_ACCOUNT_RELEASE, admin_release },
@@ -23,6 +25,8 @@ static const struct ipc_disp from_authd[] = {
 };
 static const struct ipc_disp from_front[] = {
 	{ IPC_SESSION, session_new },
+	{ IPC_SESSION_REVIVE, idle_revive },
+	{ IPC_SESSION_GONE, idle_gone },
 	{ IPC_NONE, NULL }
 };
 static const struct ipc_disp from_delivery[] = {
@@ -47,10 +51,17 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 static void
 peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
-	if (id == PROC_POP3D || id == PROC_IMAPD)
+	if (id == PROC_POP3D || id == PROC_IMAPD) {
 		sessions_front_down(id, instance);
-	else if (id == PROC_AUTHD)
+		idle_front_down(id, instance);
+	} else if (id == PROC_AUTHD)
 		accounts_authd_gone();
+}
+
+static void
+init(const struct proc_conf *conf)
+{
+	seal_start();
 }
 
 static void
@@ -65,6 +76,7 @@ status(struct val *d)
 	dict_setf(d, "Accounts", "%u", accounts_count());
 	dict_setf(d, "Workers", "%u", accounts_workers());
 	dict_setf(d, "Sessions", "%u", sessions_count());
+	dict_setf(d, "IdleSessions", "%u", idle_count());
 	dict_setf(d, "Jobs", "%u", jobs_count());
 }
 
@@ -90,6 +102,7 @@ static const struct proc_def def = {
 		[PROC_DELIVERY] = from_delivery,
 		[PROC_TEMPLATE] = from_template,
 	},
+	.init = init,
 	.start = accounts_start,
 	.settings = settings,
 	.peer_up = peer_up,

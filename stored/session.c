@@ -127,8 +127,8 @@ redeem(const struct ipc_str *t, enum proc_id front, int instance)
 
 /* --- sessions --- */
 
-static struct session *
-find(uint32_t id)
+struct session *
+session_find(uint32_t id)
 {
 	struct session *s;
 
@@ -138,7 +138,7 @@ find(uint32_t id)
 	return NULL;
 }
 
-static void
+void
 session_free(struct session *s)
 {
 	LIST_REMOVE(s, hash);
@@ -147,6 +147,7 @@ session_free(struct session *s)
 	if (s->fd != -1)
 		close(s->fd);
 	free(s->text);
+	free(s->bulk);
 	free(s);
 }
 
@@ -161,31 +162,57 @@ keep(char **p, const char *s)
 	return at;
 }
 
+static void
+keep_bulk(char **p, struct ipc_str *to, const struct ipc_str *from)
+{
+	to->p = *p;
+	to->len = from->len;
+	if (from->len > 0)
+		memcpy(*p, from->p, from->len);
+	*p += from->len;
+}
+
+/* A copy of all that the worker shall know. */
 static struct session *
-session_make(const struct grant *g, const struct msg_session *m)
+session_make(const struct msg_work_session *m)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
 	char *p;
 
-	p = s->text = xcalloc(1, strlen(g->service) + strlen(g->account) +
-	    strlen(g->mailbox) + strlen(m->tag) + strlen(m->peer) +
-	    strlen(m->hello) + 6 + m->input.len);
+	p = s->text = xcalloc(1, strlen(m->service) + strlen(m->account) +
+	    strlen(m->mailbox) + strlen(m->tag) + strlen(m->peer) +
+	    strlen(m->hello) + 6);
 	s->id = ++serial;
 	s->m.id = s->id;
-	s->m.service = keep(&p, g->service);
-	s->m.account = keep(&p, g->account);
-	s->m.mailbox = keep(&p, g->mailbox);
+	s->m.service = keep(&p, m->service);
+	s->m.account = keep(&p, m->account);
+	s->m.mailbox = keep(&p, m->mailbox);
 	s->m.tag = keep(&p, m->tag);
 	s->m.peer = keep(&p, m->peer);
 	s->m.hello = keep(&p, m->hello);
 	s->m.tls = m->tls;
-	s->m.input.p = p;
-	s->m.input.len = m->input.len;
-	if (m->input.len > 0)
-		memcpy(p, m->input.p, m->input.len);
+	p = s->bulk = xcalloc(1, m->input.len + m->state.len + 1);
+	keep_bulk(&p, &s->m.input, &m->input);
+	keep_bulk(&p, &s->m.state, &m->state);
 	LIST_INSERT_HEAD(&table[s->id % BUCKETS], s, hash);
 	count++;
 	return s;
+}
+
+void
+session_add(struct account *a, const struct msg_work_session *m,
+    struct ipc_ref ref, enum proc_id front, int instance, uint32_t number,
+    int fd)
+{
+	struct session *s = session_make(m);
+
+	s->account = a;
+	s->front = front;
+	s->instance = instance;
+	s->number = number;
+	s->ref = ref;
+	s->fd = fd;
+	TAILQ_INSERT_TAIL(&a->sessions, s, next);
 }
 
 void
@@ -193,9 +220,10 @@ session_new(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_session *m = pkt->m;
 	struct ipc_ref ref = ipc_ref(ipc, pkt);
+	struct msg_work_session w = { .tag = m->tag, .peer = m->peer,
+		.hello = m->hello, .tls = m->tls, .input = m->input };
 	enum proc_id front;
 	struct account *a;
-	struct session *s;
 	struct grant *g;
 	int instance;
 
@@ -208,14 +236,11 @@ session_new(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	a = account_get(g->path);
-	s = session_make(g, m);
-	s->account = a;
-	s->front = front;
-	s->instance = instance;
-	s->number = pkt->session;
-	s->ref = ref;
-	s->fd = ipc_take_fd(pkt);
-	TAILQ_INSERT_TAIL(&a->sessions, s, next);
+	w.service = g->service;
+	w.account = g->account;
+	w.mailbox = g->mailbox;
+	session_add(a, &w, ref, front, instance, pkt->session,
+	    ipc_take_fd(pkt));
 	grant_free(g);
 	account_run(a);
 }
@@ -241,10 +266,11 @@ sessions_give(struct account *a)
 		s->given = true;
 		fd = s->fd;
 		s->fd = -1;
+		s->m.watched = idle_watched(a);
 		ipc_send(a->ipc, IPC_WORK_SESSION, 0, &s->m, fd);
 		answer_done(s->ref, 0, "");
-		free(s->text);
-		s->text = NULL;
+		free(s->bulk);
+		s->bulk = NULL;
 	}
 }
 
@@ -259,15 +285,20 @@ tell_front(const struct session *s)
 }
 
 void
+session_ended(struct session *s)
+{
+	tell_front(s);
+	session_free(s);
+}
+
+void
 session_over(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_work_session_end *m = pkt->m;
-	struct session *s = find(m->id);
+	struct session *s = session_find(m->id);
 
-	if (s == NULL || s->account != arg || !s->given)
-		return;
-	tell_front(s);
-	session_free(s);
+	if (s != NULL && s->account == arg && s->given)
+		session_ended(s);
 }
 
 void
@@ -290,10 +321,8 @@ sessions_drop(struct account *a)
 	struct session *s, *next;
 
 	TAILQ_FOREACH_SAFE(s, &a->sessions, next, next) {
-		if (!s->given)
-			continue;
-		tell_front(s);
-		session_free(s);
+		if (s->given)
+			session_ended(s);
 	}
 }
 

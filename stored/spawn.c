@@ -86,6 +86,8 @@ got_rest(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 static const struct ipc_disp worker_disp[] = {
 	{ IPC_RESULT, job_result },
 	{ IPC_WORK_SESSION_END, session_over },
+	{ IPC_WORK_IDLE, idle_from_worker },
+	{ IPC_WORK_CHANGED, idle_changed },
 	{ IPC_WORK_REST, got_rest },
 	{ IPC_NONE, NULL }
 };

@@ -17,6 +17,7 @@
 #include "proc.h"
 
 struct event;
+struct idle;
 struct job;
 struct session;
 TAILQ_HEAD(jobs, job);
@@ -72,6 +73,8 @@ struct account {
 	struct event		*kill;		/* at patience's end */
 	int64_t			 warm;		/* a client may come */
 	struct sessions		 sessions;
+	LIST_HEAD(, idle)	 idles;		/* handed back */
+	unsigned		 revivals;	/* authd is asked */
 };
 
 enum job_state { JOB_WAITING, JOB_SENT, JOB_RESULT };
@@ -100,6 +103,7 @@ struct session {
 	int			 fd;
 	struct msg_work_session	 m;
 	char			*text;		/* its strings */
+	char			*bulk;		/* its bytes, until given */
 };
 
 /* account.c */
@@ -139,6 +143,12 @@ unsigned jobs_count(void);
 void	 session_grant(struct ipc *, struct ipc_pkt *, void *);
 void	 session_new(struct ipc *, struct ipc_pkt *, void *);
 void	 session_over(struct ipc *, struct ipc_pkt *, void *);
+void	 session_add(struct account *, const struct msg_work_session *,
+	    struct ipc_ref, enum proc_id front, int instance, uint32_t number,
+	    int fd);
+struct session	*session_find(uint32_t id);
+void	 session_ended(struct session *);	/* tells its front */
+void	 session_free(struct session *);
 void	 sessions_give(struct account *);
 bool	 sessions_waiting(const struct account *);
 /* Those not yet given are refused; given ones are over. */
@@ -146,6 +156,20 @@ void	 sessions_refuse(struct account *, const char *);
 void	 sessions_drop(struct account *);
 void	 sessions_front_down(enum proc_id, int instance);
 unsigned sessions_count(void);
+
+/* idle.c */
+void	 idle_from_worker(struct ipc *, struct ipc_pkt *, void *);
+void	 idle_changed(struct ipc *, struct ipc_pkt *, void *);
+void	 idle_revive(struct ipc *, struct ipc_pkt *, void *);
+void	 idle_gone(struct ipc *, struct ipc_pkt *, void *);
+void	 idle_account(struct ipc *, struct ipc_pkt *, void *);
+/* Who watches that mailbox ("" is INBOX) comes back. */
+void	 idle_news(struct account *, const char *mailbox);
+bool	 idle_watched(const struct account *);
+/* All are told why, and closed. */
+void	 idle_end(struct account *, const char *why);
+void	 idle_front_down(enum proc_id, int instance);
+unsigned idle_count(void);
 
 /* spawn.c */
 /* Takes the directory. */
