@@ -43,6 +43,7 @@ struct report {
 	bool		 remove;
 	/* how it went */
 	bool		 durable;
+	bool		 lost;		/* the message's file is not there */
 	struct qfile	 q;
 	uint64_t	 size;
 	int		 err;
@@ -169,8 +170,10 @@ make_report(struct report *p)
 	char name[NAME_LEN];
 	int fd, from, rc = -1;
 
-	if ((from = disk_open(p->dir, p->of, "msg")) == -1)
+	if ((from = disk_open(p->dir, p->of, "msg")) == -1) {
+		p->lost = errno == ENOENT;
 		return -1;
+	}
 	disk_name(name, NULL, p->id, "tmp");
 	fd = openat(disk.queue, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
@@ -266,26 +269,37 @@ settle(struct report *p)
 	msg_unpin(m);
 }
 
+/* Nothing is written yet: for now, or for good. */
+static void
+give_up(struct report *p)
+{
+	struct msg *m = p->msg;
+	size_t i;
+
+	for (i = 0; i < p->nletters; i++)
+		p->letters[i].rcpt->reporting = false;
+	m->dsn = m->removing = false;
+	if (p->lost)
+		msg_lost(m);
+	else
+		msg_report_later(m, AGAIN);
+	msg_unpin(m);
+	report_free(p);
+}
+
 static void
 report_done(struct sreq *req)
 {
 	struct report *p = (struct report *)req;
 	struct msg *m = p->msg;
-	size_t i;
 
 	if (p->err != 0) {
 		msg_log(LOG_CRASH, m->id, "cannot be reported: %s",
 		    strerror(p->err));
-		if (p->durable) {
+		if (p->durable)
 			sync_retry(req);	/* the letters alone */
-			return;
-		}
-		for (i = 0; i < p->nletters; i++)
-			p->letters[i].rcpt->reporting = false;
-		m->dsn = m->removing = false;
-		msg_report_later(m, AGAIN);
-		msg_unpin(m);
-		report_free(p);
+		else
+			give_up(p);
 		return;
 	}
 	if (p->dsn == NULL)

@@ -3,10 +3,12 @@
  * the files are read by threads while we do.  What was being written is
  * removed, what was torn goes to BadFiles: neither was ever answered.  When
  * all is read, what stands in one file about another is settled, and only
- * then are these messages routed.
+ * then are these messages routed.  A file that cannot be read now holds
+ * nobody up: it is tried again now and then.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,10 +19,15 @@
 #include "log.h"
 #include "queued.h"
 
-enum { UNDERWAY = 16 };
+enum {
+	UNDERWAY = 16,
+	LATER = 10		/* seconds until what cannot be read is tried again */
+};
 
 struct load {
 	struct sreq	 req;
+	TAILQ_ENTRY(load) entry;
+	bool		 late;		/* the others did not wait for it */
 	struct msg	*msg;
 	size_t		 slot;
 	struct qfile	 q;
@@ -36,6 +43,8 @@ static struct {
 	unsigned int	  underway;
 	bool		  busy;
 } l = { .busy = true };
+static TAILQ_HEAD(, load) late = TAILQ_HEAD_INITIALIZER(late);
+static struct event *late_ev;
 
 /* --- names --- */
 
@@ -205,6 +214,7 @@ load_more(void)
 		o->req.done = load_done;
 		o->slot = l.next++;
 		o->msg = l.all[o->slot];
+		l.all[o->slot] = NULL;
 		l.underway++;
 		sync_submit(&o->req);
 	}
@@ -213,29 +223,80 @@ load_more(void)
 }
 
 static void
+again(int fd, short what, void *arg)
+{
+	struct load *o;
+
+	while ((o = TAILQ_FIRST(&late)) != NULL) {
+		TAILQ_REMOVE(&late, o, entry);
+		sync_submit(&o->req);
+	}
+}
+
+static void
+later(struct load *o)
+{
+	static const struct timeval tv = { LATER, 0 };
+
+	if (late_ev == NULL &&
+	    (late_ev = evtimer_new(proc_base(), again, NULL)) == NULL)
+		fatal("no memory for the queue");
+	TAILQ_INSERT_TAIL(&late, o, entry);
+	if (!evtimer_pending(late_ev, NULL))
+		evtimer_add(late_ev, &tv);
+}
+
+/* It is in memory now: with the others, or after them. */
+static void
+taken(struct load *o)
+{
+	struct msg *m = o->msg;
+
+	if (l.busy) {
+		msg_pin(m);
+		l.all[o->slot] = m;
+		local_early(m);
+		return;
+	}
+	local_early(m);
+	if (m->q.about != 0)
+		dsn_found(m);
+	msg_enqueue(m);
+	msg_check(m);
+}
+
+static void
 load_done(struct sreq *r)
 {
 	struct load *o = (struct load *)r;
-	struct msg *m = o->msg;
+	bool first = !o->late, wait = o->rc == 1 && o->err != ENOENT;
 
-	if (o->rc == 1 && o->err != ENOENT) {
-		msg_log(LOG_CRASH, m->id, "%s: %s", o->why, strerror(o->err));
-		sync_retry(r);
+	if (wait && first && (o->err == EMFILE || o->err == ENFILE ||
+	    o->err == ENOMEM)) {
+		sync_retry(r);		/* not for this file's sake */
 		return;
 	}
-	if (o->rc == 0 && msg_fill(m, &o->q, o->size) == 0) {
-		msg_pin(m);
-		local_early(m);
+	if (wait) {
+		if (first)
+			msg_log(LOG_CRASH, o->msg->id, "left out for now: "
+			    "%s: %s", o->why, strerror(o->err));
+		o->late = true;
+		later(o);
 	} else {
-		if (o->rc == -1)
-			msg_log(LOG_CRASH, m->id, "moved to BadFiles: %s",
-			    o->why);
-		l.all[o->slot] = NULL;
-		msg_drop(m);
+		if (o->rc == 0 && msg_fill(o->msg, &o->q, o->size) == 0)
+			taken(o);
+		else {
+			if (o->rc == -1)
+				msg_log(LOG_CRASH, o->msg->id,
+				    "moved to BadFiles: %s", o->why);
+			msg_drop(o->msg);
+		}
+		free(o);
 	}
-	free(o);
-	l.underway--;
-	load_more();
+	if (first) {
+		l.underway--;
+		load_more();
+	}
 }
 
 bool

@@ -85,7 +85,27 @@ local_down(struct ipc *ipc)
 	take_back();
 }
 
-int
+/* One bad file is no reason to keep others from this account. */
+static enum sent
+not_opened(struct rcpt *r)
+{
+	struct msg *m = r->msg;
+
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+		log_warn("Queue: deliveries wait");
+		return SEND_LATER;
+	}
+	if (errno == ENOENT) {
+		msg_lost(m);
+		return SEND_ASIDE;
+	}
+	msg_log(LOG_CRASH, m->id, "cannot be opened, waits: %s",
+	    strerror(errno));
+	route_aside(r);
+	return SEND_ASIDE;
+}
+
+enum sent
 local_send(struct lqueue *lq, struct rcpt *r)
 {
 	struct msg *m = r->msg;
@@ -104,19 +124,15 @@ local_send(struct lqueue *lq, struct rcpt *r)
 	};
 	int fd;
 
-	if ((fd = disk_open(m->dir, m->id, "msg")) == -1) {
-		msg_log(LOG_CRASH, m->id, "cannot be opened: %s",
-		    strerror(errno));
-		lqueue_delay(lq, "the queue file cannot be opened");
-		return 0;
-	}
+	if ((fd = disk_open(m->dir, m->id, "msg")) == -1)
+		return not_opened(r);
 	if (r->realto != NULL)
 		snprintf(header, sizeof(header), "X-Real-To: %s\n", r->realto);
 	if (ipc_send(stored, IPC_DELIVER, 0, &d, fd) == -1)
-		return -1;
+		return SEND_NONE;
 	lqueue_flight(r);
 	flight++;
-	return 0;
+	return SEND_DONE;
 }
 
 /* --- what stored says --- */

@@ -338,6 +338,28 @@ msg_check(struct msg *m)
 	}
 }
 
+/* What stored has in hand it can still deliver: it has the file open. */
+void
+msg_lost(struct msg *m)
+{
+	struct rcpt *r;
+	size_t i;
+
+	msg_log(LOG_CRASH, m->id, "its file was removed by somebody else: "
+	    "dropped");
+	for (i = 0; i < m->q.nrcpts; i++) {
+		r = &m->rcpts[i];
+		if (r->state >= R_FLIGHT && r->state != R_REPORT)
+			continue;
+		r->letter = 'F';
+		route_forget(r);
+		if (r->lq != NULL)
+			lqueue_remove(r);
+		rcpt_state(r, R_FINAL);
+	}
+	msg_check(m);
+}
+
 /* "LOCAL(user)" of the queue it was in. */
 static void
 log_out(const struct rcpt *r, const char *text)

@@ -125,6 +125,7 @@ struct rcpt {
 	bool		 moved;		/* routed anew: its account was gone */
 	bool		 reporting;	/* the DSN under way is about it */
 	bool		 listed;	/* among those to be routed */
+	bool		 aside;		/* in R_PAUSE for its file's sake */
 };
 
 /* A result or a job in hand that came before its message was loaded. */
@@ -178,6 +179,8 @@ void	msg_enqueue(struct msg *);	/* routes what waits */
 void	rcpt_finish(struct rcpt *, char letter, const char *esc,
 	    const char *text);
 void	rcpt_state(struct rcpt *, enum rstate);
+/* Somebody removed its file: nothing of it can be sent or reported. */
+void	msg_lost(struct msg *);
 /* After anything happened to it: note, report, remove. */
 void	msg_check(struct msg *);
 /* Its reports are due then, or as soon as nobody else is left. */
@@ -194,6 +197,8 @@ bool	load_busy(void);
 
 /* --- route.c --- */
 void	route_rcpt(struct rcpt *);
+/* From its queue, which may end by it: to be routed again in a while. */
+void	route_aside(struct rcpt *);
 /* It needs no routing any more. */
 void	route_forget(struct rcpt *);
 
@@ -242,8 +247,13 @@ void	sched_soon(void);		/* at this loop turn's end */
 bool	local_ready(void);
 void	local_up(struct ipc *);
 void	local_down(struct ipc *);
-/* -1: stored cannot be spoken to; a queue may be delayed instead. */
-int	local_send(struct lqueue *, struct rcpt *);
+enum sent {
+	SEND_DONE,
+	SEND_ASIDE,	/* its file cannot be opened: it waits elsewhere */
+	SEND_LATER,	/* no descriptors */
+	SEND_NONE	/* stored cannot be spoken to */
+};
+enum sent local_send(struct lqueue *, struct rcpt *);
 void	local_early(struct msg *);	/* what was told before it was loaded */
 size_t	local_flight(void);
 void	local_result(struct ipc *, struct ipc_pkt *, void *);

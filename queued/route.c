@@ -14,24 +14,29 @@
 
 enum {
 	UNDERWAY = 96,		/* below IPC_CREDITS */
-	AGAIN = 3		/* seconds */
+	AGAIN = 3,		/* seconds */
+	ASIDE = 10		/* until its file is tried again */
 };
 
 TAILQ_HEAD(rcptlist, rcpt);
 static struct rcptlist todo = TAILQ_HEAD_INITIALIZER(todo);
 static struct rcptlist paused = TAILQ_HEAD_INITIALIZER(paused);
+static struct rcptlist aside = TAILQ_HEAD_INITIALIZER(aside);
 static unsigned int underway;
-static struct event *again;
+static struct event *again, *again_aside;
 
 static void	route_run(void);
 
+/* arg: those whose time it is. */
 static void
 resume(int fd, short what, void *arg)
 {
+	struct rcptlist *list = arg;
 	struct rcpt *r;
 
-	while ((r = TAILQ_FIRST(&paused)) != NULL) {
-		TAILQ_REMOVE(&paused, r, entry);
+	while ((r = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, r, entry);
+		r->aside = false;
 		rcpt_state(r, R_NEW);
 		TAILQ_INSERT_TAIL(&todo, r, entry);
 	}
@@ -44,12 +49,27 @@ pause_rcpt(struct rcpt *r)
 	struct timeval tv = { .tv_sec = AGAIN };
 
 	if (again == NULL)
-		again = evtimer_new(proc_base(), resume, NULL);
+		again = evtimer_new(proc_base(), resume, &paused);
 	rcpt_state(r, R_PAUSE);
 	r->listed = true;
 	TAILQ_INSERT_TAIL(&paused, r, entry);
 	if (again != NULL && !evtimer_pending(again, NULL))
 		evtimer_add(again, &tv);
+}
+
+void
+route_aside(struct rcpt *r)
+{
+	struct timeval tv = { .tv_sec = ASIDE };
+
+	if (again_aside == NULL)
+		again_aside = evtimer_new(proc_base(), resume, &aside);
+	lqueue_remove(r);
+	rcpt_state(r, R_PAUSE);
+	r->listed = r->aside = true;
+	TAILQ_INSERT_TAIL(&aside, r, entry);
+	if (again_aside != NULL && !evtimer_pending(again_aside, NULL))
+		evtimer_add(again_aside, &tv);
 }
 
 static void
@@ -197,10 +217,12 @@ route_forget(struct rcpt *r)
 	if (r->state == R_ROUTING) {
 		ipc_cancel(r);
 		underway--;
-	} else if (r->listed && r->state == R_PAUSE)
+	} else if (r->aside)
+		TAILQ_REMOVE(&aside, r, entry);
+	else if (r->listed && r->state == R_PAUSE)
 		TAILQ_REMOVE(&paused, r, entry);
 	else if (r->listed)
 		TAILQ_REMOVE(&todo, r, entry);
-	r->listed = false;
+	r->listed = r->aside = false;
 	lqueue_routed(r);
 }

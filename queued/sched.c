@@ -15,6 +15,8 @@
 enum {
 	FLIGHT_QUEUE = 64,	/* of one queue */
 	FLIGHT_ALL = 512,
+	SHARE = 4,		/* a part so small of what is left of it */
+	LATER = 1,		/* second, when descriptors ran out */
 	TURN = 8,		/* in a row, before the next queue's turn */
 	DELAY_FIRST = 2,	/* seconds */
 	DELAY_MAX = 600
@@ -22,6 +24,7 @@ enum {
 
 struct lqtree lqueues = RB_INITIALIZER(&lqueues);
 static TAILQ_HEAD(, lqueue) ready = TAILQ_HEAD_INITIALIZER(ready);
+static size_t nready;
 static struct event *soon;
 
 int
@@ -33,6 +36,7 @@ lqueue_cmp(const struct lqueue *a, const struct lqueue *b)
 RB_GENERATE(lqtree, lqueue, tree, lqueue_cmp)
 
 static void	delay_over(int, short, void *);
+static void	sched_later(void);
 
 struct lqueue *
 lqueue_get(char kind, const char *name, const char *show)
@@ -68,8 +72,10 @@ lqueue_free_empty(struct lqueue *lq)
 {
 	if (lq->waiting > 0 || lq->flight > 0 || lq->away > 0 || lq->delayed)
 		return;
-	if (lq->listed)
+	if (lq->listed) {
 		TAILQ_REMOVE(&ready, lq, ready);
+		nready--;
+	}
 	RB_REMOVE(lqtree, &lqueues, lq);
 	if (lq->timer != NULL)
 		event_free(lq->timer);
@@ -88,9 +94,12 @@ lqueue_list(struct lqueue *lq)
 
 	if (can && !lq->listed) {
 		TAILQ_INSERT_TAIL(&ready, lq, ready);
+		nready++;
 		sched_soon();
-	} else if (!can && lq->listed)
+	} else if (!can && lq->listed) {
 		TAILQ_REMOVE(&ready, lq, ready);
+		nready--;
+	}
 	lq->listed = can;
 }
 
@@ -245,34 +254,54 @@ lqueue_routed(struct rcpt *r)
 	lqueue_free_empty(lq);
 }
 
-/* One queue's turn, while it is ready.  false: nothing can be sent now. */
+/*
+ * How many of one queue may be in flight.  The more are, the fewer: accounts
+ * whose workers hang leave room for all the others.
+ */
 static bool
+has_share(const struct lqueue *lq)
+{
+	return local_flight() < FLIGHT_ALL && (lq->flight == 0 ||
+	    lq->flight < (FLIGHT_ALL - local_flight()) / SHARE);
+}
+
+/* One queue's turn, while it is ready.  How many were sent; -1: stop. */
+static int
 turn(struct lqueue *lq)
 {
-	struct rcpt *r;
 	int i;
 
-	for (i = 0; i < TURN && lq->listed; i++) {
-		r = TAILQ_FIRST(&lq->wait);
-		if (local_flight() >= FLIGHT_ALL || local_send(lq, r) == -1)
-			return false;
-	}
-	return true;
+	for (i = 0; i < TURN && lq->listed && has_share(lq); i++)
+		switch (local_send(lq, TAILQ_FIRST(&lq->wait))) {
+		case SEND_DONE:
+			break;
+		case SEND_ASIDE:	/* the queue may be gone */
+			return i + 1;
+		case SEND_LATER:
+			sched_later();
+			return -1;
+		default:
+			return -1;
+		}
+	return i;
 }
 
 void
 sched_run(void)
 {
 	struct lqueue *lq;
+	size_t idle = 0;
+	int n;
 
 	while (local_ready() && !queue_stopping() &&
-	    local_flight() < FLIGHT_ALL &&
+	    local_flight() < FLIGHT_ALL && idle <= nready &&
 	    (lq = TAILQ_FIRST(&ready)) != NULL) {
 		/* To the end; sending may take it off the list. */
 		TAILQ_REMOVE(&ready, lq, ready);
 		TAILQ_INSERT_TAIL(&ready, lq, ready);
-		if (!turn(lq))
+		if ((n = turn(lq)) == -1)
 			return;
+		idle = n > 0 ? 0 : idle + 1;
 	}
 }
 
@@ -282,14 +311,26 @@ run(int fd, short what, void *arg)
 	sched_run();
 }
 
-void
-sched_soon(void)
+static void
+run_after(time_t seconds)
 {
-	static const struct timeval now;
+	const struct timeval tv = { .tv_sec = seconds };
 
 	if (soon == NULL &&
 	    (soon = evtimer_new(proc_base(), run, NULL)) == NULL)
 		return;
 	if (!evtimer_pending(soon, NULL))
-		evtimer_add(soon, &now);
+		evtimer_add(soon, &tv);
+}
+
+void
+sched_soon(void)
+{
+	run_after(0);
+}
+
+static void
+sched_later(void)
+{
+	run_after(LATER);
 }

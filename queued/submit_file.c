@@ -87,24 +87,32 @@ envelope(struct buf *b, const struct submit *p, const struct subfile *f,
 	return qfile_end(b) && !b->failed;
 }
 
+/*
+ * As long as it was when it was looked at, whatever its writer does to it
+ * now: one that grows for ever must not hold a thread, nor fill the disk.
+ */
 static int
-copy_body(struct disk_out *o, int from, uint64_t at)
+copy_body(struct disk_out *o, int from, uint64_t at, uint64_t end)
 {
 	char *buf = malloc(CHUNK);
 	bool cr = false;
-	ssize_t n = -1;
+	ssize_t n;
 	size_t len;
 
-	while (buf != NULL && (n = file_pread(from, buf, CHUNK, at)) > 0) {
-		len = subfile_lf(buf, n, &cr);
-		if (disk_put(o, buf, len) == -1) {
-			n = -1;
+	while (buf != NULL && at < end) {
+		n = file_pread(from, buf, end - at < CHUNK ? end - at : CHUNK,
+		    at);
+		if (n == 0)
+			errno = EAGAIN;		/* it is shorter now */
+		if (n <= 0)
 			break;
-		}
+		len = subfile_lf(buf, n, &cr);
+		if (disk_put(o, buf, len) == -1)
+			break;
 		at += n;
 	}
 	free(buf);
-	return n == 0 ? 0 : -1;
+	return at >= end ? 0 : -1;
 }
 
 static void
@@ -120,7 +128,7 @@ put_received(struct buf *b, const struct submit *p, int64_t now)
 /* The queue file, durable under its name. */
 static int
 write_message(struct submit *p, struct buf *env, const struct subfile *f,
-    int from, int fd, int64_t now)
+    int from, uint64_t end, int fd, int64_t now)
 {
 	struct disk_out o = { .fd = fd, .at = env->len };
 	char z[QFILE_ZLEN + 1];
@@ -135,7 +143,7 @@ write_message(struct submit *p, struct buf *env, const struct subfile *f,
 	rc = rcvd.failed ? -1 : disk_put(&o, rcvd.p, rcvd.len);
 	buf_free(&rcvd);
 	if (rc == -1 || disk_put(&o, f->header.p, f->header.len) == -1 ||
-	    copy_body(&o, from, f->body) == -1)
+	    copy_body(&o, from, f->body, end) == -1)
 		return -1;
 	qfile_z(z, o.len, o.crc);
 	memcpy(env->p + p->q.zat, z, QFILE_ZLEN);
@@ -162,8 +170,8 @@ store(struct submit *p, const struct subfile *f, int from,
 	}
 	fd = openat(disk.queue, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
-	if (fd != -1 && (rc = write_message(p, &env, f, from, fd,
-	    now)) == -1) {
+	if (fd != -1 && (rc = write_message(p, &env, f, from, st->st_size,
+	    fd, now)) == -1) {
 		p->err = errno;
 		disk_unlink(NULL, p->id, "tmp");
 		errno = p->err;

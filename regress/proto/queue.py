@@ -220,6 +220,60 @@ def test_delay():
     assert has("dan", 8) == 1 and has("dan", 9) == 1
 
 
+def held_up(account, numbers):
+    """Messages whose account cannot take them for now: their files."""
+    box = BASE / "Accounts" / f"{account}.macnt" / "INBOX.mbox"
+    box.rename(box.with_suffix(".aside"))
+    box.mkdir()
+    before = log().count(f"LOCAL({account}) delayed for")
+    s = smtp()
+    for n in numbers:
+        s.sendmail("x@far.example", [f"{account}@{DOMAIN}"], text(n))
+    s.quit()
+    wait_for("the delay", lambda: log().count(
+        f"LOCAL({account}) delayed for") > before)
+
+    def go():
+        box.rmdir()
+        box.with_suffix(".aside").rename(box)
+    found = {n: p for p in QUEUE.glob("*.msg") for n in numbers
+             if f"<n{n}@q>".encode() in p.read_bytes()}
+    return found, go
+
+
+def test_bad_files():
+    """One that cannot be read holds up nobody else: at start, while it waits
+    to be delivered, or to be reported."""
+    assert not messages()
+    unread = plant("2000000001.msg", (ENVELOPE + "\n" + text(20)).encode())
+    unread.chmod(0)
+    plant("2000000002.msg", (ENVELOPE + "\n" + text(21)).encode())
+    restart_queued()
+    wait_for("what can be read", lambda: has("ann", 21), 20)
+    assert not has("ann", 20)
+    files, go = held_up("dan", (22, 23, 24))
+    files[22].chmod(0)
+    files[23].unlink()
+    go()
+    wait_for("the one that is whole", lambda: has("dan", 24), 20)
+    assert f"[{files[23].stem}]) its file was removed" in log()
+    unread.chmod(0o666)
+    files[22].chmod(0o600)
+    wait_for("what can be read again",
+             lambda: has("ann", 20) and has("dan", 22))
+    assert not has("dan", 23)
+    s = smtp("ann")
+    s.sendmail(f"ann@{DOMAIN}", ["y@other.example"], text(25))
+    s.quit()
+    cli = admin()
+    path = wait_for("the message", lambda: "other.example" in show(cli) and
+                    list(QUEUE.glob("*.msg")))[0]
+    path.unlink()
+    cli.ask(f"RejectQueueMessage {path.stem} \"not this one\"")
+    wait_for("its end", lambda: f"QUEUE([{path.stem}]) deleted" in log())
+    cli.close()
+
+
 def test_rights():
     """Who has no rights there learns nothing."""
     c = Cli(E["CG_PWD"], "bob", SECRET)
@@ -241,6 +295,7 @@ def main():
     test_numbers(number)
     test_floor()
     test_delay()
+    test_bad_files()
     test_rights()
     empty()
 
