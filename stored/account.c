@@ -121,6 +121,7 @@ account_get(const char *path)
 static void
 account_free(struct account *a)
 {
+	ipc_cancel(a);
 	LIST_REMOVE(a, hash);
 	byid[a->id] = NULL;
 	count--;
@@ -250,6 +251,7 @@ accounts_delivery_new(void)
 	unsigned i;
 
 	while ((a = TAILQ_FIRST(&held)) != NULL) {
+		ipc_cancel(a);		/* what the old one was asked */
 		unhold(a);
 		jobs_take_back(a);
 	}

@@ -181,8 +181,10 @@ account_done(struct daccount *a)
 		a->init = false;
 		answer(a->init_ref, a->init_code, a->init_text);
 	}
-	if (a->acct != NULL)
+	if (a->acct != NULL) {
+		pool_answered(a);
 		return;
+	}
 	m.code = a->forget_code;
 	m.text = a->forget_code == 0 ? "" : "the account's files cannot be "
 	    "reached now";

@@ -28,7 +28,7 @@ struct daccount {
 	struct acct		*acct;		/* the thread's that works */
 	bool			 lent;		/* its; single: perhaps still */
 	struct djobs		 jobs;		/* locked */
-	bool			 queued;	/* ready or being worked on */
+	bool			 queued;	/* ready, worked on, or taken */
 	/* What is to be done once the jobs are; locked. */
 	bool			 init;
 	bool			 forget;
@@ -55,5 +55,7 @@ void	pool_init(struct daccount *, struct ipc_ref);
 void	pool_forget(struct daccount *, struct ipc_ref);
 /* Finished jobs, and accounts whose init or forget is done. */
 void	pool_take(struct djobs *, struct daccounts *);
+/* One of those accounts that lives on: it may have work again. */
+void	pool_answered(struct daccount *);
 bool	pool_idle(void);
 #endif

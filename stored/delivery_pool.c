@@ -41,6 +41,23 @@ make_ready(struct daccount *a)
 		pthread_cond_signal(&work);
 }
 
+/* In no list now: is there more to do?  With the lock held. */
+static void
+rest(struct daccount *a)
+{
+	a->queued = false;
+	if (!TAILQ_EMPTY(&a->jobs) || a->forget || a->init)
+		make_ready(a);
+}
+
+void
+pool_answered(struct daccount *a)
+{
+	pthread_mutex_lock(&lock);
+	rest(a);
+	pthread_mutex_unlock(&lock);
+}
+
 void
 pool_open(struct daccount *a)
 {
@@ -245,12 +262,11 @@ serve(struct daccount *a)
 	pthread_mutex_lock(&lock);
 	for (i = 0; i < n; i++)
 		TAILQ_INSERT_TAIL(&finished, jobs[i], next);
-	a->queued = false;
 	/* The loop answers these, and frees what was forgotten. */
 	if (init || forget)
 		TAILQ_INSERT_TAIL(&over, a, ready);
-	else if (!TAILQ_EMPTY(&a->jobs) || a->forget || a->init)
-		make_ready(a);
+	else
+		rest(a);
 }
 
 static void

@@ -117,6 +117,7 @@ job_deliver(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 void
 jobs_send(struct account *a, struct ipc *to)
 {
+	bool idle = TAILQ_EMPTY(&a->sent);
 	struct job *j;
 	int fd;
 
@@ -125,7 +126,7 @@ jobs_send(struct account *a, struct ipc *to)
 		/* Ours stays: whoever gets it may die. */
 		if ((fd = fcntl(j->fd, F_DUPFD_CLOEXEC, 3)) == -1) {
 			log_warn("job %llu", (unsigned long long)j->m.id);
-			return;
+			break;
 		}
 		/* If it cannot be sent, its end will be seen soon. */
 		(void)ipc_send(to, IPC_DELIVER, 0, &j->m, fd);
@@ -134,6 +135,8 @@ jobs_send(struct account *a, struct ipc *to)
 		j->state = JOB_SENT;
 		a->unacked++;
 	}
+	if (idle && to == a->ipc)
+		worker_watch(a);
 }
 
 void
@@ -184,6 +187,8 @@ job_result(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 	a = j->account;
 	TAILQ_REMOVE(&a->sent, j, next);
+	if (a->ipc != NULL && !a->held)
+		worker_watch(a);
 	if (m->code == 0)
 		idle_news(a, j->m.mailbox);
 	conclude(j, m);

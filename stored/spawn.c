@@ -14,7 +14,10 @@
 #include "log.h"
 #include "stored.h"
 
-enum { PATIENCE = 15 };		/* seconds for a worker to end itself */
+enum {			/* seconds */
+	PATIENCE = 15,	/* for a worker to end itself */
+	HUNG = 300	/* and to do at least one of the jobs it has */
+};
 
 void
 worker_none(struct account *a)
@@ -54,6 +57,37 @@ stopping(struct account *a)
 		if (a->kill != NULL)
 			event_add(a->kill, &patience);
 	}
+}
+
+/*
+ * While a worker has jobs that it does not do they fill queued's window, and
+ * its account gets no mail.
+ */
+static void
+hung(int fd, short what, void *arg)
+{
+	struct account *a = arg;
+
+	if (a->worker != WORKER_UP || a->held || TAILQ_EMPTY(&a->sent))
+		return;
+	log_warnx("%s: worker has done none of its jobs for %d seconds",
+	    a->path, HUNG);
+	worker_stop(a, "the account does not answer");
+}
+
+void
+worker_watch(struct account *a)
+{
+	static const struct timeval tv = { HUNG, 0 };
+
+	if (a->hung == NULL)
+		a->hung = evtimer_new(proc_base(), hung, a);
+	if (a->hung == NULL)
+		return;
+	if (TAILQ_EMPTY(&a->sent))
+		event_del(a->hung);
+	else
+		event_add(a->hung, &tv);
 }
 
 /* Its socket closed; the process may still write. */
@@ -170,7 +204,9 @@ worker_free(struct account *a)
 		event_free(a->ev);
 	if (a->kill != NULL)
 		event_free(a->kill);
-	a->ev = a->kill = NULL;
+	if (a->hung != NULL)
+		event_free(a->hung);
+	a->ev = a->kill = a->hung = NULL;
 	if (a->pidfd != -1)
 		close(a->pidfd);
 	a->pidfd = -1;

@@ -71,6 +71,7 @@ struct account {
 	int			 pidfd;
 	struct event		*ev;		/* pidfd */
 	struct event		*kill;		/* at patience's end */
+	struct event		*hung;		/* no job came back */
 	int64_t			 warm;		/* a client may come */
 	struct sessions		 sessions;
 	LIST_HEAD(, idle)	 idles;		/* handed back */
@@ -178,6 +179,8 @@ void	 worker_start(struct account *, int dir);
 void	 worker_none(struct account *);
 void	 worker_spawned(struct ipc *, struct ipc_pkt *, void *);
 void	 worker_stop(struct account *, const char *);
+/* It was given jobs, or has done one: its time begins anew. */
+void	 worker_watch(struct account *);
 void	 worker_free(struct account *);
 
 /* admin.c */

@@ -7,13 +7,17 @@ import os
 import pathlib
 import poplib
 import re
+import signal
 import smtplib
 import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+from cgtest import (PASSWORD, PATIENCE, Suite, descendants,  # noqa: E402
+                    kill, wait_for)
+
+HUNG = 10
 
 CONF = """settings Queue { RetryEvery = 1s; }
 """
@@ -45,7 +49,7 @@ class Sender:
                 with self.lock:
                     self.sent.setdefault(account, []).append(n)
 
-    def check(self, account):
+    def check(self, account, seconds=PATIENCE):
         want = sorted(self.sent.get(account, []))
 
         def all_there():
@@ -53,7 +57,7 @@ class Sender:
                 return len(self.suite.mail(account)) >= len(want)
             except AssertionError:
                 return False
-        wait_for(f"{len(want)} messages for {account}", all_there)
+        wait_for(f"{len(want)} messages for {account}", all_there, seconds)
         found = sorted(int(re.search(rb"Subject: n(\d+)n", text)[1])
                        for _, text in self.suite.mail(account))
         assert found == want, (account, set(want) ^ set(found))
@@ -138,6 +142,33 @@ def to_an_open_one(s, m):
     uids_ascend(s, "a2")
 
 
+def hung(s, m):
+    """Accounts whose workers hang keep nobody else from getting mail."""
+    names = [f"h{i}" for i in range(HUNG)]
+    sessions = [pop(s, x) for x in names]
+    templates = [p for p, n in s.children().items() if n == "stored-worker"]
+    workers = [p for t in templates for p in descendants(t)]
+    assert len(workers) >= HUNG, workers
+    for p in workers:
+        kill(p, signal.SIGSTOP)
+    try:
+        with smtplib.SMTP("127.0.0.1", s.smtp, timeout=60) as c:
+            for _ in range(80):
+                n = m.number()
+                c.sendmail("sender@far.example", [s.address(x) for x in names],
+                           f"Subject: n{n}n\r\n\r\nto those\r\n")
+                for x in names:
+                    m.sent.setdefault(x, []).append(n)
+        m.send("a4", 20)
+        m.check("a4", 20)
+    finally:
+        for p in workers:
+            kill(p, signal.SIGCONT)
+    for x, p in zip(names, sessions):
+        m.check(x)
+        p.quit()
+
+
 def direct(s, m):
     """box#name: an existing mailbox takes it, another is refused."""
     box = s.box("a3").with_name("lists.mbox")
@@ -192,9 +223,10 @@ def renamed(s, m):
     p.quit()
 
 
-with Suite([*(f"a{i}" for i in range(5)), "old"], CONF) as suite:
+with Suite([*(f"a{i}" for i in range(5)), "old",
+            *(f"h{i}" for i in range(HUNG))], CONF) as suite:
     mail = Sender(suite)
     for test in (together, large, several_recipients, return_path,
-                 to_an_open_one, direct, renamed):
+                 to_an_open_one, hung, direct, renamed):
         test(suite, mail)
         print(test.__name__)
