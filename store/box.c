@@ -74,6 +74,8 @@ let_go(struct box *b)
 static void
 box_shut(struct box *b)
 {
+	if (b->acct->news != NULL && b->revision != b->told)
+		b->acct->news(b);
 	if (!b->gone)
 		let_go(b);
 	box_free(b);

@@ -79,6 +79,8 @@ struct acct {
 	bool		 making;	/* a single mailbox may be made */
 	struct info	 info;
 	struct box	*boxes;
+	/* A worker's, or NULL: this one closes, and revision is not told. */
+	void		(*news)(struct box *);
 };
 
 struct box {
@@ -100,6 +102,7 @@ struct box {
 	uint32_t	 uidbound;	/* 0: account.info not looked at */
 	uint64_t	 modbound;
 	uint64_t	 revision;	/* counts changes, for its sessions */
+	uint64_t	 told;		/* the worker's: up to this one */
 	bool		 gone;		/* deleted: every call fails */
 	struct keywords	*keywords;	/* keyword.c; NULL: not looked at */
 	struct cache	*cache;		/* cache.c; NULL: not opened */
