@@ -68,7 +68,7 @@ mbox_sync(struct box *b)
 static void
 sweep(struct box *b)
 {
-	static const char *const ends[] = { "new", "idx.new" };
+	static const char *const ends[] = { "new", "idx.new", "dat.new" };
 	char *path;
 	size_t i;
 
