@@ -93,7 +93,7 @@ read_source(struct source *s, int turns)
 			source_free(s);
 			return;
 		}
-		for (i = 0; i < n; i++)
+		for (i = 0; i < n && mm[i].msg_len > 0; i++)
 			record_in(s, data[i], mm[i].msg_len);
 		if (n < BATCH)
 			return;

@@ -16,10 +16,12 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import PASSWORD, Suite, kill, wait_for  # noqa: E402
+from probe import Probe  # noqa: E402
 
 RECORD = re.compile(r"\d\d:\d\d:\d\d\.\d{3} [1-5] [A-Z][^ ]* \S.*$")
 NAME = re.compile(r"\d{4}-\d\d-\d\d(_\d\d-\d\d(_\d+)?)?\.log$")
 SIZE = 64 * 1024
+LOG_FD = 4                      # HACKING, 2
 CONF = f"""processes smtpd 1
 settings Log {{ RotateSize = {SIZE}; KeepFor = 1d; }}
 settings SMTP {{ LogLevel = 5; }}
@@ -126,10 +128,32 @@ def flood(s):
         r" 1 SMTPI \d+ log records lost", s.log()))
 
 
-with Suite(accounts=["ann"], conf=CONF) as suite:
+def forged(s, probe):
+    """A front that was taken over cannot write in another's name."""
+    pid = next(p for p, n in s.children().items() if n == "smtpd")
+    calls = probe.calls()
+    for record in (b"2 AUTH AUTH-FAIL POP forged@x [192.0.2.1] wrong",
+                   b"2 SMTPI-000001([192.0.2.1]) its own", b"no record"):
+        calls("sendto", LOG_FD, record, len(record), 0, 0, 0)
+    assert probe.run(pid, calls) is None
+    assert all(r.ret > 0 for r in calls.result)
+    wait_for("the second record", lambda: "its own" in s.log())
+    wait_for("the third's refusal",
+             lambda: "smtpd-0 sent what is no record" in s.log())
+    text = s.log()
+    assert "refused a record of smtpd-0 under the tag of another: AUTH" \
+        in text, "nobody is told"
+    assert "AUTH-FAIL POP forged" not in text, "AUTH's words can be forged"
+    assert text.count(" LOG refused") == 1 and \
+        text.count("no record") == 1, "what is right was refused"
+
+
+PROBE = Probe()
+with Suite(accounts=["ann"], conf=CONF, env=PROBE.env) as suite:
     no_password(suite)
     check_form(suite)
     rotation(suite)
     killed(suite)
     flood(suite)
+    forged(suite, PROBE)
     check_form(suite)
