@@ -355,6 +355,19 @@ admin_set_password(struct admin *a)
 }
 
 static void
+verified(enum proof proof, void *arg)
+{
+	struct admin *a = arg;
+
+	if (proof == PROOF_YES)
+		admin_done(a, NULL);
+	else if (proof == PROOF_LATER)
+		admin_later(a);
+	else
+		admin_fail(a, 501, "incorrect password");
+}
+
+static void
 do_verify(struct admin *a)
 {
 	struct account *acc;
@@ -365,10 +378,7 @@ do_verify(struct admin *a)
 	}
 	if ((acc = load(a)) == NULL)
 		return;
-	if (proof_own(acc, arg_bytes(a, 1)) == PROOF_YES)
-		admin_done(a, NULL);
-	else
-		admin_fail(a, 501, "incorrect password");
+	proof_own(acc, arg_bytes(a, 1), verified, a);
 }
 
 void

@@ -67,6 +67,7 @@ settings(const struct val *all)
 static void
 start(void)
 {
+	slow_start();
 	first_start();
 }
 
@@ -102,9 +103,9 @@ main(int argc, char **argv)
 		.tag = "AUTH",
 		.id = PROC_AUTHD,
 		.sandbox = {
-			.allow = SB_FILES_READ | SB_FILES_WRITE | SB_CHMOD_FD,
+			.allow = SB_FILES_READ | SB_FILES_WRITE |
+			    SB_CHMOD_FD | SB_THREADS,
 			.write = write,
-			.noproc = true,
 		},
 		.peers = {
 			[PROC_SMTPD] = from_front,

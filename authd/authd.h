@@ -75,7 +75,9 @@ size_t	limit_count(void);
 
 /* --- proof.c: is that the password? --- */
 
-enum proof { PROOF_YES, PROOF_NO, PROOF_UNREADABLE, PROOF_OFF, PROOF_LATER };
+enum proof { PROOF_YES, PROOF_NO, PROOF_UNREADABLE, PROOF_COSTLY, PROOF_OFF,
+	PROOF_LATER };
+typedef void proof_cb(enum proof, void *arg);
 
 struct claim {
 	const char	*account;	/* full name */
@@ -90,13 +92,22 @@ struct claim {
 void	proof_init(void);
 extern struct password_key proof_key;
 /* The claim's strings must live until cb, which may be called at once. */
-void	proof_check(const struct claim *, void (*cb)(enum proof, void *),
-	    void *arg);
-/* Takes as long as an account's with a password of the default form. */
-void	proof_nobody(const struct claim *);
+void	proof_check(const struct claim *, proof_cb *, void *arg);
+/*
+ * Takes as long as an account's with a password of the default form; what cb
+ * hears says nothing.
+ */
+void	proof_nobody(const struct claim *, proof_cb *, void *arg);
 /* A clear password against the CommuniGate one alone. */
-enum proof proof_own(struct account *, struct str clear);
+void	proof_own(struct account *, struct str clear, proof_cb *, void *arg);
 bool	method_is_clear(const char *method);
+
+/* --- slow.c: threads for stored forms that are slow to check --- */
+
+void	slow_start(void);
+typedef void slow_cb(bool ok, struct str stored, struct str clear, void *arg);
+/* False, and no cb, when too many wait. */
+bool	slow_verify(struct str stored, struct str clear, slow_cb *, void *arg);
 
 /* --- login.c --- */
 

@@ -320,6 +320,10 @@ proved(enum proof proof, void *arg)
 		refuse_proof(l, "unreadable-password (stored by the vendor's "
 				"A-crpt: set a new one)", false);
 		break;
+	case PROOF_COSTLY:
+		refuse_proof(l, "costly-password (its stored form takes too "
+				"long to check: set a new one)", false);
+		break;
 	case PROOF_OFF:
 		refuse_proof(l, "passwords-disabled", false);
 		break;
@@ -352,6 +356,12 @@ make_claim(const struct login *l, struct claim *c)
 }
 
 static void
+proved_nobody(enum proof proof, void *arg)
+{
+	refuse_proof(arg, "unknown-account", true);
+}
+
+static void
 unknown(struct login *l)
 {
 	struct claim c;
@@ -359,8 +369,7 @@ unknown(struct login *l)
 	if (locked_out(l))
 		return;
 	make_claim(l, &c);
-	proof_nobody(&c);
-	refuse_proof(l, "unknown-account", true);
+	proof_nobody(&c, proved_nobody, l);
 }
 
 /* The Router has taken off what else there may be but box#. */

@@ -99,36 +99,92 @@ stored_password(const struct account *a)
 	return (struct str) { val_text(v), val_len(v) };
 }
 
-/* A crypt is slow by intent: once passed, a keyed digest speaks for it. */
-static bool
-verify_slow(struct account *a, struct str stored, struct str clear)
-{
-	unsigned char mark[PASSWORD_MARKLEN];
+/* --- slow forms --- */
 
-	if (!password_mark(mark, mark_key, clear))
-		return false;
-	if (a->marked && CRYPTO_memcmp(mark, a->mark, sizeof(mark)) == 0)
-		return true;
-	if (!password_verify(stored, clear, &proof_key))
-		return false;
-	memcpy(a->mark, mark, sizeof(mark));
-	a->marked = true;
-	return true;
+/*
+ * A crypt is slow by intent: a thread checks it, and once passed, a keyed
+ * digest speaks for it.
+ */
+struct slow_check {
+	char		*path;		/* NULL: nobody's */
+	proof_cb	*cb;
+	void		*arg;
+};
+
+/* Unless the password was changed meanwhile. */
+static void
+mark(const char *path, struct str stored, struct str clear)
+{
+	struct account *a = path != NULL ? account_get(path) : NULL;
+	struct str now;
+
+	if (a == NULL)
+		return;
+	now = stored_password(a);
+	if (now.len == stored.len && memcmp(now.p, stored.p, now.len) == 0)
+		a->marked = password_mark(a->mark, mark_key, clear);
 }
 
-enum proof
-proof_own(struct account *a, struct str clear)
+static void
+slow_checked(bool ok, struct str stored, struct str clear, void *arg)
+{
+	struct slow_check *s = arg;
+
+	if (ok)
+		mark(s->path, stored, clear);
+	s->cb(ok ? PROOF_YES : PROOF_NO, s->arg);
+	free(s->path);
+	free(s);
+}
+
+static bool
+is_marked(const struct account *a, struct str clear)
+{
+	unsigned char m[PASSWORD_MARKLEN];
+
+	return a->marked && password_mark(m, mark_key, clear) &&
+	    CRYPTO_memcmp(m, a->mark, sizeof(m)) == 0;
+}
+
+static void
+check_slow(const struct account *a, struct str stored, struct str clear,
+    proof_cb *cb, void *arg)
+{
+	struct slow_check *s;
+
+	if (is_marked(a, clear)) {
+		cb(PROOF_YES, arg);
+		return;
+	}
+	if (password_costly(stored)) {
+		cb(PROOF_COSTLY, arg);
+		return;
+	}
+	s = xcalloc(1, sizeof(*s));
+	s->path = a->path != NULL ? xstrdup(a->path) : NULL;
+	s->cb = cb;
+	s->arg = arg;
+	if (slow_verify(stored, clear, slow_checked, s))
+		return;
+	free(s->path);
+	free(s);
+	cb(PROOF_LATER, arg);
+}
+
+void
+proof_own(struct account *a, struct str clear, proof_cb *cb, void *arg)
 {
 	struct str stored = stored_password(a);
-	bool ok;
 
 	if (password_form(stored) == PASSWORD_VENDOR)
-		return PROOF_UNREADABLE;
-	if (clear.len == 0)
-		return PROOF_NO;
-	ok = password_slow(stored) ? verify_slow(a, stored, clear) :
-				     password_verify(stored, clear, &proof_key);
-	return ok ? PROOF_YES : PROOF_NO;
+		cb(PROOF_UNREADABLE, arg);
+	else if (clear.len == 0)
+		cb(PROOF_NO, arg);
+	else if (password_slow(stored))
+		check_slow(a, stored, clear, cb, arg);
+	else
+		cb(password_verify(stored, clear, &proof_key) ? PROOF_YES :
+		    PROOF_NO, arg);
 }
 
 static enum proof
@@ -155,7 +211,7 @@ proof_digest(struct account *a, const struct method *m, const struct claim *c)
 /* --- the host's password, by the root helper --- */
 
 struct os_check {
-	void		(*cb)(enum proof, void *);
+	proof_cb	*cb;
 	void		*arg;
 	enum proof	 otherwise;
 };
@@ -194,7 +250,7 @@ os_name(struct buf *out, const char *setting, const char *account)
 
 static void
 check_os(const struct claim *c, struct account *a, enum proof otherwise,
-    void (*cb)(enum proof, void *), void *arg)
+    proof_cb *cb, void *arg)
 {
 	struct ipc *priv = proc_peer(PROC_PRIV);
 	struct msg_os_check m = { 0 };
@@ -226,12 +282,57 @@ check_os(const struct claim *c, struct account *a, enum proof otherwise,
 	buf_free(&user);
 }
 
+/* --- a login's claim --- */
+
+struct check {
+	struct claim	 claim;
+	proof_cb	*cb;
+	void		*arg;
+};
+
+static void
+end_check(struct check *k, enum proof proof)
+{
+	proof_cb *cb = k->cb;
+	void *arg = k->arg;
+
+	free(k);
+	cb(proof, arg);
+}
+
+/* The suite's own password is told; if it was not that, the host's may be. */
+static void
+own_checked(enum proof proof, void *arg)
+{
+	struct check *k = arg;
+	struct claim c = k->claim;
+	proof_cb *cb = k->cb;
+	struct account *a;
+
+	if (proof == PROOF_YES || proof == PROOF_LATER ||
+	    !method_is_clear(c.method)) {
+		end_check(k, proof);
+		return;
+	}
+	if ((a = account_get(c.path)) == NULL) {
+		end_check(k, PROOF_LATER);
+		return;
+	}
+	if (!effective_bool(a->settings, c.domain, "UseSysPassword")) {
+		end_check(k, proof);
+		return;
+	}
+	arg = k->arg;
+	free(k);
+	check_os(&c, a, proof == PROOF_OFF ? PROOF_NO : proof, cb, arg);
+}
+
 void
-proof_check(const struct claim *c, void (*cb)(enum proof, void *), void *arg)
+proof_check(const struct claim *c, proof_cb *cb, void *arg)
 {
 	const struct method *m = method_find(c->method);
-	enum proof proof = PROOF_OFF;
 	struct account *a;
+	struct check *k;
 
 	if ((a = account_get(c->path)) == NULL) {
 		log_warn("%s: settings", c->path);
@@ -242,15 +343,14 @@ proof_check(const struct claim *c, void (*cb)(enum proof, void *), void *arg)
 		cb(PROOF_NO, arg);
 		return;
 	}
-	if (effective_bool(a->settings, c->domain, "UseAppPassword"))
-		proof = m->digest != NULL ? proof_digest(a, m, c) :
-					    proof_own(a, c->secret);
-	if (proof != PROOF_YES && m->digest == NULL &&
-	    effective_bool(a->settings, c->domain, "UseSysPassword")) {
-		check_os(c, a, proof == PROOF_OFF ? PROOF_NO : proof, cb, arg);
-		return;
-	}
-	cb(proof, arg);
+	k = xcalloc(1, sizeof(*k));
+	*k = (struct check) { *c, cb, arg };
+	if (!effective_bool(a->settings, c->domain, "UseAppPassword"))
+		own_checked(PROOF_OFF, k);
+	else if (m->digest != NULL)
+		own_checked(proof_digest(a, m, c), k);
+	else
+		proof_own(a, c->secret, own_checked, k);
 }
 
 /* Settings with a password of that form that nobody knows. */
@@ -281,19 +381,18 @@ nobody(const char *how, const char *domain)
 }
 
 void
-proof_nobody(const struct claim *c)
+proof_nobody(const struct claim *c, proof_cb *cb, void *arg)
 {
 	const struct method *m = method_find(c->method);
 	struct account a = { 0 };
 
-	if (m == NULL || !effective_bool(NULL, c->domain, "UseAppPassword"))
-		return;
-	a.settings = nobody(effective_text(NULL, c->domain,
-	    "PasswordEncryption"), c->domain);
+	if (m != NULL && effective_bool(NULL, c->domain, "UseAppPassword"))
+		a.settings = nobody(effective_text(NULL, c->domain,
+		    "PasswordEncryption"), c->domain);
 	if (a.settings == NULL)
-		return;
-	if (m->digest != NULL)
-		proof_digest(&a, m, c);
+		cb(PROOF_NO, arg);
+	else if (m->digest != NULL)
+		cb(proof_digest(&a, m, c), arg);
 	else
-		proof_own(&a, c->secret);
+		proof_own(&a, c->secret, cb, arg);
 }

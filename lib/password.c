@@ -216,6 +216,105 @@ password_slow(struct str stored)
 	    scheme_of(stored, &hash)->check == check_crypt;
 }
 
+/* A letter of crypt's own base64; 64 for none. */
+static unsigned int
+crypt_digit(int c)
+{
+	static const char set[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "abcdefghijklmnopqrstuvwxyz";
+	const char *at = c > 0 ? strchr(set, c) : NULL;
+
+	return at != NULL ? at - set : 64;
+}
+
+static bool
+rounds_over(struct cur *c, uint64_t max)
+{
+	uint64_t n;
+
+	if (!cur_lit(c, "rounds="))
+		return false;		/* the default's */
+	return !cur_u64(c, &n, UINT64_MAX) || n > max;
+}
+
+/* yescrypt: $y$, flags, the logarithm of N less one, r, ... */
+static bool
+yescrypt_over(struct cur *c, uint64_t max)
+{
+	unsigned int n, r;
+
+	cur_skip(c, 1);
+	n = crypt_digit(cur_get(c));
+	r = crypt_digit(cur_get(c));
+	return n > max || r > 31;
+}
+
+/* scrypt: $7$, the logarithm of N, five letters of r, ... */
+static bool
+scrypt_over(struct cur *c, uint64_t max)
+{
+	unsigned int n = crypt_digit(cur_get(c)), r = crypt_digit(cur_get(c));
+
+	return n > max || r > 32 || !cur_lit(c, "...");
+}
+
+static bool
+logarithm_over(struct cur *c, uint64_t max)
+{
+	uint64_t n;
+
+	return !cur_u64(c, &n, UINT64_MAX) || n > max;
+}
+
+/* DES with a count of iterations: four letters, the lowest first. */
+static bool
+count_over(struct cur *c, uint64_t max)
+{
+	uint64_t n = 0;
+	int i;
+
+	for (i = 0; i < 24; i += 6)
+		n |= (uint64_t)crypt_digit(cur_get(c)) << i;
+	return n > max;
+}
+
+/* Each maximum takes about a second at most. */
+static const struct {
+	const char	*prefix;
+	bool		(*over)(struct cur *, uint64_t max);
+	uint64_t	 max;
+} costs[] = {
+	{ "$5$",	rounds_over,	1000000 },
+	{ "$6$",	rounds_over,	1000000 },
+	{ "$sha1$",	logarithm_over,	1000000 },
+	{ "$md5,",	rounds_over,	100000 },
+	{ "$2a$",	logarithm_over,	13 },
+	{ "$2b$",	logarithm_over,	13 },
+	{ "$2x$",	logarithm_over,	13 },
+	{ "$2y$",	logarithm_over,	13 },
+	{ "$y$",	yescrypt_over,	14 },
+	{ "$gy$",	yescrypt_over,	14 },
+	{ "$7$",	scrypt_over,	15 },
+	{ "_",		count_over,	1000000 }
+};
+
+bool
+password_costly(struct str stored)
+{
+	struct str hash;
+	struct cur c;
+	size_t i;
+
+	if (password_form(stored) != PASSWORD_ONEWAY ||
+	    scheme_of(stored, &hash)->check != check_crypt)
+		return false;
+	c = cur_make(hash.p, hash.len);
+	for (i = 0; i < sizeof(costs) / sizeof(costs[0]); i++)
+		if (cur_lit(&c, costs[i].prefix))
+			return costs[i].over(&c, costs[i].max);
+	return false;
+}
+
 bool
 password_verify(struct str stored, struct str clear,
     const struct password_key *key)

@@ -44,6 +44,11 @@ bool	password_verify(struct str stored, struct str clear,
 	    const struct password_key *);
 /* Is it slow to check (a crypt that is meant to be)? */
 bool	password_slow(struct str stored);
+/*
+ * Would checking it take seconds or hundreds of MiB?  Whoever stores such a
+ * form makes others wait.
+ */
+bool	password_costly(struct str stored);
 /* The clear text of a clear or sealed one, added to out; else false. */
 bool	password_reveal(struct buf *out, struct str stored,
 	    const struct password_key *);

@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
@@ -144,6 +145,32 @@ def stored_forms(cli):
     # What only the vendor can read: refused like a wrong one, and said.
     assert cli.send(r'CreateAccount "vendor" {Password="\001abc";}'
                     )[:3] == "501"
+
+
+def slow_forms(cli):
+    """A form that takes long to check keeps only its own login waiting; one
+    that takes too long is refused."""
+    cli.ask('CreateAccount slow {Password="\\002$6$rounds=900000$salt$x";}')
+    cli.ask('CreateAccount endless '
+            '{Password="\\002$6$rounds=900000000$salt$x";}')
+    cli.ask(f'CreateAccount quick {{Password="{SECRET}";}}')
+    waiting = []
+    for i in range(4):
+        c = Line(E["CG_POP"], source=f"127.0.1.{i + 1}")
+        c.ask("USER slow")
+        c.f.write(b"PASS wrong\r\n")
+        c.f.flush()
+        waiting.append(c)
+    begin = time.monotonic()
+    good(pop("quick", SECRET))
+    took = time.monotonic() - begin
+    for c in waiting:
+        bad(c.line())
+        c.close()
+    all_took = time.monotonic() - begin
+    assert took < all_took / 2, f"a login waited {took} of {all_took} s"
+    bad(pop("endless", "wrong", source="127.0.1.9"))
+    wait_for("the log to say why", lambda: "costly-password" in log())
 
 
 def methods(cli):
@@ -304,6 +331,7 @@ def unreadable(cli):
 def main():
     cli = Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
     stored_forms(cli)
+    slow_forms(cli)
     methods(cli)
     strangers_learn_nothing(cli)
     limits(cli)

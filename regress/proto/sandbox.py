@@ -22,7 +22,7 @@ EMPTY, BASE = "an empty root", "the base directory as root"
 # name: user, root directory, may make processes
 EXPECTED = {
     "logd": ("_cglog", BASE, False),
-    "authd": ("_cgauth", BASE, False),
+    "authd": ("_cgauth", BASE, True),
     "routerd": ("_cgroute", BASE, False),
     "queued": ("_cgqueue", BASE, True),          # threads
     "smtpd": ("_cgsmtp", EMPTY, False),

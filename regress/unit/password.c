@@ -183,6 +183,31 @@ randoms(void **state)
 	buf_free(&a);
 }
 
+static void
+costs(void **state)
+{
+	static const char *const good[] = { "\002$6$salt$x",
+		"\002$6$rounds=5000$salt$x", "\002{crypt}$5$rounds=1000000$s$x",
+		"\002$y$j9T$salt$x", "\002$2b$12$xxxxxxxxxxxxxxxxxxxxxx",
+		"\002rl.3StKT.4T8M", "\002$1$salt$x", "\002{MD5}x", "clear",
+		"\002$7$CU..../....salt$x", "\002_J9..rasm", "\002" };
+	static const char *const bad[] = { "\002$6$rounds=1000001$salt$x",
+		"\002$6$rounds=99999999999999999999999$salt$x",
+		"\002$6$rounds=$salt$x", "\002{crypt}$5$rounds=999999999$s$x",
+		"\002$y$jzT$salt$x", "\002$y$j9z$salt$x", "\002$y$",
+		"\002$2b$31$xxxxxxxxxxxxxxxxxxxxxx", "\002$2y$",
+		"\002$7$zU..../....salt$x", "\002$7$CUz.../....salt$x",
+		"\002_zzzzrasm", "\002$sha1$9999999$salt$x" };
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (password_costly(str_make(good[i])))
+			fail_msg("costly: %s", good[i]);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (!password_costly(str_make(bad[i])))
+			fail_msg("not costly: %s", bad[i]);
+}
+
 int
 main(void)
 {
@@ -195,6 +220,7 @@ main(void)
 		cmocka_unit_test(crypting),
 		cmocka_unit_test(digests),
 		cmocka_unit_test(randoms),
+		cmocka_unit_test(costs),
 	};
 
 	if (!password_init())
