@@ -136,42 +136,52 @@ read_tag(struct imap *p, struct cur *c)
 }
 
 static void
-line_in(struct imap *p, const char *line, size_t len)
+hopeless(struct imap *p)
 {
-	struct front_session *f = p->front;
-	enum imapd_in got;
-	struct cur c;
-
-	got = input_line(p, line, len, conn_bare_lf(f->conn));
-	if (got == IN_MORE)
-		return;
-	c = cur_make(p->cmd.p, p->cmd.len);
-	if (!read_tag(p, &c))
-		imapd_error(p, "BAD a tag and a command are wanted");
-	else if (got == IN_WHOLE)
-		imapd_command(p, &c);
-	else
-		imapd_error(p, "BAD [TOOBIG] that is too long");
-	p = f->data;		/* NULL when the session has ended */
-	if (p == NULL)
-		return;
-	input_forget(p);
-	if (got == IN_HOPELESS)
-		imapd_bye(p, "nobody reads so much before a login");
+	imapd_reply(p, "BAD [TOOBIG] that is too long");
+	imapd_bye(p, "nobody reads so much before a login");
 }
 
-/* It is thrown away; with what came before it, nobody knows where we are. */
+/* The client may be gone when its command was done: the text is kept here. */
+static void
+line_in(struct imap *p, const char *line, size_t len)
+{
+	enum imapd_in got;
+	struct buf cmd;
+	struct cur c;
+
+	got = input_line(p, line, len, conn_bare_lf(p->front->conn));
+	if (got == IN_MORE)
+		return;
+	cmd = p->cmd;
+	buf_init(&p->cmd, IMAPD_MAXCMD);
+	input_forget(p);
+	c = cur_make(cmd.p, cmd.len);
+	if (!read_tag(p, &c) && got != IN_HOPELESS)
+		imapd_error(p, "BAD a tag and a command are wanted");
+	else if (got == IN_HOPELESS)
+		hopeless(p);
+	else if (got == IN_REFUSED)
+		imapd_error(p, "BAD [TOOBIG] that is too long");
+	else
+		imapd_command(p, &c);
+	if (cmd.p != NULL)
+		explicit_bzero(cmd.p, cmd.cap);
+	buf_free(&cmd);
+}
+
+/* It is thrown away; inside a literal, nobody knows then where we are. */
 static void
 long_line(struct imap *p)
 {
-	bool hopeless = p->cmd.len > 0;
-	struct front_session *f = p->front;
+	bool inside = p->cmd.len > 0;
 
 	login_forget(p);
 	strlcpy(p->tag, "*", sizeof(p->tag));
-	imapd_error(p, "BAD line too long");
-	if (hopeless && f->data != NULL)
-		imapd_bye(p, "nobody reads so much before a login");
+	if (inside)
+		hopeless(p);
+	else
+		imapd_error(p, "BAD line too long");
 }
 
 static void

@@ -137,8 +137,7 @@ static void
 log_command(struct imap *p, const struct command *cmd, const struct cur *args)
 {
 	if (cmd == NULL)
-		front_log(p->front, LOG_LOW, "cmd: (%zu bytes, no command)",
-		    p->cmd.len);
+		front_log(p->front, LOG_LOW, "cmd: %s (no command)", p->tag);
 	else if (cmd->flags & F_SECRET)
 		front_log(p->front, LOG_LOW, "cmd: %s %s ...", p->tag,
 		    cmd->name);
