@@ -39,6 +39,7 @@ mbox_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
 		return -1;
 	r->flags = now;
 	r->modseq = box_modseq(b);
+	b->revision++;
 	idx_seal(&b->idx, r);
 	return 0;
 }
