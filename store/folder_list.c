@@ -19,6 +19,7 @@
 #include "folder.h"
 #include "folder_int.h"
 #include "name.h"
+#include "utf7.h"
 
 enum {
 	IS_BOX = 1 << 16,	/* while they are collected */
@@ -76,6 +77,19 @@ before(const char *name, const char *ext)
 	return len > n && strcmp(name + len - n, ext) == 0 ? len - n : 0;
 }
 
+/* Could it be told and opened?  Bytes that are no UTF-8 could not be told. */
+static bool
+usable(const char *name)
+{
+	struct buf wire;
+	bool ok;
+
+	buf_init(&wire, 0);
+	ok = utf7_encode(&wire, str_make(name));
+	buf_free(&wire);
+	return ok && name_valid(name) && strcmp(name_canon(name), name) == 0;
+}
+
 static int	walk(struct walk *, const char *path, const char *prefix);
 
 static int
@@ -94,8 +108,8 @@ see(struct walk *w, int fd, const struct dirent *e, const char *path,
 	    !is_type(fd, e, DT_DIR, S_IFDIR))
 		return 0;
 	name = xasprintf("%s%.*s", prefix, (int)len, e->d_name);
-	/* What could not be opened is not shown, nor a second INBOX. */
-	if (name_valid(name) && strcmp(name_canon(name), name) == 0)
+	/* Nor a second INBOX. */
+	if (usable(name))
 		ret = add(w, name, flags);
 	else
 		flags = IS_BOX;

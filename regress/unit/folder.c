@@ -257,6 +257,7 @@ test_found(void **state)
 
 	put("old.mbox", OLD "a\n", strlen(OLD "a\n"));
 	put("inbox.mbox", "", 0);
+	put("no utf-8: \xfc.mbox", "", 0);
 	put(".hidden.mbox", "", 0);
 	put("x.mbox.idx", "", 0);
 	mkdirat(top, "d.mbox", 0700);
