@@ -27,6 +27,7 @@ struct state {
 	char	 local[ROUTE_MAXLOCAL + 1];	/* as written */
 	char	 lower[ROUTE_MAXLOCAL + 1];	/* lower case, unquoted */
 	char	 domain[DOMAIN_MAXLEN + 1];	/* lower case */
+	char	 alias[ROUTE_MAXLOCAL + 1];	/* the first that a record had */
 	struct domain	*forced;	/* .here: no table any more */
 	bool	 marked;		/* a record allowed relaying */
 };
@@ -155,6 +156,8 @@ take_local(struct state *s, const struct domain *d, const struct account *acc,
 	snprintf(a->module, sizeof(a->module), "LOCAL");
 	snprintf(a->address, sizeof(a->address), "%s", rest);
 	snprintf(a->domain, sizeof(a->domain), "%s", d->name);
+	str_copy(str_make(*s->alias != '\0' ? s->alias : name), a->alias,
+	    sizeof(a->alias));
 	a->relay = true;
 	return DONE;
 }
@@ -454,6 +457,14 @@ step_smtp_suffix(struct state *s)
 	return take_smtp(s, host, address);
 }
 
+/* A record for this very name leads to another. */
+static void
+note_alias(struct state *s, size_t starlen)
+{
+	if (starlen == 0 && *s->alias == '\0')
+		memcpy(s->alias, s->lower, sizeof(s->alias));
+}
+
 /* A record of the All-Domain Aliases, unless it leads to where we are. */
 static enum step
 local_alias(struct state *s, struct domain *d)
@@ -467,6 +478,7 @@ local_alias(struct state *s, struct domain *d)
 	if (r == NULL)
 		return PASS;
 	memcpy(lower, s->lower, sizeof(lower));
+	note_alias(s, starlen);
 	if (apply(s, r, star, starlen) == DONE)
 		return DONE;
 	snprintf(domain, sizeof(domain), "%s", s->domain);
@@ -608,6 +620,7 @@ route_address(const struct route_env *env, const struct route_query *q,
 
 	s.env = env;
 	s.q = q;
+	s.alias[0] = '\0';
 	s.a = a;
 	s.forced = NULL;
 	s.marked = false;

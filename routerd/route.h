@@ -44,6 +44,7 @@ struct route_answer {
 	char	 address[1025];
 	char	 path[1025];
 	char	 domain[256];
+	char	 alias[513];
 	bool	 relay;
 };
 

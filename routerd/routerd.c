@@ -39,7 +39,7 @@ on_route(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	r = (struct msg_routed){ .code = a.code, .smtp = a.smtp, .esc = a.esc,
 		.text = a.text, .module = a.module, .host = a.host,
 		.address = a.address, .path = a.path, .domain = a.domain,
-		.relay = a.relay };
+		.alias = a.alias, .relay = a.relay };
 	ipc_answer(ipc_ref(ipc, pkt), IPC_ROUTED, &r, -1);
 }
 
