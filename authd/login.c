@@ -31,7 +31,7 @@ struct login {
 	bool		 tls;
 	/* Once routed. */
 	char		*account, *domain, *path, *mailbox;
-	char		*counted;	/* no account: whose it would be */
+	char		*counted;	/* the account by the name that was said */
 	unsigned char	 ticket[TICKET_LEN];
 };
 
@@ -134,30 +134,31 @@ hide_unknown(void)
 }
 
 /*
- * A name that is no account is counted in the same form as one that is: else
- * failures by one spelling would show at another who is there.
+ * Failures are counted twice.  By the name that was said, whether there is
+ * such an account or not, with the defaults' limit: that lock is told.  And by
+ * the account, with a limit of its own and over all its aliases: that one is
+ * silent, as it would tell which names are one account, or are there at all.
  */
 static const char *
-counted_name(const struct login *l)
+said_name(const struct login *l)
 {
-	return l->account != NULL ? l->account :
-	    l->counted != NULL	  ? l->counted :
-				    l->name;
+	return l->counted != NULL ? l->counted : l->name;
 }
 
-/* FailedLoginFlow = (count, period): the account's, else the defaults'. */
-static void
-count_failure(const struct login *l)
+/* In the same table; no name begins so. */
+static char *
+own_name(const struct login *l)
 {
-	const struct val *flow, *settings = NULL;
+	return l->account != NULL ? xasprintf("=%s", l->account) : NULL;
+}
+
+/* FailedLoginFlow = (count, period) */
+static void
+count_as(const char *name, const char *peer, const struct val *flow)
+{
 	struct val *pair;
-	struct account *a;
 	int64_t count, period;
 
-	if (l->path != NULL && (a = account_get(l->path)) != NULL)
-		settings = a->settings;
-	flow = effective(settings, l->domain != NULL ? l->domain : "",
-	    "FailedLoginFlow");
 	if (flow == NULL || val_type(flow) != VAL_ARRAY || val_count(flow) < 2)
 		return;
 	/* Through a dictionary, which knows the units. */
@@ -169,7 +170,33 @@ count_failure(const struct login *l)
 	period = dict_int(pair, "t", 0);
 	val_free(pair);
 	if (count > 0 && period > 0)
-		limit_failed(counted_name(l), l->peer, count, period);
+		limit_failed(name, peer, count, period);
+}
+
+static void
+count_failure(const struct login *l)
+{
+	const char *domain = l->domain != NULL ? l->domain : "";
+	struct account *a;
+	char *own = own_name(l);
+
+	count_as(said_name(l), l->peer,
+	    effective(NULL, domain, "FailedLoginFlow"));
+	if (own != NULL && l->path != NULL &&
+	    (a = account_get(l->path)) != NULL)
+		count_as(own, l->peer,
+		    effective(a->settings, domain, "FailedLoginFlow"));
+	free(own);
+}
+
+static void
+forget_failures(const struct login *l)
+{
+	char *own = own_name(l);
+
+	limit_clear(said_name(l), l->peer);
+	limit_clear(own, l->peer);
+	free(own);
 }
 
 static void
@@ -293,7 +320,7 @@ admit(struct login *l, const struct account *a)
 		refuse(l, why, "NOSERVICE", text);
 		return;
 	}
-	limit_clear(l->account, l->peer);
+	forget_failures(l);
 	if (grant)
 		ask_grant(l);
 	else
@@ -333,16 +360,6 @@ proved(enum proof proof, void *arg)
 	}
 }
 
-static bool
-locked_out(struct login *l)
-{
-	if (!limit_blocked(counted_name(l), l->peer))
-		return false;
-	refuse(l, "too-many-failures", "LIMIT",
-	    "too many failed login attempts, try again later");
-	return true;
-}
-
 static void
 make_claim(const struct login *l, struct claim *c)
 {
@@ -353,6 +370,38 @@ make_claim(const struct login *l, struct claim *c)
 	c->service = l->service;
 	c->challenge = l->challenge;
 	c->secret = (struct str) { l->secret, l->secretlen };
+}
+
+static void
+refused_silently(enum proof proof, void *arg)
+{
+	struct login *l = arg;
+
+	refuse(l, "too-many-failures", "AUTH",
+	    "incorrect account name or password");
+}
+
+/* A limit of the account's own may also be wider: then it counts alone. */
+static bool
+locked_out(struct login *l)
+{
+	bool said = limit_blocked(said_name(l), l->peer), locked = said;
+	struct claim c;
+	char *own;
+
+	if ((own = own_name(l)) != NULL)
+		locked = limit_blocked(own, l->peer);
+	free(own);
+	if (!locked)
+		return false;
+	if (said || !hide_unknown()) {
+		refuse(l, "too-many-failures", "LIMIT",
+		    "too many failed login attempts, try again later");
+		return true;
+	}
+	make_claim(l, &c);
+	proof_nobody(&c, refused_silently, l);
+	return true;
 }
 
 static void
@@ -372,9 +421,9 @@ unknown(struct login *l)
 	proof_nobody(&c, proved_nobody, l);
 }
 
-/* The Router has taken off what else there may be but box#. */
+/* Nobody's; the Router has taken off what else there may be but box#. */
 static void
-count_as(struct login *l, const struct msg_routed *m)
+keep_name(struct login *l, const struct msg_routed *m)
 {
 	const char *hash = strchr(m->host, '#');
 	const char *name = hash != NULL ? hash + 1 : m->host;
@@ -408,6 +457,7 @@ keep_route(struct login *l, const struct msg_routed *m)
 	buf_puts(&full, m->domain);
 	l->account = buf_steal(&full);
 	l->domain = strdup(m->domain);
+	l->counted = xasprintf("%s@%s", m->alias, m->domain);
 	l->path = strdup(m->path);
 	l->mailbox = mailbox_of(m->address);
 	return l->account != NULL && l->domain != NULL && l->path != NULL &&
@@ -428,7 +478,7 @@ routed(const struct ipc_pkt *pkt, void *arg)
 	}
 	if (m->code != 0 || strcmp(m->module, "LOCAL") != 0 ||
 	    *m->path == '\0') {
-		count_as(l, m);
+		keep_name(l, m);
 		unknown(l);
 		return;
 	}

@@ -212,8 +212,8 @@ def limits(cli):
             'FailedLoginFlow=(3,3s);}')
     for _ in range(3):
         bad(pop("bob", "wrong"))
-    locked = pop("bob", SECRET)
-    bad(locked)
+    # A limit of his own is not told: no other name has it.
+    assert pop("bob", SECRET) == pop("no-bob", "wrong", source="127.0.0.3")
     # His own address is not locked; nor is his neighbour here.
     good(pop("bob", SECRET, source="127.0.0.2"))
     good(pop("ann", SECRET))
@@ -223,10 +223,24 @@ def limits(cli):
              .startswith("+OK"), 30)
     # A name that does not exist is locked just so: by the defaults' limit.
     cli.ask("UpdateModule Account {FailedLoginFlow=(3,2m);}")
-    bad(wait_for("a lock of nobody", lambda: [
-        a for a in [pop("nobody-home", "wrong")] if a == locked])[0])
+    locked = wait_for("a lock of nobody", lambda: [
+        a for a in [pop("nobody-home", "wrong")] if "too many" in a])[0]
+    aliases(cli, locked)
     any_spelling(cli, locked)
     cli.ask("UpdateModule Account {FailedLoginFlow=default;}")
+
+
+def aliases(cli, locked):
+    """An alias and its account are locked together, but not so that failures
+    by the one show at the other, as they would not at two who are nobody."""
+    master = E["CG_ADMIN_NAME"]         # abuse is an alias of it
+    wrong = pop("nobody-at-all", "wrong", source="127.0.2.1")
+    for _ in range(3):
+        assert pop("abuse", "wrong", source="127.0.2.2") == wrong
+    assert pop("abuse", "wrong", source="127.0.2.2") == locked
+    for password in ("wrong", E["CG_ADMIN_PASSWORD"]):
+        assert pop(master, password, source="127.0.2.2") == wrong
+    good(pop(master, E["CG_ADMIN_PASSWORD"], source="127.0.2.3"))
 
 
 def any_spelling(cli, locked):
