@@ -55,11 +55,10 @@ piece(struct put *t, const struct stored_msg *m, uint64_t off)
 	uint64_t left = m->size - off;
 	struct str s;
 
-	if (t->w.fd != m->fd || t->w.size < m->offset + m->size) {
-		t->w.fd = m->fd;
-		t->w.size = m->offset + m->size;
+	if (t->w.fd != m->fd)
 		t->w.len = 0;
-	}
+	t->w.fd = m->fd;
+	t->w.size = m->offset + m->size;
 	s = win_at(&t->w, m->offset + off, left < WIN_SIZE ? left : WIN_SIZE);
 	if (s.len > left)
 		s.len = left;
