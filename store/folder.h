@@ -3,7 +3,7 @@
  * them.  For workers only.  All is durable when it returns 0; else -1 and
  * errno:
  *	ENOENT	no such mailbox		EEXIST	there is one already
- *	EINVAL	no such name		ENOTEMPTY	a bare folder with others in it
+ *	EINVAL	no such name		ENOTEMPTY others are in it
  *	EPERM	INBOX, or an account of a single mailbox
  *	ENOTSUP	a format that we do not have
  * Names are UTF-8 with / between the parts.

@@ -46,7 +46,7 @@ struct idx_head {
 	uint64_t	junk;		/* bytes that belong to no message */
 	uint32_t	count;
 	uint32_t	clean;
-	uint32_t	born;		/* so was its mailbox, as inodes come again */
+	uint32_t	born;		/* its mailbox: inodes come again */
 	uint32_t	sum;
 };
 
