@@ -46,6 +46,7 @@ static int			 spare = -1;	/* one, to refuse with then */
 static struct tls_ctx		*tls;
 static struct event		*tls_timer;	/* looks for a new ticket key */
 static struct iplist		*client_ips;
+static char			*hostname;
 static bool			 clear_login;
 static int			 max_all, max_same;
 static int			 stopping;	/* ticks since then */
@@ -143,6 +144,32 @@ front_log(const struct front_session *s, int level, const char *fmt, ...)
 		return;
 	va_start(ap, fmt);
 	log_vtag(level, s->tag, fmt, ap);
+	va_end(ap);
+}
+
+void
+front_vsay(struct front_session *s, const char *fmt, va_list ap)
+{
+	char text[FRONT_LINE];
+	size_t i;
+
+	vsnprintf(text, sizeof(text) - 2, fmt, ap);
+	for (i = 0; text[i] != '\0'; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	front_log(s, LOG_LOW, "rsp: %s", text);
+	text[i++] = '\r';
+	text[i++] = '\n';
+	conn_write(s->conn, text, i);
+}
+
+void
+front_say(struct front_session *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	front_vsay(s, fmt, ap);
 	va_end(ap);
 }
 
@@ -554,6 +581,23 @@ set_clients(const struct val *all)
 	client_ips = l;
 }
 
+static void
+set_hostname(const struct val *all)
+{
+	const char *name = dict_str(dict_get(all, "Main"), "DomainName", "");
+
+	if (*name == '\0')
+		name = proc_conf()->hostname;
+	free(hostname);
+	hostname = xstrdup(name != NULL ? name : "localhost");
+}
+
+const char *
+front_hostname(void)
+{
+	return hostname;
+}
+
 /* Settings come before front_init() for the first time. */
 void
 front_settings(const struct val *all)
@@ -568,6 +612,7 @@ front_settings(const struct val *all)
 	clear_login = settings_bool(all, "Main", "ClearTextLogin");
 	log_set_level(settings_int(all, front_def->module, "LogLevel"));
 	set_clients(all);
+	set_hostname(all);
 	front_idle_settings(all);
 }
 

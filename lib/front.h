@@ -9,6 +9,8 @@
 
 #include <sys/socket.h>
 
+#include <stdarg.h>
+
 #include "conn.h"
 #include "ipc.h"
 #include "proc.h"
@@ -57,6 +59,16 @@ void	front_stop(void);	/* no new clients; exit when the last is gone */
 /* For fronts that hand over: when stored is gone, so are its sessions. */
 void	front_peer_down(enum proc_id, int instance, struct ipc *);
 
+/* The server's name to others: its Main Domain's. */
+const char *front_hostname(void);
+/*
+ * One line to the client, CRLF added; logged.  Whatever would end it or drive
+ * a terminal becomes a question mark.
+ */
+void	front_say(struct front_session *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	front_vsay(struct front_session *, const char *, va_list)
+	    __attribute__((format(printf, 2, 0)));
 /* Log under the session's tag. */
 void	front_log(const struct front_session *, int level, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));

@@ -15,6 +15,7 @@ enum {
 	FRONT_REST = 20,	/* milliseconds without accepting, when busy */
 	FRONT_SHAKE = 60,	/* seconds for TLS before the first greeting */
 	FRONT_MAXINPUT = 8192,	/* SESSION's field */
+	FRONT_LINE = 1280,	/* bytes of an answer, CRLF and all */
 	FRONT_TICKET = 16
 };
 

@@ -11,32 +11,13 @@
 
 static LIST_HEAD(, pop) clients = LIST_HEAD_INITIALIZER(clients);
 
-static void	vreply(struct pop *, const char *, va_list)
-    __attribute__((format(printf, 2, 0)));
-
-static void
-vreply(struct pop *p, const char *fmt, va_list ap)
-{
-	char text[1024];
-	size_t i;
-
-	vsnprintf(text, sizeof(text) - 2, fmt, ap);
-	for (i = 0; text[i] != '\0'; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			text[i] = '?';
-	front_log(p->front, LOG_LOW, "rsp: %s", text);
-	text[i++] = '\r';
-	text[i++] = '\n';
-	conn_write(p->front->conn, text, i);
-}
-
 void
 pop_reply(struct pop *p, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vreply(p, fmt, ap);
+	front_vsay(p->front, fmt, ap);
 	va_end(ap);
 }
 
@@ -73,7 +54,7 @@ start(struct front_session *f)
 	LIST_INSERT_HEAD(&clients, p, all);
 	conn_lines(f->conn, POP_MAXLINE);
 	conn_timeout(f->conn, pop_conf.timeout);
-	sasl_challenge(p->stamp, sizeof(p->stamp), pop_hostname());
+	sasl_challenge(p->stamp, sizeof(p->stamp), front_hostname());
 	front_log(f, LOG_LOW, "connected%s", f->tls ? " with TLS" : "");
 	pop_reply(p, "+OK cgate POP server is ready %s", p->stamp);
 }

@@ -59,7 +59,7 @@ cmd_noop(struct pop *p, struct cur *c)
 static void
 cmd_quit(struct pop *p, struct cur *c)
 {
-	pop_reply(p, "+OK %s closes the connection", pop_hostname());
+	pop_reply(p, "+OK %s closes the connection", front_hostname());
 	front_close(p->front);
 }
 

@@ -234,7 +234,7 @@ cmd_auth(struct pop *p, struct cur *c)
 		return;
 	}
 	p->state = POP_SASL;
-	sasl_start(p->sasl, mech, pop_hostname());
+	sasl_start(p->sasl, mech, front_hostname());
 	/* The cursor's text ends with the line's NUL. */
 	step(p, cur_left(c) > 0 ? c->p : NULL);
 }

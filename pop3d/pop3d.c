@@ -2,38 +2,15 @@
  * pop3d: its place among the processes, and its settings.  See README; what a
  * client says is command.c's.
  */
-#include <stdlib.h>
-
 #include "pop3d.h"
 #include "settings.h"
 
 struct pop_conf pop_conf;
 
-static char *hostname;
-
-const char *
-pop_hostname(void)
-{
-	return hostname;
-}
-
-/* The server's name to others is its Main Domain's. */
-static void
-set_hostname(const struct val *all)
-{
-	const char *name = dict_str(dict_get(all, "Main"), "DomainName", "");
-
-	if (*name == '\0')
-		name = proc_conf()->hostname;
-	free(hostname);
-	hostname = xstrdup(name);
-}
-
 static void
 settings(const struct val *all)
 {
 	front_settings(all);
-	set_hostname(all);
 	pop_conf.max_errors = settings_int(all, "POP", "MaxErrors");
 	pop_conf.timeout = settings_int(all, "POP", "InputTimeout");
 }

@@ -41,7 +41,6 @@ void	pop_command(struct pop *, const char *line);
 
 /* --- client.c --- */
 extern const struct front_def pop_front;
-const char *pop_hostname(void);
 void	pop_reply(struct pop *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* -ERR; false if that was one too many and the session has ended. */

@@ -122,7 +122,7 @@ cmd_auth(struct smtp *s, struct cur *c)
 		return;
 	}
 	s->state = ST_AUTH;
-	sasl_start(s->sasl, mech, smtp_hostname());
+	sasl_start(s->sasl, mech, front_hostname());
 	/* cur's text ends with the line's NUL. */
 	step(s, cur_left(c) > 0 ? c->p : NULL);
 }

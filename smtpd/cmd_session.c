@@ -48,7 +48,7 @@ cmd_helo(struct smtp *s, struct cur *c)
 	if (!greet(s, c))
 		return;
 	s->esmtp = false;
-	smtp_reply(s, "250 %s", smtp_hostname());
+	smtp_reply(s, "250 %s", front_hostname());
 }
 
 void
@@ -62,7 +62,7 @@ cmd_ehlo(struct smtp *s, struct cur *c)
 	buf_init(&b, 4096);
 	buf_init(&mechs, 512);
 	buf_printf(&b, "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n"
-	    "250-DSN\r\n", smtp_hostname());
+	    "250-DSN\r\n", front_hostname());
 	if (smtp_conf.max_size > 0)
 		buf_printf(&b, "250-SIZE %" PRIu64 "\r\n", smtp_conf.max_size);
 	else
@@ -140,6 +140,6 @@ cmd_expn(struct smtp *s, struct cur *c)
 void
 cmd_quit(struct smtp *s, struct cur *c)
 {
-	smtp_reply(s, "221 2.0.0 %s closes the connection", smtp_hostname());
+	smtp_reply(s, "221 2.0.0 %s closes the connection", front_hostname());
 	front_close(s->front);
 }

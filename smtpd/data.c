@@ -28,7 +28,7 @@ compose(struct smtp *s)
 {
 	const struct front_session *f = s->front;
 	struct received r = {
-		.helo = s->helo, .peer = f->peer, .host = smtp_hostname(),
+		.helo = s->helo, .peer = f->peer, .host = front_hostname(),
 		.rcpt = s->nrcpts == 1 ? s->first_rcpt : NULL,
 		.esmtp = s->esmtp, .tls = f->tls, .auth = s->account != NULL,
 		.id = s->file->id, .now = time(NULL)
@@ -46,7 +46,7 @@ compose(struct smtp *s)
 	header_received(out, &r);
 	body_start(&s->body, out);
 	s->body.sender = s->sender;
-	s->body.host = smtp_hostname();
+	s->body.host = front_hostname();
 	s->body.now = r.now;
 	s->body.trusted = s->account != NULL || s->client;
 	s->written = 0;

@@ -16,32 +16,13 @@ static bool stopping;
 
 /* --- answers --- */
 
-static void	vreply(struct smtp *, const char *, va_list)
-    __attribute__((format(printf, 2, 0)));
-
-static void
-vreply(struct smtp *s, const char *fmt, va_list ap)
-{
-	char text[1024];
-	size_t i;
-
-	vsnprintf(text, sizeof(text) - 2, fmt, ap);
-	for (i = 0; text[i] != '\0'; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			text[i] = '?';
-	front_log(s->front, LOG_LOW, "rsp: %s", text);
-	text[i++] = '\r';
-	text[i++] = '\n';
-	conn_write(s->front->conn, text, i);
-}
-
 void
 smtp_reply(struct smtp *s, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vreply(s, fmt, ap);
+	front_vsay(s->front, fmt, ap);
 	va_end(ap);
 }
 
@@ -51,7 +32,7 @@ smtp_error(struct smtp *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vreply(s, fmt, ap);
+	front_vsay(s->front, fmt, ap);
 	va_end(ap);
 	if (++s->errors < smtp_conf.max_errors)
 		return true;
@@ -137,7 +118,7 @@ start(struct front_session *f)
 	conn_lines(f->conn, SMTP_MAXLINE);
 	conn_timeout(f->conn, smtp_conf.timeout);
 	front_log(f, LOG_LOW, "connected%s", f->tls ? " with TLS" : "");
-	smtp_reply(s, "220 %s ESMTP cgate " CG_VERSION, smtp_hostname());
+	smtp_reply(s, "220 %s ESMTP cgate " CG_VERSION, front_hostname());
 }
 
 /* Who he is. */

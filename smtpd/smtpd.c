@@ -2,7 +2,6 @@
  * smtpd, role receive: its place among the processes, and its settings.  See
  * README; what a client says is command.c's.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "front.h"
@@ -12,26 +11,6 @@
 #include "smtpd.h"
 
 struct smtp_conf smtp_conf;
-
-static char *hostname;
-
-const char *
-smtp_hostname(void)
-{
-	return hostname;
-}
-
-/* The server's name to others is its Main Domain's. */
-static void
-set_hostname(const struct val *all)
-{
-	const char *name = dict_str(dict_get(all, "Main"), "DomainName", "");
-
-	if (*name == '\0')
-		name = proc_conf()->hostname;
-	free(hostname);
-	hostname = xstrdup(name);
-}
 
 static void
 set_addresses(const struct val *all, const char *name, struct iplist **to)
@@ -73,7 +52,6 @@ settings(const struct val *all)
 	int64_t size;
 
 	front_settings(all);
-	set_hostname(all);
 	set_addresses(all, "ClientIPs", &c->clients);
 	set_addresses(all, "BlackListIPs", &c->black);
 	size = settings_int(all, "SMTP", "MaxMessageSize");

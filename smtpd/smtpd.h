@@ -85,7 +85,6 @@ struct smtp {
 
 /* Is this client one of them? */
 bool	smtp_is_for(const struct smtp *, enum smtp_whom);
-const char *smtp_hostname(void);
 
 /* --- command.c --- */
 void	smtp_command(struct smtp *, char *line);

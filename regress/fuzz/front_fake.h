@@ -87,6 +87,31 @@ front_log(const struct front_session *s, int level, const char *fmt, ...)
 }
 
 void
+front_vsay(struct front_session *s, const char *fmt, va_list ap)
+{
+	char text[2048];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	conn_write(s->conn, NULL, 0);
+}
+
+void
+front_say(struct front_session *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	front_vsay(s, fmt, ap);
+	va_end(ap);
+}
+
+const char *
+front_hostname(void)
+{
+	return "x.example";
+}
+
+void
 front_close(struct front_session *s)
 {
 	if (fake.conn.closed)

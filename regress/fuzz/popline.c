@@ -7,12 +7,6 @@
 
 struct pop_conf pop_conf = { .max_errors = 10, .timeout = 60 };
 
-const char *
-pop_hostname(void)
-{
-	return "x.example";
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

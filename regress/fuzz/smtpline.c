@@ -19,12 +19,6 @@ struct smtp_conf smtp_conf = {
 	.force_auth = WHOM_NONCLIENTS
 };
 
-const char *
-smtp_hostname(void)
-{
-	return "x.example";
-}
-
 bool
 smtp_is_for(const struct smtp *s, enum smtp_whom whom)
 {
