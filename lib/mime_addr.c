@@ -219,6 +219,16 @@ angle(struct list *l, struct address *a)
 		continue;
 }
 
+/* An address without brackets has its name in a comment. */
+static struct piece
+comment_name(struct list *l)
+{
+	size_t from = l->text->len;
+
+	buf_add(l->text, l->comment->p, l->comment->len);
+	return since(l, from);
+}
+
 /* local@domain: of the words before the @ only the last is the local part. */
 static void
 bare(struct list *l, struct address *a)
@@ -237,11 +247,8 @@ bare(struct list *l, struct address *a)
 	cur_lit(c, "@");
 	a->domain = domain(l, "");
 	if (cur_peek(c) != '<') {
-		if (a->name.len == 0 && l->comment->len > 0) {
-			a->name.off = (uint32_t)l->text->len;
-			buf_add(l->text, l->comment->p, l->comment->len);
-			a->name = since(l, a->name.off);
-		}
+		if (a->name.len == 0)
+			a->name = comment_name(l);
 		return;
 	}
 	/* Not an address but a name like one, which should have quotes. */
@@ -264,7 +271,7 @@ no_address(struct list *l, struct address *a)
 	if (l->quoted || memchr(l->text->p + a->name.off, ' ', a->name.len))
 		return;
 	a->local = a->name;
-	a->name.len = 0;
+	a->name = comment_name(l);
 }
 
 /* The next address; true: it was a group's beginning. */

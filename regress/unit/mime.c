@@ -335,6 +335,8 @@ static const struct {
 	    "((NIL NIL \"a\" \"[1.2.3.4]\"))" },
 	{ "no domain", "To: root",
 	    "((NIL NIL \"root\" \"MISSING_DOMAIN\"))" },
+	{ "no domain, a comment", "To: root (Cron Daemon)",
+	    "((\"Cron Daemon\" NIL \"root\" \"MISSING_DOMAIN\"))" },
 	{ "no address, one word, quoted", "To: \"root\"",
 	    "((\"root\" NIL \"MISSING_MAILBOX\" \"MISSING_DOMAIN\"))" },
 	{ "no address, two words", "To: undisclosed recipients",
