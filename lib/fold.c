@@ -13,6 +13,8 @@
 
 enum {
 	FOLD_MAXUNITS = 4,		/* of one character, folded */
+	FOLD_BLOCK = 4096,		/* bytes at a time */
+	FOLD_SLACK = 32,		/* what one character may write over */
 	FOLD2_FIRST = 0x80, FOLD2_END = 0x800
 };
 
@@ -52,7 +54,7 @@ lower(char *out, const char *in, size_t n)
 }
 
 /* How long the character at p is; 0: no UTF-8; more than n: cut off. */
-static size_t
+static inline size_t
 char_length(const char *s, size_t n, uint32_t *u)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -98,56 +100,91 @@ fold_char(uint32_t u, char *out, size_t size)
 	return U_FAILURE(err) ? 0 : (size_t)len;
 }
 
-static bool
-add_char(struct buf *b, uint32_t u, const char *p, size_t len)
+/* A two-byte character, whose folded form is found once. */
+static char *
+put2(char *o, uint32_t u, const char *p)
+{
+	size_t i = u - FOLD2_FIRST, n;
+	char out[3 * FOLD_MAXUNITS + 1];
+
+	if (fold2[i].len == 0) {
+		n = fold_char(u, out, sizeof(out));
+		if (n == 0 || n > sizeof(fold2[i].s)) {
+			n = 2;
+			memcpy(out, p, n);
+		}
+		memcpy(fold2[i].s, out, n);
+		fold2[i].len = (uint8_t)n;
+	}
+	memcpy(o, fold2[i].s, sizeof(fold2[i].s));
+	return o + fold2[i].len;
+}
+
+static char *
+put_char(char *o, uint32_t u, const char *p, size_t len)
 {
 	char out[3 * FOLD_MAXUNITS + 1];
 	size_t n;
 
-	if (len == 2 && fold2[u - FOLD2_FIRST].len == 0) {
-		n = fold_char(u, out, sizeof(out));
-		if (n > 0 && n <= sizeof(fold2[0].s)) {
-			memcpy(fold2[u - FOLD2_FIRST].s, out, n);
-			fold2[u - FOLD2_FIRST].len = (uint8_t)n;
-		}
+	if (len == 2)
+		return put2(o, u, p);
+	if (!no_case(u) && (n = fold_char(u, out, sizeof(out))) != 0) {
+		memcpy(o, out, n);
+		return o + n;
 	}
-	if (len == 2 && fold2[u - FOLD2_FIRST].len > 0)
-		return buf_add(b, fold2[u - FOLD2_FIRST].s,
-		    fold2[u - FOLD2_FIRST].len);
-	if (no_case(u) || (n = fold_char(u, out, sizeof(out))) == 0)
-		return buf_add(b, p, len);
-	return buf_add(b, out, n);
+	memcpy(o, p, len);
+	return o + len;
 }
 
-size_t
-fold_run(struct buf *b, const char *p, size_t n, bool last)
+/*
+ * From i up to end, or a little over it, where there is room; stops before a
+ * character that is cut off at n.
+ */
+static size_t
+fold_block(struct buf *b, const char *p, size_t i, size_t end, size_t n,
+    bool last)
 {
-	size_t i = 0, len;
+	char *o = b->p + b->len;
 	uint32_t u = 0;
+	size_t len;
 
-	while (i < n) {
-		len = fold_ascii_run(p + i, n - i);
-		if (len > 0) {
-			if (!buf_reserve(b, len))
-				return n;
-			lower(b->p + b->len, p + i, len);
-			b->len += len;
+	while (i < end) {
+		if ((unsigned char)p[i] < 0x80) {
+			len = fold_ascii_run(p + i, end - i);
+			lower(o, p + i, len);
+			o += len;
 			i += len;
 			continue;
 		}
 		len = char_length(p + i, n - i, &u);
 		if (len > n - i && !last)
 			break;
-		if (len == 0 || len > n - i) {
-			buf_add(b, p + i, 1);
-			i++;
-			continue;
+		if (len == 0 || len > n - i)
+			*o++ = p[i++];
+		else {
+			o = put_char(o, u, p + i, len);
+			i += len;
 		}
-		add_char(b, u, p + i, len);
-		i += len;
 	}
-	if (b->p != NULL)
-		b->p[b->len] = '\0';
+	b->len = o - b->p;
+	*o = '\0';
+	return i;
+}
+
+size_t
+fold_run(struct buf *b, const char *p, size_t n, bool last)
+{
+	size_t i = 0, end;
+
+	while (i < n) {
+		end = n - i < FOLD_BLOCK ? n : i + FOLD_BLOCK;
+		/* No character grows more than threefold. */
+		if (!buf_reserve(b, 3 * (end - i) + FOLD_SLACK))
+			return n;
+		i = fold_block(b, p, i, end, n, last);
+		if (i < end)
+			break;
+	}
 	return i;
 }
 
