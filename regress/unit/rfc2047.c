@@ -69,6 +69,7 @@ fields(void **state)
 static void
 charsets(void **state)
 {
+	static const char emoji[] = "\x3d\xd8\x00\xde\x41";
 	static const char jp[] = "\033$BF|K\\\033(B";
 	struct charset *c;
 	struct buf b;
@@ -92,7 +93,7 @@ charsets(void **state)
 	buf_reset(&b);
 	c = charset_get(str_make("utf-16le"));
 	for (i = 0; i < 5; i++)
-		charset_utf8(c, "\x3d\xd8\x00\xde\x41" + i, 1, i == 4, &b);
+		charset_utf8(c, &emoji[i], 1, i == 4, &b);
 	assert_string_equal(b.p, "\360\237\230\200\357\277\275");
 	/* More of them than are kept. */
 	for (i = 437; i < 1400; i++) {
