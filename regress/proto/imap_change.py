@@ -102,7 +102,8 @@ def condstore():
     with opened("cond", 3) as m, opened("cond") as other:
         def modseq(n):
             return int(re.search(rb"MODSEQ \((\d+)\)",
-                                 m.ask(f"FETCH {n} MODSEQ")[0])[1])
+                                 b" ".join(m.ask(f"FETCH {n} MODSEQ"))
+                                 )[1])
         now = max(modseq(n) for n in (1, 2, 3))
         got = m.ask("STORE 1 +FLAGS (\\Seen)")
         assert b"MODSEQ (" in got[0], got
