@@ -28,7 +28,8 @@ is_of(const struct entry *e, const struct box *b, const struct rec *r)
 	uint64_t n = (uint64_t)e->n[0] + e->n[1] + e->n[2] + e->n[3];
 
 	return e->magic == MAGIC && e->len >= sizeof(*e) &&
-	    e->len <= ENTRY_MAX && e->len % CACHE_ALIGN == 0 && n <= e->len - sizeof(*e) &&
+	    e->len <= ENTRY_MAX && e->len % CACHE_ALIGN == 0 &&
+	    n <= e->len - sizeof(*e) &&
 	    e->generation == b->idx.head->generation && e->uid == r->uid &&
 	    e->size == r->size && e->wire == r->wire;
 }
