@@ -20,7 +20,7 @@ struct copy {
 static bool
 parse(struct imap_session *s, struct cur *c, struct copy *cp)
 {
-	if (!cur_lit(c, " ") || !imap_set(c, &cp->set) || !cur_lit(c, " ")) {
+	if (!imap_set(c, &cp->set) || !cur_lit(c, " ")) {
 		imap_bad(s, "wrong set of messages");
 		return false;
 	}

@@ -53,7 +53,7 @@ cmd_expunge(struct imap_session *s, struct cur *c)
 	struct imap_set set = { 0 };
 	int64_t n;
 
-	if (s->byuid && (!cur_lit(c, " ") || !imap_set(c, &set))) {
+	if (s->byuid && !imap_set(c, &set)) {
 		imap_set_free(&set);
 		imap_bad(s, "wrong set of messages");
 		return;

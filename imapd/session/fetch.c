@@ -315,7 +315,7 @@ parse(struct imap_session *s, struct cur *c, struct fetch *f)
 	const char *why = NULL;
 	bool good;
 
-	good = cur_lit(c, " ") && imap_set(c, &set) && cur_lit(c, " ");
+	good = imap_set(c, &set) && cur_lit(c, " ");
 	if (good)
 		why = fetch_parse(c, s->byuid, &f->cmd);
 	if (!good || why != NULL)

@@ -227,9 +227,9 @@ static bool
 begin(struct imap_session *s, struct cur *c, struct search *q)
 {
 	const struct view *v = &s->view;
-	const char *why = "missing keys";
+	const char *why = search_parse(c, &q->cmd);
 
-	if (!cur_lit(c, " ") || (why = search_parse(c, &q->cmd)) != NULL) {
+	if (why != NULL) {
 		if (q->cmd.badcharset)
 			imap_no(s, "[BADCHARSET] %s", why);
 		else

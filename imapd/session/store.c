@@ -79,7 +79,7 @@ parse_flags(struct cur *c, struct store *st)
 static const char *
 parse_store(struct cur *c, struct store *st, struct imap_set *set)
 {
-	if (!cur_lit(c, " ") || !imap_set(c, set) || !cur_lit(c, " "))
+	if (!imap_set(c, set) || !cur_lit(c, " "))
 		return "wrong set of messages";
 	if (cur_peek(c) == '(') {
 		if (!cur_caselit(c, "(UNCHANGEDSINCE ") ||
