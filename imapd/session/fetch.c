@@ -331,11 +331,11 @@ cmd_fetch(struct imap_session *s, struct cur *c)
 {
 	struct fetch *f = calloc(1, sizeof(*f));
 
-	if (f == NULL || !text_init(&f->text, s->box, false)) {
-		free(f);
+	if (f == NULL) {
 		imap_no(s, "[UNAVAILABLE] out of memory");
 		return;
 	}
+	text_init(&f->text, s->box, false);
 	if (!parse(s, c, f)) {
 		fetch_drop(f);
 		return;

@@ -18,6 +18,7 @@
 #define CG_IMAP_SESSION_INT_H
 
 #include <bsd/sys/queue.h>
+#include <time.h>
 
 #include "box.h"
 #include "conn.h"
@@ -35,6 +36,8 @@ struct view {
 	uint32_t	*uids;		/* [seq - 1], ascending */
 	uint32_t	 count, cap;
 	uint32_t	 uidvalidity;
+	uint32_t	 maxuid;	/* of all that ever were in it */
+	bool		 ghosts;	/* some are gone, and it was not told */
 	uint64_t	 modseq;	/* flags are told up to this one */
 	uint64_t	 revision;	/* of the box when we looked */
 	unsigned	 keywords;	/* so many names were told */
@@ -53,7 +56,6 @@ struct imap_session {
 	struct conn	*conn;
 	struct acct	*acct;
 	struct box	*box;		/* selected, or NULL */
-	char		*mailbox;	/* as the client named it, UTF-8 */
 	bool		 readonly;	/* EXAMINE */
 	bool		 condstore;
 	struct view	 view;
@@ -71,11 +73,11 @@ struct imap_session {
 	/* session.c's and input.c's */
 	int		 timeout, errors, maxerrors;
 	uint64_t	 maxmessage;
-	bool		 idle, leaving, dead, rested;
+	bool		 idle, leaving, dead;
+	time_t		 heard;		/* the client's last word */
 	struct event	*soon;		/* more work, or something to tell */
 	struct event	*stall;		/* the client does not read */
 	void		(*end)(void *);
-	void		(*resting)(void *);
 	void		*arg;
 	struct buf	 line;		/* a command that is not whole yet */
 	size_t		 from;		/* behind its last literal */
@@ -91,8 +93,7 @@ enum {
 	CMD_WRITES = 1 << 1,		/* and not with EXAMINE */
 	CMD_NUMBERS = 1 << 2,		/* no EXPUNGE with its answer */
 	CMD_UID = 1 << 3,		/* UID may stand before it */
-	CMD_UIDONLY = 1 << 4,		/* only so: UID EXPUNGE is EXPUNGE */
-	CMD_QUIET = 1 << 5		/* no updates with its answer */
+	CMD_QUIET = 1 << 4		/* no updates with its answer */
 };
 
 struct imap_command {
@@ -114,11 +115,27 @@ void	imap_bad(struct imap_session *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* imap_no() for an errno of the store's: the right code and text. */
 void	imap_no_errno(struct imap_session *, int err);
+/* The same for where messages shall go: TRYCREATE if it is not there. */
+void	imap_no_target(struct imap_session *, int err);
+/* "* BYE text"; it ends once this event is dealt with. */
+void	imap_bye(struct imap_session *, const char *);
 /* Untagged: "* " before, CRLF after. */
 void	imap_say(struct imap_session *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* imap_bad() unless nothing follows. */
 bool	imap_alone(struct imap_session *, const struct cur *);
+
+/* --- input.c --- */
+void	input_line(struct imap_session *, const char *, size_t, bool bare_lf);
+void	input_data(struct imap_session *);
+void	input_forget(struct imap_session *);
+
+/* --- command.c --- */
+/* The whole command in s->line. */
+void	imap_command(struct imap_session *);
+/* Its row, tag and UID noted in s; c stands behind its name.  NULL: none. */
+const struct imap_command *imap_find_command(struct imap_session *,
+	    struct cur *c);
 
 /* --- session.c --- */
 /*
@@ -129,7 +146,12 @@ void	imap_job(struct imap_session *,
 	    enum imap_more (*)(struct imap_session *, void *),
 	    void (*drop)(void *), void *job);
 
+/* Nothing half-read, nothing to be said or sent. */
+bool	imap_session_quiet(const struct imap_session *);
+
 /* --- view.c --- */
+/* Has something changed since it was looked at? */
+bool	view_old(const struct imap_session *);
 /* The record of a sequence number of the view; NULL: expunged by others. */
 struct rec *view_rec(const struct imap_session *, uint32_t seq);
 /* The sequence number, or 0. */
@@ -189,7 +211,7 @@ bool	imap_state_load(struct imap_session *, const void *, size_t);
 /* --- the commands, one file a family --- */
 /* misc.c */
 imap_handler	cmd_capability, cmd_noop, cmd_logout, cmd_id, cmd_enable,
-		cmd_namespace, cmd_check;
+		cmd_namespace, cmd_check, cmd_login_again;
 /* select.c */
 imap_handler	cmd_select, cmd_examine, cmd_close, cmd_unselect;
 /* mailbox.c */
@@ -204,7 +226,7 @@ imap_handler	cmd_append;
 bool		append_literal(struct imap_session *, struct cur *, uint64_t);
 /* idle.c */
 imap_handler	cmd_idle;
-void		idle_done(struct imap_session *, struct str line);
+void		idle_line(struct imap_session *, struct str line);
 /* fetch.c, store.c, search.c, copy.c, expunge.c */
 imap_handler	cmd_fetch, cmd_store, cmd_search, cmd_copy, cmd_move,
 		cmd_expunge;

@@ -236,11 +236,9 @@ begin(struct imap_session *s, struct cur *c, struct search *q)
 			imap_bad(s, "%s", why);
 		return false;
 	}
-	if (judge_init(&q->judge, &q->cmd, s->box, v->count,
-		v->count > 0 ? v->uids[v->count - 1] : 0))
-		return true;
-	imap_no(s, "[UNAVAILABLE] out of memory");
-	return false;
+	judge_init(&q->judge, &q->cmd, s->box, v->count,
+	    v->count > 0 ? v->uids[v->count - 1] : 0);
+	return true;
 }
 
 void

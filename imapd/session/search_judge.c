@@ -10,7 +10,7 @@
 
 static bool	matches(struct judge *, const struct search_node *);
 
-bool
+void
 judge_init(struct judge *j, struct search_cmd *cmd, struct box *b,
     uint32_t maxseq, uint32_t maxuid)
 {
@@ -30,7 +30,7 @@ judge_init(struct judge *j, struct search_cmd *cmd, struct box *b,
 		bit = keyword_find(b, n->text.p, n->text.len);
 		n->number = bit >= 0 ? 1LL << bit : 0;
 	}
-	return text_init(&j->text, b, cmd->cost == COST_BODY);
+	text_init(&j->text, b, cmd->cost == COST_BODY);
 }
 
 void

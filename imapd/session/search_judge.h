@@ -20,8 +20,7 @@ struct judge {
 	bool		 failed;	/* a message could not be read */
 };
 
-/* False: no memory.  Free it in either case. */
-bool	judge_init(struct judge *, struct search_cmd *, struct box *,
+void	judge_init(struct judge *, struct search_cmd *, struct box *,
 	    uint32_t maxseq, uint32_t maxuid);
 void	judge_free(struct judge *);
 bool	judge(struct judge *, const struct candidate *);

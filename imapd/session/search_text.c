@@ -18,7 +18,7 @@
 
 enum { PIECE = 32 * 1024 };	/* decoded at a time */
 
-bool
+void
 text_init(struct text *t, struct box *b, bool body)
 {
 	memset(t, 0, sizeof(*t));
@@ -29,8 +29,6 @@ text_init(struct text *t, struct box *b, bool body)
 	buf_init(&t->head, 0);
 	buf_init(&t->work, 0);
 	buf_init(&t->utf8, 0);
-	t->win = malloc(TEXT_WINDOW);
-	return t->win != NULL;
 }
 
 void
@@ -58,11 +56,31 @@ text_message(struct text *t, const struct rec *r)
 
 /* --- bytes --- */
 
+/* Reads n bytes at off into the window, which need not be larger than that. */
+static bool
+fill(struct text *t, uint64_t off, size_t n)
+{
+	ssize_t r;
+	char *p;
+
+	t->len = 0;
+	if (n > t->cap) {
+		if ((p = realloc(t->win, n)) == NULL)
+			return false;
+		t->win = p;
+		t->cap = n;
+	}
+	if ((r = box_read(t->box, t->rec, off, t->win, n)) == -1)
+		return false;
+	t->off = off;
+	t->len = r;
+	return true;
+}
+
 const char *
 text_bytes(struct text *t, uint64_t off, size_t want, size_t *got)
 {
 	size_t n;
-	ssize_t r;
 
 	if (off > t->rec->size)
 		off = t->rec->size;
@@ -70,17 +88,16 @@ text_bytes(struct text *t, uint64_t off, size_t want, size_t *got)
 		want = t->rec->size - off;
 	if (want > TEXT_WINDOW)
 		want = TEXT_WINDOW;
-	if (off < t->off || off + want > t->off + t->len) {
-		if (t->gone)
-			return NULL;
-		n = want < t->ahead ? t->ahead : want;
-		t->len = 0;
-		if ((r = box_read(t->box, t->rec, off, t->win, n)) == -1)
-			return NULL;
-		t->off = off;
-		t->len = r;
-	}
 	*got = want;
+	if (want == 0)
+		return "";
+	if (off < t->off || off + want > t->off + t->len) {
+		n = want < t->ahead ? t->ahead : want;
+		if (n > t->rec->size - off)
+			n = t->rec->size - off;
+		if (t->gone || !fill(t, off, n))
+			return NULL;
+	}
 	if (*got > t->off + t->len - off)
 		*got = t->off + t->len - off;
 	return t->win + (off - t->off);

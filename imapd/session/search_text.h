@@ -22,7 +22,7 @@ struct text {
 	const struct rec *rec;
 	char		*win;		/* bytes of the message from off on */
 	uint64_t	 off;
-	size_t		 len;
+	size_t		 len, cap;
 	size_t		 ahead;		/* read at least so much at first */
 	uint64_t	 header;	/* its length, 0: not yet looked for */
 	struct buf	 head;		/* one that the window cannot hold */
@@ -33,8 +33,8 @@ struct text {
 	struct finder	 finder;
 };
 
-/* body: bodies will be looked at, too.  False: no memory. */
-bool	text_init(struct text *, struct box *, bool body);
+/* body: bodies will be looked at, too. */
+void	text_init(struct text *, struct box *, bool body);
 void	text_free(struct text *);
 /* The next message; what was found out of the one before is forgotten. */
 void	text_message(struct text *, const struct rec *);

@@ -32,8 +32,6 @@ struct imap_start {
 	int		 maxerrors;
 	uint64_t	 maxmessage;	/* octets of an APPEND; 0: any */
 	void		(*end)(void *);	/* told once; the session is gone */
-	/* At a point where it could be put aside; told once a silence. */
-	void		(*resting)(void *);	/* or NULL */
 	void		*arg;
 };
 
@@ -48,13 +46,17 @@ void	imap_session_stop(struct imap_session *, const char *text);
 void	imap_sessions_notify(struct acct *);
 
 /*
- * Putting a session aside (ARCHITECTURE 5.4).  It can be saved when it idles or
- * is silent, nothing half-read is there and all output is in the kernel; false
- * if not now, or if it does not fit.  The session goes on until it is released:
- * the fd it was given back, unread input left in it, the session freed, end()
- * not called.
+ * Putting a session aside (ARCHITECTURE 5.4): when it idles or is silent, with
+ * nothing half-read, and all output in the kernel.  Seconds since its client
+ * last said something; -1: it cannot be put aside now.
  */
+int	imap_session_rests(const struct imap_session *);
+/* Up to IMAP_STATE_MAX bytes; false if not now, or if it does not fit. */
 bool	imap_session_save(struct imap_session *, void *state, size_t *len);
+/*
+ * Right after a save: the fd that it was given, unread input left in it.  The
+ * session is freed, and end() not called.  -1: it could not be let go.
+ */
 int	imap_session_release(struct imap_session *);
 /* The mailbox that a saved state watches ("" for none): NUL-terminated. */
 const char *imap_state_mailbox(const void *state, size_t len);

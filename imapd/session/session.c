@@ -1,0 +1,340 @@
+/*
+ * An IMAP session's life in the account's worker: what its connection tells,
+ * long answers made as the client takes them, news for those that idle, the
+ * end.
+ */
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "append.h"
+#include "int.h"
+#include "log.h"
+
+enum {
+	OUT_PIECE = 32 * 1024,	/* given to the connection at once */
+	OUT_KEPT = 64 * 1024,	/* of a buffer, when it is empty */
+	SLICE_MS = 10		/* of a long answer; others wait so long */
+};
+
+static TAILQ_HEAD(, imap_session) sessions = TAILQ_HEAD_INITIALIZER(sessions);
+
+static void
+drop_job(struct imap_session *s)
+{
+	if (s->more == NULL)
+		return;
+	s->more = NULL;
+	s->drop(s->job);
+	s->job = NULL;
+}
+
+static void
+session_free(struct imap_session *s)
+{
+	TAILQ_REMOVE(&sessions, s, next);
+	drop_job(s);
+	imap_deselect(s);
+	input_forget(s);
+	if (s->soon != NULL)
+		event_free(s->soon);
+	if (s->stall != NULL)
+		event_free(s->stall);
+	buf_free(&s->out);
+	buf_free(&s->line);
+	free(s->log);
+	free(s->account);
+	free(s);
+}
+
+static void
+flush(struct imap_session *s)
+{
+	if (s->out.failed) {
+		log_tag(LOG_PROBLEM, s->log, "an answer is too long");
+		s->dead = true;
+		return;
+	}
+	if (s->out.len == 0)
+		return;
+	conn_write(s->conn, s->out.p, s->out.len);
+	if (s->out.cap > OUT_KEPT)
+		buf_free(&s->out);
+	else
+		buf_reset(&s->out);
+}
+
+/* After each event: what was said goes out, and perhaps that was all. */
+static void
+settle(struct imap_session *s)
+{
+	void (*end)(void *) = s->end;
+	void *arg = s->arg;
+	struct acct *acct = s->acct;
+
+	flush(s);
+	if (!s->dead && !s->leaving) {
+		imap_sessions_notify(acct);
+		return;
+	}
+	log_tag(LOG_LOW, s->log, "%s: session ends", s->account);
+	if (s->dead)
+		conn_free(s->conn);
+	else
+		conn_finish(s->conn);
+	session_free(s);
+	imap_sessions_notify(acct);
+	end(arg);
+}
+
+/* --- long answers --- */
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * (int64_t)1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+wait_for_client(struct imap_session *s)
+{
+	struct timeval tv = { .tv_sec = s->timeout };
+
+	if (s->timeout > 0)
+		event_add(s->stall, &tv);
+}
+
+static void
+job_over(struct imap_session *s)
+{
+	event_del(s->stall);
+	drop_job(s);
+	conn_resume(s->conn);
+}
+
+static void
+job_run(struct imap_session *s)
+{
+	int64_t until = now_ms() + SLICE_MS;
+	enum imap_more r;
+
+	for (;;) {
+		r = s->more(s, s->job);
+		if (r != MORE_AGAIN)
+			break;
+		if (s->out.len >= OUT_PIECE)
+			flush(s);
+		if (s->dead)
+			return;
+		if (conn_unsent(s->conn) + s->out.len >= CONN_HIGHWATER) {
+			wait_for_client(s);
+			return;
+		}
+		if (now_ms() >= until) {
+			event_active(s->soon, EV_TIMEOUT, 0);
+			return;
+		}
+	}
+	if (r == MORE_FAILED) {
+		log_tag(LOG_PROBLEM, s->log, "an answer breaks off");
+		s->dead = true;
+	}
+	job_over(s);
+}
+
+void
+imap_job(struct imap_session *s,
+    enum imap_more (*more)(struct imap_session *, void *),
+    void (*drop)(void *), void *job)
+{
+	s->more = more;
+	s->drop = drop;
+	s->job = job;
+	conn_pause(s->conn);
+	job_run(s);
+}
+
+static void
+soon(int fd, short what, void *arg)
+{
+	struct imap_session *s = arg;
+
+	if (s->more != NULL)
+		job_run(s);
+	else if (s->idle && s->box != NULL)
+		imap_update(s, true);
+	settle(s);
+}
+
+static void
+stalled(int fd, short what, void *arg)
+{
+	struct imap_session *s = arg;
+
+	log_tag(LOG_LOW, s->log, "client does not read");
+	s->dead = true;
+	settle(s);
+}
+
+/* --- what others do --- */
+
+void
+imap_sessions_notify(struct acct *acct)
+{
+	struct imap_session *s;
+
+	TAILQ_FOREACH(s, &sessions, next) {
+		if (!s->idle || s->acct != acct || s->box == NULL ||
+		    !view_old(s))
+			continue;
+		event_active(s->soon, EV_TIMEOUT, 0);
+	}
+}
+
+/* --- the connection --- */
+
+static void
+event(struct conn *c, enum conn_event ev, char *line, size_t len, void *arg)
+{
+	struct imap_session *s = arg;
+
+	switch (ev) {
+	case CONN_LINE:
+		s->heard = time(NULL);
+		if (s->idle)
+			idle_line(s, (struct str){ line, len });
+		else
+			input_line(s, line, len, conn_bare_lf(c));
+		break;
+	case CONN_LONG:
+		input_forget(s);
+		str_copy(str_make("*"), s->tag, sizeof(s->tag));
+		imap_bad(s, "line too long");
+		break;
+	case CONN_DATA:
+		input_data(s);
+		break;
+	case CONN_DRAINED:
+		if (s->more == NULL)
+			return;
+		event_del(s->stall);
+		job_run(s);
+		break;
+	case CONN_TIMEOUT:
+		imap_bye(s, "too long without a word");
+		break;
+	case CONN_EOF:
+	case CONN_ERROR:
+		s->dead = true;
+		break;
+	default:
+		return;
+	}
+	settle(s);
+}
+
+/* --- beginning and end --- */
+
+static struct imap_session *
+make(const struct imap_start *st)
+{
+	struct imap_session *s = xcalloc(1, sizeof(*s));
+
+	s->acct = st->acct;
+	s->log = xstrdup(st->tag);
+	s->account = xstrdup(st->account);
+	s->timeout = st->timeout;
+	s->maxerrors = st->maxerrors > 0 ? st->maxerrors : 20;
+	s->maxmessage = st->maxmessage;
+	s->end = st->end;
+	s->arg = st->arg;
+	s->heard = time(NULL);
+	buf_init(&s->out, 0);
+	buf_init(&s->line, IMAP_MAXCMD + IMAP_MAXLINE);
+	TAILQ_INSERT_TAIL(&sessions, s, next);
+	s->soon = event_new(st->base, -1, 0, soon, s);
+	s->stall = event_new(st->base, -1, 0, stalled, s);
+	if (s->soon != NULL && s->stall != NULL)
+		s->conn = conn_new(st->base, st->fd, event, s);
+	if (s->conn == NULL) {
+		close(st->fd);
+		session_free(s);
+		return NULL;
+	}
+	conn_timeout(s->conn, s->timeout);
+	return s;
+}
+
+struct imap_session *
+imap_session_new(const struct imap_start *st)
+{
+	struct imap_session *s = make(st);
+
+	if (s == NULL)
+		return NULL;
+	if (st->state != NULL && st->statelen > 0) {
+		if (!imap_state_load(s, st->state, st->statelen)) {
+			imap_bye(s, "log in again");
+			flush(s);
+			conn_finish(s->conn);
+			session_free(s);
+			return NULL;
+		}
+	} else
+		buf_printf(&s->out, "%s OK [CAPABILITY " IMAP_CAPA
+		    "] logged in\r\n", st->hello);
+	flush(s);
+	log_tag(LOG_LOW, s->log, "%s: session begins", s->account);
+	if (st->inputlen > 0)
+		evbuffer_add(conn_input(s->conn), st->input, st->inputlen);
+	conn_lines(s->conn, IMAP_MAXLINE);
+	if (s->idle && s->box != NULL && view_old(s))
+		event_active(s->soon, EV_TIMEOUT, 0);
+	return s;
+}
+
+void
+imap_session_stop(struct imap_session *s, const char *text)
+{
+	/* In the middle of a literal there is no place for an answer. */
+	if (s->more != NULL)
+		s->leaving = true;
+	else
+		imap_bye(s, text);
+	settle(s);
+}
+
+bool
+imap_session_quiet(const struct imap_session *s)
+{
+	return s->more == NULL && !s->leaving && !s->dead &&
+	    s->line.len == 0 && s->literal == 0 && !s->skipping &&
+	    s->out.len == 0 && conn_unsent(s->conn) == 0 &&
+	    evbuffer_get_length(conn_input(s->conn)) == 0;
+}
+
+int
+imap_session_rests(const struct imap_session *s)
+{
+	if (!imap_session_quiet(s))
+		return -1;
+	return (int)(time(NULL) - s->heard);
+}
+
+int
+imap_session_release(struct imap_session *s)
+{
+	int fd;
+
+	if (!imap_session_quiet(s) ||
+	    (fd = conn_release(s->conn, NULL)) == -1)
+		return -1;
+	s->conn = NULL;
+	session_free(s);
+	return fd;
+}

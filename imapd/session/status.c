@@ -1,0 +1,119 @@
+/*
+ * STATUS: counts of a mailbox that need not be selected.  Runs in the
+ * account's worker.
+ */
+#include <errno.h>
+
+#include "box.h"
+#include "int.h"
+#include "status.h"
+
+enum item {
+	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, HIGHESTMODSEQ,
+	ITEMS
+};
+
+static const char *const names[ITEMS] = {
+	[MESSAGES] = "MESSAGES",
+	[RECENT] = "RECENT",
+	[UIDNEXT] = "UIDNEXT",
+	[UIDVALIDITY] = "UIDVALIDITY",
+	[UNSEEN] = "UNSEEN",
+	[SIZE] = "SIZE",
+	[HIGHESTMODSEQ] = "HIGHESTMODSEQ"
+};
+
+const char *
+imap_status_items(struct cur *c, unsigned *items)
+{
+	struct str w;
+	enum item i;
+
+	if (!cur_lit(c, "("))
+		return "no list of items";
+	do {
+		if (!imap_atom(c, &w))
+			return "an item is missing";
+		for (i = 0; i < ITEMS && !str_caseeq(w, names[i]); i++)
+			continue;
+		if (i == ITEMS)
+			return "unknown item";
+		*items |= 1U << i;
+	} while (cur_lit(c, " "));
+	return cur_lit(c, ")") ? NULL : "no closing parenthesis";
+}
+
+struct counts {
+	uint64_t	 v[ITEMS];
+};
+
+static void
+count(struct box *b, struct counts *n)
+{
+	uint32_t i, total = box_count(b);
+	const struct rec *r;
+
+	n->v[MESSAGES] = total;
+	for (i = 0; i < total; i++) {
+		r = box_rec(b, i);
+		n->v[UNSEEN] += !(r->flags & MSG_SEEN);
+		n->v[RECENT] += (r->flags & MSG_RECENT) != 0;
+		n->v[SIZE] += r->wire;
+	}
+	n->v[UIDNEXT] = b->idx.head->uidnext;
+	n->v[UIDVALIDITY] = b->idx.head->uidvalidity;
+	n->v[HIGHESTMODSEQ] = box_highest_modseq(b);
+}
+
+bool
+imap_put_status(struct imap_session *s, const char *name, unsigned items)
+{
+	struct counts n = { { 0 } };
+	struct box *b;
+	const char *sep = "";
+	enum item i;
+
+	if ((b = box_open(s->acct, name)) == NULL)
+		return false;
+	if (box_refresh(b) == -1) {
+		box_close(b);
+		return false;
+	}
+	count(b, &n);
+	box_close(b);
+	buf_puts(&s->out, "* STATUS ");
+	imap_put_mailbox(&s->out, name);
+	buf_puts(&s->out, " (");
+	for (i = 0; i < ITEMS; i++) {
+		if (!(items & 1U << i))
+			continue;
+		buf_printf(&s->out, "%s%s %llu", sep, names[i],
+		    (unsigned long long)n.v[i]);
+		sep = " ";
+	}
+	buf_puts(&s->out, ")\r\n");
+	return true;
+}
+
+void
+cmd_status(struct imap_session *s, struct cur *c)
+{
+	struct buf name;
+	const char *why;
+	unsigned items = 0;
+
+	buf_init(&name, 0);
+	if (!imap_mailbox(s, c, &name))
+		;
+	else if (!cur_lit(c, " "))
+		imap_bad(s, "no list of items");
+	else if ((why = imap_status_items(c, &items)) != NULL)
+		imap_bad(s, "%s", why);
+	else if (imap_alone(s, c)) {
+		if (!imap_put_status(s, name.p, items))
+			imap_no_errno(s, errno);
+		else
+			imap_ok(s, "done");
+	}
+	buf_free(&name);
+}

@@ -1,0 +1,12 @@
+/* STATUS items (RFC 3501, 7162, 8438), as LIST needs them too. */
+#ifndef CG_IMAP_STATUS_H
+#define CG_IMAP_STATUS_H
+
+#include "int.h"
+
+/* "(MESSAGES UNSEEN)" to bits; NULL, or what is wrong. */
+const char *imap_status_items(struct cur *, unsigned *items);
+/* "* STATUS name (...)"; false and errno, nothing said, if it is not there. */
+bool	imap_put_status(struct imap_session *, const char *name,
+	    unsigned items);
+#endif
