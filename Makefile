@@ -46,7 +46,7 @@ ARS_pwdd	= $(LIBCLI)
 ARS_cgctl	= $(LIBCLI)
 ARS_stored	= $(LIBSTORE)
 ARS_stored-delivery = $(LIBSTORE)
-ARS_stored-worker = $(LIBPOP) $(LIBSTORE)
+ARS_stored-worker = $(LIBIMAP) $(LIBPOP) $(LIBSTORE)
 
 PROGS		= $(DAEMONS) $(SBIN) $(BIN)
 

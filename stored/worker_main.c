@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "imapd/session/session.h"
 #include "log.h"
 #include "pop3d/session/session.h"
 #include "settings.h"
@@ -26,7 +27,17 @@ enum {
 struct client {
 	TAILQ_ENTRY(client)	 next;
 	uint32_t		 id;
-	struct pop_session	*pop;
+	const struct service	*service;
+	void			*session;
+};
+
+/* What a client may have logged in for. */
+struct service {
+	const char	*name;
+	/* Takes the fd; NULL if the session could not begin. */
+	void		*(*begin)(struct client *,
+			    const struct msg_work_session *, int fd);
+	void		(*stop)(void *, const char *text);
 };
 
 struct work {
@@ -112,15 +123,13 @@ session_over(void *arg)
 	client_over(c);
 }
 
-static void
-got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+static void *
+begin_pop(struct client *c, const struct msg_work_session *m, int fd)
 {
-	const struct msg_work_session *m = pkt->m;
-	struct client *c = xcalloc(1, sizeof(*c));
 	struct pop_start st = {
-		.base = base, .acct = account, .mailbox = m->mailbox,
-		.tag = m->tag, .account = m->account, .input = m->input.p,
-		.inputlen = m->input.len,
+		.base = base, .acct = account, .fd = fd,
+		.mailbox = m->mailbox, .tag = m->tag, .account = m->account,
+		.input = m->input.p, .inputlen = m->input.len,
 		.timeout = settings_int(proc_settings(), "POP",
 		    "InputTimeout"),
 		.maxerrors = settings_int(proc_settings(), "POP",
@@ -128,18 +137,73 @@ got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		.end = session_over, .arg = c
 	};
 
+	return pop_session_new(&st);
+}
+
+static void
+stop_pop(void *session, const char *text)
+{
+	pop_session_stop(session, text);
+}
+
+static void *
+begin_imap(struct client *c, const struct msg_work_session *m, int fd)
+{
+	struct imap_start st = {
+		.base = base, .acct = account, .fd = fd,
+		.mailbox = m->mailbox, .tag = m->tag, .account = m->account,
+		.hello = m->hello,
+		.input = m->input.p, .inputlen = m->input.len,
+		.timeout = settings_int(proc_settings(), "IMAP",
+		    "InputTimeout"),
+		.maxerrors = settings_int(proc_settings(), "IMAP",
+		    "MaxErrors"),
+		.end = session_over, .arg = c
+	};
+
+	return imap_session_new(&st);
+}
+
+static void
+stop_imap(void *session, const char *text)
+{
+	imap_session_stop(session, text);
+}
+
+static const struct service services[] = {
+	{ "POP", begin_pop, stop_pop },
+	{ "IMAP", begin_imap, stop_imap }
+};
+
+static const struct service *
+find_service(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (strcmp(name, services[i].name) == 0)
+			return &services[i];
+	return NULL;
+}
+
+static void
+got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_work_session *m = pkt->m;
+	struct client *c = xcalloc(1, sizeof(*c));
+
 	c->id = m->id;
-	if (pkt->fd == -1 || strcmp(m->service, "POP") != 0) {
+	c->service = find_service(m->service);
+	if (pkt->fd == -1 || c->service == NULL) {
 		log_warnx("no session code for %s", m->service);
 		client_over(c);
 		return;
 	}
 	if (inbox == NULL)
 		inbox = box_open(account, "");
-	st.fd = ipc_take_fd(pkt);
 	TAILQ_INSERT_TAIL(&clients, c, next);
-	c->pop = pop_session_new(&st);
-	if (c->pop == NULL)
+	c->session = c->service->begin(c, m, ipc_take_fd(pkt));
+	if (c->session == NULL)
 		session_over(c);
 	else
 		rest_later();
@@ -227,6 +291,7 @@ deliver(int fd, short what, void *arg)
 	else {
 		box_deliver(b, d, n);
 		box_close(b);
+		imap_sessions_notify(account);
 	}
 	for (i = 0; i < n; i++)
 		if (b == NULL)
@@ -249,7 +314,7 @@ got_stop(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct client *c;
 
 	while ((c = TAILQ_FIRST(&clients)) != NULL)
-		pop_session_stop(c->pop, m->text);
+		c->service->stop(c->session, m->text);
 	while (nwork > 0)
 		deliver(-1, 0, NULL);
 	/* What was said last must reach the clients. */
