@@ -134,7 +134,7 @@ load_view(struct imap_session *s, struct cur *c)
 {
 	struct imap_set set = { 0 };
 	struct view *v = &s->view;
-	uint64_t keywords, recent, uidvalidity, maxuid;
+	uint64_t keywords = 0, recent = 0, uidvalidity = 0, maxuid = 0;
 	uint32_t i, uid;
 	bool good;
 
