@@ -113,10 +113,7 @@ copy(struct imap_session *s, struct copy *cp, bool move)
 	int ret = 0;
 
 	if ((to = box_open(s->acct, cp->name.p)) == NULL) {
-		if (errno == ENOENT)
-			imap_no(s, "[TRYCREATE] no such mailbox");
-		else
-			imap_no_errno(s, errno);
+		imap_no_target(s, errno);
 		return;
 	}
 	if (!choose(s, cp)) {

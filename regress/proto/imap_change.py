@@ -80,7 +80,7 @@ def store():
         for wrong in ("STORE 1", "STORE 1 FLAGS", "STORE 1 +FLAGS",
                       "STORE 1 *FLAGS (\\Seen)", "STORE 1 FLAGS (\\Seen",
                       "STORE 1 FLAGS (\\Bogus)", "STORE 9 FLAGS ()",
-                      "STORE x FLAGS ()", "STORE 1 FLAGS (\\Recent)"):
+                      "STORE x FLAGS ()"):
             m.fails(wrong, "BAD")
         m.ask("EXAMINE INBOX")
         m.fails("STORE 1 +FLAGS (\\Seen)")
