@@ -89,6 +89,8 @@ const struct setting settings_table[] = {
 	    "silence of a client that has not logged in, until it is ended"),
 	TIME("IMAP", "InputTimeout", "30m", 60, DAY,
 	    "silence of a client until the session is ended"),
+	TIME("IMAP", "IdleTime", "30s", 1, DAY,
+	    "silence of a client until its session is put aside"),
 	NUM("IMAP", "MaxErrors", "20", 1, 10000,
 	    "bad commands until the session is ended"),
 

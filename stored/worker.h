@@ -4,10 +4,22 @@
 
 #include "proc.h"
 
+struct acct;
+struct imap_session;
+
 /*
  * A child's whole life: takes the account's directory and the channel to the
  * broker; single is a mailbox file in it for single-mailbox accounts.
  */
 void	worker_main(int dirfd, const char *single, const char *path, int io)
 	    __attribute__((noreturn));
+
+/* worker_idle.c */
+void	idle_start(struct ipc *broker, struct acct *);
+/* True: it was handed back, for it has been silent; nothing of it is left. */
+bool	idle_hand(uint32_t id, struct imap_session *);
+/* The broker says that some who are handed back wait for news. */
+void	idle_watched(void);
+/* After each turn of the loop: tells what changed in its mailboxes. */
+void	idle_news(struct acct *);
 #endif

@@ -21,6 +21,7 @@
 
 enum {
 	REST_SECONDS = 5,	/* without a session, before asking to end */
+	LOOK_SECONDS = 1,	/* between looks for silent clients */
 	PENDING = 256
 };
 
@@ -38,6 +39,8 @@ struct service {
 	void		*(*begin)(struct client *,
 			    const struct msg_work_session *, int fd);
 	void		(*stop)(void *, const char *text);
+	/* Hands it back if it has been silent; or NULL. */
+	bool		(*idle)(uint32_t id, void *);
 };
 
 struct work {
@@ -48,7 +51,7 @@ struct work {
 static struct event_base	*base;
 static struct ipc		*broker;
 static struct acct		*account;
-static struct event		*rest, *soon;
+static struct event		*rest, *soon, *look;
 static TAILQ_HEAD(, client)	clients = TAILQ_HEAD_INITIALIZER(clients);
 static struct work		*work;
 static size_t			nwork;
@@ -59,6 +62,7 @@ static void leave(int) __attribute__((noreturn));
 static void
 leave(int status)
 {
+	account->news = NULL;
 	acct_free(account);
 	_exit(status);
 }
@@ -100,6 +104,31 @@ rest_later(void)
 		event_add(rest, &tv);
 	else
 		event_del(rest);
+}
+
+static void
+look_later(void)
+{
+	static const struct timeval tv = { LOOK_SECONDS, 0 };
+
+	if (!TAILQ_EMPTY(&clients))
+		event_add(look, &tv);
+}
+
+static void
+look_now(int fd, short what, void *arg)
+{
+	struct client *c, *next;
+
+	TAILQ_FOREACH_SAFE(c, &clients, next, next) {
+		if (c->service->idle == NULL ||
+		    !c->service->idle(c->id, c->session))
+			continue;
+		TAILQ_REMOVE(&clients, c, next);
+		free(c);
+	}
+	look_later();
+	rest_later();
 }
 
 /* --- sessions --- */
@@ -154,6 +183,7 @@ begin_imap(struct client *c, const struct msg_work_session *m, int fd)
 		.mailbox = m->mailbox, .tag = m->tag, .account = m->account,
 		.hello = m->hello,
 		.input = m->input.p, .inputlen = m->input.len,
+		.state = m->state.p, .statelen = m->state.len,
 		.timeout = settings_int(proc_settings(), "IMAP",
 		    "InputTimeout"),
 		.maxerrors = settings_int(proc_settings(), "IMAP",
@@ -170,9 +200,15 @@ stop_imap(void *session, const char *text)
 	imap_session_stop(session, text);
 }
 
+static bool
+idle_imap(uint32_t id, void *session)
+{
+	return idle_hand(id, session);
+}
+
 static const struct service services[] = {
-	{ "POP", begin_pop, stop_pop },
-	{ "IMAP", begin_imap, stop_imap }
+	{ "POP", begin_pop, stop_pop, NULL },
+	{ "IMAP", begin_imap, stop_imap, idle_imap }
 };
 
 static const struct service *
@@ -199,14 +235,19 @@ got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		client_over(c);
 		return;
 	}
+	if (m->watched)
+		idle_watched();
 	if (inbox == NULL)
 		inbox = box_open(account, "");
 	TAILQ_INSERT_TAIL(&clients, c, next);
 	c->session = c->service->begin(c, m, ipc_take_fd(pkt));
-	if (c->session == NULL)
+	if (c->session == NULL) {
 		session_over(c);
-	else
-		rest_later();
+		return;
+	}
+	rest_later();
+	if (!event_pending(look, EV_TIMEOUT, NULL))
+		look_later();
 }
 
 /* --- deliveries --- */
@@ -348,10 +389,14 @@ worker_main(int dirfd, const char *single, const char *path, int io)
 		_exit(1);
 	rest = evtimer_new(base, rest_now, NULL);
 	soon = evtimer_new(base, deliver, NULL);
-	if (rest == NULL || soon == NULL)
+	look = evtimer_new(base, look_now, NULL);
+	if (rest == NULL || soon == NULL || look == NULL)
 		_exit(1);
 	broker = ipc_new(base, io, "stored", from_broker, broker_down, NULL);
+	idle_start(broker, account);
 	rest_later();
-	event_base_dispatch(base);
+	while (event_base_loop(base, EVLOOP_ONCE) == 0 &&
+	    !event_base_got_exit(base))
+		idle_news(account);
 	leave(0);
 }

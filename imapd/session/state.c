@@ -193,5 +193,12 @@ imap_state_load(struct imap_session *s, const void *state, size_t len)
 const char *
 imap_state_mailbox(const void *state, size_t len)
 {
-	return memchr(state, '\0', len) != NULL ? state : "";
+	struct cur c = cur_make(state, len);
+	struct str box, tag;
+	uint64_t flags;
+
+	if (!get_text(&c, &box) || !get_text(&c, &tag) || !get(&c, &flags) ||
+	    !(flags & S_IDLE))
+		return "";
+	return box.p;
 }
