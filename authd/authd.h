@@ -87,6 +87,8 @@ struct claim {
 	const char	*service;
 	const char	*challenge;
 	struct str	 secret;
+	const char	*said;		/* the name as the client has it */
+	struct buf	*proof;		/* gets the server's own, if there is one */
 };
 
 void	proof_init(void);
@@ -102,9 +104,21 @@ void	proof_nobody(const struct claim *, proof_cb *, void *arg);
 void	proof_own(struct account *, struct str clear, proof_cb *, void *arg);
 bool	method_is_clear(const char *method);
 
+/* --- scram.c --- */
+
+void	scram_init(const unsigned char key[32]);
+/* An empty clear is nobody's: it takes as long, and PROOF_NO is told. */
+void	scram_check(const struct claim *, struct str clear, bool sha256,
+	    proof_cb *, void *arg);
+
 /* --- slow.c: threads for stored forms that are slow to check --- */
 
 void	slow_start(void);
+/*
+ * work in a thread, then done in the loop.  False, and neither, when too many
+ * wait.
+ */
+bool	slow_run(void (*work)(void *), void (*done)(void *), void *arg);
 typedef void slow_cb(bool ok, struct str stored, struct str clear, void *arg);
 /* False, and no cb, when too many wait. */
 bool	slow_verify(struct str stored, struct str clear, slow_cb *, void *arg);

@@ -28,6 +28,7 @@ struct login {
 	char		*service, *method, *name, *challenge, *peer;
 	char		*secret;
 	size_t		 secretlen;
+	struct buf	 proof;		/* of ours, for the client */
 	bool		 tls;
 	/* Once routed. */
 	char		*account, *domain, *path, *mailbox;
@@ -57,6 +58,7 @@ login_free(struct login *l)
 	if (l->secret != NULL)
 		explicit_bzero(l->secret, l->secretlen);
 	free(l->secret);
+	buf_free(&l->proof);
 	free(l->account);
 	free(l->domain);
 	free(l->path);
@@ -73,6 +75,7 @@ answer(struct login *l, int code, const char *reason, const char *text)
 
 	m.account = code == 0 ? l->account : "";
 	m.mailbox = code == 0 ? l->mailbox : "";
+	m.proof = code == 0 && l->proof.len > 0 ? l->proof.p : "";
 	if (code == 0) {
 		m.ticket.p = l->ticket;
 		m.ticket.len = sizeof(l->ticket);
@@ -361,7 +364,7 @@ proved(enum proof proof, void *arg)
 }
 
 static void
-make_claim(const struct login *l, struct claim *c)
+make_claim(struct login *l, struct claim *c)
 {
 	c->account = l->account;
 	c->domain = l->domain != NULL ? l->domain : "";
@@ -370,6 +373,8 @@ make_claim(const struct login *l, struct claim *c)
 	c->service = l->service;
 	c->challenge = l->challenge;
 	c->secret = (struct str) { l->secret, l->secretlen };
+	c->said = l->name;
+	c->proof = &l->proof;
 }
 
 static void
@@ -527,6 +532,7 @@ login_new(struct ipc *ipc, struct ipc_pkt *pkt, const struct msg_auth *m)
 
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		return NULL;
+	buf_init(&l->proof, 64);
 	l->ref = ipc_ref(ipc, pkt);
 	l->front = proc_who(ipc, &l->instance);
 	l->tls = m->tls;
@@ -563,7 +569,8 @@ login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_auth *m = pkt->m;
 	struct msg_authed busy = { .code = 2, .reason = "TEMP",
-		.text = "out of memory", .account = "", .mailbox = "" };
+		.text = "out of memory", .account = "", .mailbox = "",
+		.proof = "" };
 	struct msg_route r = { 0 };
 	struct login *l;
 
@@ -653,7 +660,8 @@ login_socket(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		.name = "postmaster", .authz = "", .challenge = "",
 		.peer = "", .local = "" };
 	struct msg_authed no = { .code = 1, .reason = "AUTH",
-		.text = "log in first", .account = "", .mailbox = "" };
+		.text = "log in first", .account = "", .mailbox = "",
+		.proof = "" };
 	struct login *l;
 	int fd = ipc_take_fd(pkt);
 	bool owner = is_owner(fd);

@@ -18,16 +18,25 @@ static unsigned char mark_key[PASSWORD_KEYLEN];
 
 static const struct method {
 	const char	*name;
-	/* NULL: the secret is the password itself. */
+	bool		clear;		/* the secret is the password itself */
 	bool		(*digest)(struct str clear, struct str challenge,
 			    struct str hex);
+	/* The same, with a proof of the server's own. */
+	bool		(*mutual)(struct str clear, struct str challenge,
+			    struct str hex, struct buf *final);
+	unsigned int	scram;		/* 1 or 256 */
 } methods[] = {
-	{ "PLAIN",	NULL },
-	{ "LOGIN",	NULL },
-	{ "USER",	NULL },
-	{ "CRAM-MD5",	password_cram_md5 },
-	{ "APOP",	password_apop },
-	{ NULL,		NULL }
+	{ .name = "PLAIN", .clear = true },
+	{ .name = "LOGIN", .clear = true },
+	{ .name = "USER", .clear = true },
+	{ .name = "CRAM-MD5", .digest = password_cram_md5 },
+	{ .name = "APOP", .digest = password_apop },
+	{ .name = "DIGEST-MD5", .mutual = password_digest_md5 },
+	{ .name = "SCRAM-SHA-1", .scram = 1 },
+	{ .name = "SCRAM-SHA-1-PLUS", .scram = 1 },
+	{ .name = "SCRAM-SHA-256", .scram = 256 },
+	{ .name = "SCRAM-SHA-256-PLUS", .scram = 256 },
+	{ .name = NULL }
 };
 
 static const struct method *
@@ -46,7 +55,7 @@ method_is_clear(const char *name)
 {
 	const struct method *m = method_find(name);
 
-	return m != NULL && m->digest == NULL;
+	return m != NULL && m->clear;
 }
 
 static int
@@ -59,7 +68,7 @@ hex_digit(char c)
 }
 
 static bool
-read_key(const char *hex)
+read_key(unsigned char key[PASSWORD_KEYLEN], const char *hex)
 {
 	int hi, lo;
 	size_t i;
@@ -71,7 +80,7 @@ read_key(const char *hex)
 		lo = hex_digit(hex[i * 2 + 1]);
 		if (hi == -1 || lo == -1)
 			return false;
-		proof_key.k[i] = hi << 4 | lo;
+		key[i] = hi << 4 | lo;
 	}
 	return true;
 }
@@ -79,14 +88,18 @@ read_key(const char *hex)
 void
 proof_init(void)
 {
-	const char *hex = dict_str(proc_conf()->conf, "PasswordKey", "");
+	const struct val *conf = proc_conf()->conf;
+	unsigned char salts[PASSWORD_KEYLEN] = { 0 };
 
 	if (!password_init())
 		fatalx("OpenSSL lacks a digest or cipher that is needed");
 	arc4random_buf(mark_key, sizeof(mark_key));
-	proof_key.set = read_key(hex);
+	proof_key.set = read_key(proof_key.k,
+	    dict_str(conf, "PasswordKey", ""));
 	if (!proof_key.set)
 		log_warnx("no PasswordKey: sealed passwords cannot be used");
+	(void)read_key(salts, dict_str(conf, "SaltKey", ""));
+	scram_init(salts);
 }
 
 static struct str
@@ -187,25 +200,40 @@ proof_own(struct account *a, struct str clear, proof_cb *cb, void *arg)
 		    PROOF_NO, arg);
 }
 
-static enum proof
-proof_digest(struct account *a, const struct method *m, const struct claim *c)
+static bool
+digest_is(const struct method *m, struct str clear, const struct claim *c)
 {
-	struct str stored = stored_password(a);
-	struct buf clear;
-	bool ok;
+	struct str challenge = str_make(c->challenge);
 
-	if (password_form(stored) == PASSWORD_VENDOR)
-		return PROOF_UNREADABLE;
-	if (stored.len == 0)
-		return PROOF_NO;
+	return m->digest != NULL ? m->digest(clear, challenge, c->secret) :
+	    m->mutual(clear, challenge, c->secret, c->proof);
+}
+
+static void
+proof_digest(struct account *a, const struct method *m, const struct claim *c,
+    proof_cb *cb, void *arg)
+{
+	struct str stored = stored_password(a), text = { "", 0 };
+	enum proof proof = PROOF_NO;
+	struct buf clear;
+
+	if (password_form(stored) == PASSWORD_VENDOR) {
+		cb(PROOF_UNREADABLE, arg);
+		return;
+	}
 	buf_init(&clear, 0);
-	ok = password_reveal(&clear, stored, &proof_key) &&
-	    m->digest((struct str) { clear.p, clear.len },
-		str_make(c->challenge), c->secret);
+	if (stored.len > 0 && password_reveal(&clear, stored, &proof_key) &&
+	    clear.len > 0)
+		text = (struct str) { clear.p, clear.len };
+	if (m->scram)
+		scram_check(c, text, m->scram == 256, cb, arg);
+	else if (text.len > 0 && digest_is(m, text, c))
+		proof = PROOF_YES;
 	if (clear.p != NULL)
 		explicit_bzero(clear.p, clear.cap);
 	buf_free(&clear);
-	return ok ? PROOF_YES : PROOF_NO;
+	if (!m->scram)
+		cb(proof, arg);
 }
 
 /* --- the host's password, by the root helper --- */
@@ -347,10 +375,10 @@ proof_check(const struct claim *c, proof_cb *cb, void *arg)
 	*k = (struct check) { *c, cb, arg };
 	if (!effective_bool(a->settings, c->domain, "UseAppPassword"))
 		own_checked(PROOF_OFF, k);
-	else if (m->digest != NULL)
-		own_checked(proof_digest(a, m, c), k);
-	else
+	else if (m->clear)
 		proof_own(a, c->secret, own_checked, k);
+	else
+		proof_digest(a, m, &k->claim, own_checked, k);
 }
 
 /* Settings with a password of that form that nobody knows. */
@@ -391,8 +419,8 @@ proof_nobody(const struct claim *c, proof_cb *cb, void *arg)
 		    "PasswordEncryption"), c->domain);
 	if (a.settings == NULL)
 		cb(PROOF_NO, arg);
-	else if (m->digest != NULL)
-		cb(proof_digest(&a, m, c), arg);
-	else
+	else if (m->clear)
 		proof_own(&a, c->secret, cb, arg);
+	else
+		proof_digest(&a, m, c, cb, arg);
 }

@@ -1,6 +1,6 @@
 /*
- * Stored passwords that are slow to check by intent: threads do it, so that
- * other logins go on.  Runs in authd.  A thread knows its request only: no
+ * Passwords that are slow to check by intent: threads do it, so that other
+ * logins go on.  Runs in authd.  A thread knows its request only: no
  * account, no channel.
  */
 #include <sys/eventfd.h>
@@ -20,6 +20,12 @@ enum { THREADS = 2, WAITING_MAX = 512, STACK = 256 * 1024 };
 
 struct request {
 	STAILQ_ENTRY(request)	 entry;
+	void			(*work)(void *);
+	void			(*done)(void *);
+	void			*arg;
+};
+
+struct verify {
 	struct str		 stored, clear;		/* its own */
 	bool			 ok;
 	slow_cb			*cb;
@@ -52,7 +58,7 @@ thread_main(void *arg)
 			pthread_cond_wait(&pool.wake, &pool.lock);
 		STAILQ_REMOVE_HEAD(&pool.todo, entry);
 		pthread_mutex_unlock(&pool.lock);
-		r->ok = password_verify(r->stored, r->clear, &proof_key);
+		r->work(r->arg);
 		pthread_mutex_lock(&pool.lock);
 		STAILQ_INSERT_TAIL(&pool.done, r, entry);
 		pthread_mutex_unlock(&pool.lock);
@@ -60,23 +66,6 @@ thread_main(void *arg)
 			panic("eventfd: %s", strerror(errno));
 	}
 	return arg;
-}
-
-static void
-wipe(struct str s)
-{
-	if (s.p == NULL)
-		return;
-	explicit_bzero((char *)(uintptr_t)s.p, s.len);
-	free((char *)(uintptr_t)s.p);
-}
-
-static void
-request_free(struct request *r)
-{
-	wipe(r->stored);
-	wipe(r->clear);
-	free(r);
 }
 
 static void
@@ -94,8 +83,8 @@ collect(int fd, short what, void *arg)
 	while ((r = STAILQ_FIRST(&done)) != NULL) {
 		STAILQ_REMOVE_HEAD(&done, entry);
 		pool.waiting--;
-		r->cb(r->ok, r->stored, r->clear, r->arg);
-		request_free(r);
+		r->done(r->arg);
+		free(r);
 	}
 }
 
@@ -122,6 +111,44 @@ slow_start(void)
 	pthread_attr_destroy(&attr);
 }
 
+bool
+slow_run(void (*work)(void *), void (*done)(void *), void *arg)
+{
+	struct request *r;
+
+	if (pool.waiting >= WAITING_MAX ||
+	    (r = calloc(1, sizeof(*r))) == NULL)
+		return false;
+	r->work = work;
+	r->done = done;
+	r->arg = arg;
+	pool.waiting++;
+	pthread_mutex_lock(&pool.lock);
+	STAILQ_INSERT_TAIL(&pool.todo, r, entry);
+	pthread_mutex_unlock(&pool.lock);
+	pthread_cond_signal(&pool.wake);
+	return true;
+}
+
+/* --- a password --- */
+
+static void
+wipe(struct str s)
+{
+	if (s.p == NULL)
+		return;
+	explicit_bzero((char *)(uintptr_t)s.p, s.len);
+	free((char *)(uintptr_t)s.p);
+}
+
+static void
+verify_free(struct verify *v)
+{
+	wipe(v->stored);
+	wipe(v->clear);
+	free(v);
+}
+
 static struct str
 copy(struct str s)
 {
@@ -132,26 +159,37 @@ copy(struct str s)
 	return (struct str) { p, s.len };
 }
 
+static void
+verify(void *arg)
+{
+	struct verify *v = arg;
+
+	v->ok = password_verify(v->stored, v->clear, &proof_key);
+}
+
+static void
+verified(void *arg)
+{
+	struct verify *v = arg;
+
+	v->cb(v->ok, v->stored, v->clear, v->arg);
+	verify_free(v);
+}
+
 bool
 slow_verify(struct str stored, struct str clear, slow_cb *cb, void *arg)
 {
-	struct request *r;
+	struct verify *v = calloc(1, sizeof(*v));
 
-	if (pool.waiting >= WAITING_MAX ||
-	    (r = calloc(1, sizeof(*r))) == NULL)
+	if (v == NULL)
 		return false;
-	r->stored = copy(stored);
-	r->clear = copy(clear);
-	r->cb = cb;
-	r->arg = arg;
-	if (r->stored.p == NULL || r->clear.p == NULL) {
-		request_free(r);
-		return false;
-	}
-	pool.waiting++;
-	pthread_mutex_lock(&pool.lock);
-	STAILQ_INSERT_TAIL(&pool.todo, r, entry);
-	pthread_mutex_unlock(&pool.lock);
-	pthread_cond_signal(&pool.wake);
-	return true;
+	v->stored = copy(stored);
+	v->clear = copy(clear);
+	v->cb = cb;
+	v->arg = arg;
+	if (v->stored.p != NULL && v->clear.p != NULL &&
+	    slow_run(verify, verified, v))
+		return true;
+	verify_free(v);
+	return false;
 }

@@ -81,6 +81,7 @@ enum proc_id	 listen_front(const char *module);
 int		 keys_load(void);	/* makes what is missing; -1: logged */
 int		 keys_tls_fd(void);	/* a fresh sealed memfd, or -1 */
 const char	*keys_password(void);	/* 64 hex digits */
+const char	*keys_salt(void);
 
 /* skeleton.c: the base directory and what lies directly in it. */
 int		 skeleton_make(void);	/* -1: said on stderr */

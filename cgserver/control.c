@@ -98,6 +98,8 @@ config_of(const struct child *c)
 		listen_cgctl_name(name, sizeof(name));
 		dict_setf(d, "ControlSocket", "%s", name);
 	}
+	if (c->id == PROC_AUTHD || is_front(c->id))
+		dict_setf(d, "SaltKey", "%s", keys_salt());
 	if (c->id == PROC_QUEUED)
 		dict_set(d, "TrustedUsers", val_copy(conf.trusted));
 	if (c->id == PROC_PRIV) {

@@ -6,8 +6,12 @@
  */
 #include <sys/stat.h>
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -21,6 +25,7 @@
 enum { KEY_BYTES = 32, PEM_MAX = 256 * 1024 };
 
 static char		password_key[KEY_BYTES * 2 + 1];
+static char		salt_key[KEY_BYTES * 2 + 1];
 static struct buf	pem;
 
 static int
@@ -68,6 +73,23 @@ load_password_key(void)
 	memcpy(password_key, text, KEY_BYTES * 2);
 	explicit_bzero(text, len);
 	free(text);
+	return 0;
+}
+
+/* SCRAM's salts: the same after each start, and nothing of the key in it. */
+static int
+make_salt_key(void)
+{
+	static const char label[] = "cgate: salts of SCRAM";
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	int i;
+
+	if (HMAC(EVP_sha256(), password_key, KEY_BYTES * 2,
+	    (const unsigned char *)label, sizeof(label) - 1, mac, NULL) ==
+	    NULL)
+		return -1;
+	for (i = 0; i < KEY_BYTES; i++)
+		snprintf(salt_key + 2 * i, 3, "%02x", mac[i]);
 	return 0;
 }
 
@@ -141,7 +163,8 @@ load_tls(void)
 int
 keys_load(void)
 {
-	if (password_key[0] == '\0' && load_password_key() == -1)
+	if (password_key[0] == '\0' && (load_password_key() == -1 ||
+	    make_salt_key() == -1))
 		return -1;
 	return load_tls();
 }
@@ -150,6 +173,12 @@ int
 keys_tls_fd(void)
 {
 	return file_memfd("tls", pem.p, pem.len);
+}
+
+const char *
+keys_salt(void)
+{
+	return salt_key;
 }
 
 const char *

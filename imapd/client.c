@@ -194,7 +194,7 @@ event(struct conn *c, enum conn_event what, char *line, size_t len, void *arg)
 		return;
 	switch (what) {
 	case CONN_LINE:
-		if (p->sasl != NULL)
+		if (f->sasl != NULL)
 			login_line(p, line, len);
 		else
 			line_in(p, line, len);

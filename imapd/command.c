@@ -39,7 +39,7 @@ imapd_capabilities(struct imap *p, struct buf *b)
 	if (!clear)
 		buf_puts(b, " LOGINDISABLED");
 	buf_init(&mechs, 512);
-	sasl_list(&mechs, clear);
+	sasl_list(&mechs, front_sasl_offers(p->front));
 	c = cur_make(mechs.p, mechs.len);
 	for (;;) {
 		cur_ws(&c);

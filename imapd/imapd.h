@@ -25,7 +25,6 @@ struct imap {
 	unsigned int		 errors;
 	bool			 passed_on;	/* to stored */
 	char			 tag[IMAP_MAXTAG + 1];
-	struct sasl		*sasl;	/* in the middle of AUTHENTICATE */
 	/* input.c's: a command that is not whole yet. */
 	struct buf		 cmd;
 	size_t			 from;		/* behind its last literal */

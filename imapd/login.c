@@ -15,11 +15,7 @@ enum { MAXNAME = 512, MAXSECRET = 1024 };
 void
 login_forget(struct imap *p)
 {
-	if (p->sasl == NULL)
-		return;
-	sasl_wipe(p->sasl);
-	free(p->sasl);
-	p->sasl = NULL;
+	front_sasl_forget(p->front);
 }
 
 static void
@@ -115,48 +111,27 @@ cmd_login(struct imap *p, struct cur *c)
 /* --- AUTHENTICATE --- */
 
 static void
-prove(struct imap *p)
+failed(struct front_session *f, enum sasl_result r)
 {
-	struct sasl *a = p->sasl;
+	struct imap *p = f->data;
 
-	front_auth(p->front, a->mech->name, a->name, a->authz, a->secret,
-	    a->secretlen, a->challenge, answered);
-	login_forget(p);
-}
-
-static void
-step(struct imap *p, const char *line)
-{
-	struct buf out;
-	enum sasl_result r;
-
-	buf_init(&out, 4096);
-	r = sasl_step(p->sasl, line, &out);
-	switch (r) {
-	case SASL_MORE:
-		conn_printf(p->front->conn, "+ %s\r\n",
-		    out.p != NULL ? out.p : "");
-		break;
-	case SASL_DONE:
-		prove(p);
-		break;
-	case SASL_BAD:
-		login_forget(p);
-		imapd_error(p, "BAD that makes no sense");
-		break;
-	case SASL_CANCEL:
-		login_forget(p);
+	if (r == SASL_CANCEL)
 		imapd_error(p, "BAD given up");
-		break;
-	}
-	buf_free(&out);
+	else if (r == SASL_NO)
+		imapd_error(p, "NO [AUTHENTICATIONFAILED] that is not true");
+	else
+		imapd_error(p, "BAD that makes no sense");
 }
+
+static const struct front_sasl_def sasl_def = {
+	.prompt = "+ ", .authed = answered, .failed = failed
+};
 
 void
 login_line(struct imap *p, const char *line, size_t len)
 {
 	if (strlen(line) == len) {
-		step(p, line);
+		front_sasl_line(p->front, line);
 		return;
 	}
 	login_forget(p);
@@ -178,21 +153,15 @@ cmd_authenticate(struct imap *p, struct cur *c)
 		imapd_error(p, "BAD say AUTHENTICATE and a mechanism");
 		return;
 	}
-	if ((mech = sasl_find(name)) == NULL ||
-	    strcmp(mech->name, "APOP") == 0) {
+	if ((mech = front_sasl_find(p->front, name)) == NULL) {
 		imapd_error(p, "NO no such mechanism");
 		return;
 	}
-	if (mech->clear && !front_clear_ok(p->front)) {
+	if (mech->needs & SASL_CLEAR_OK && !front_clear_ok(p->front)) {
 		needs_tls(p);
 		return;
 	}
-	if ((p->sasl = calloc(1, sizeof(*p->sasl))) == NULL) {
-		imapd_error(p, "NO [UNAVAILABLE] out of memory");
-		return;
-	}
-	sasl_start(p->sasl, mech, imapd_hostname());
-	step(p, first.p != NULL ? line : NULL);
+	front_sasl(p->front, &sasl_def, mech, first.p != NULL ? line : NULL);
 	if (first.p != NULL)
 		explicit_bzero(line, sizeof(line));
 }

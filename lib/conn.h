@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
+
 struct conn;
 struct event_base;
 struct evbuffer;
@@ -67,6 +69,13 @@ size_t		 conn_unsent(const struct conn *);
  */
 int		 conn_starttls(struct conn *, struct tls_ctx *);
 bool		 conn_is_tls(const struct conn *);
+/* The channel binding of that type; false if it has none such. */
+bool		 conn_binding(struct conn *, struct str type, struct buf *);
+/*
+ * The client's certificate and what came with it, DER; false if it has shown
+ * none.  NULL: only ask.  Nothing but the client's having its key is checked.
+ */
+bool		 conn_certs(struct conn *, struct buf *);
 const char	*conn_error(const struct conn *);
 int		 conn_fd(const struct conn *);
 /*

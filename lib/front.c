@@ -47,6 +47,7 @@ static struct tls_ctx		*tls;
 static struct event		*tls_timer;	/* looks for a new ticket key */
 static struct iplist		*client_ips;
 static char			*hostname;
+static unsigned char		 salt_key[SASL_SALTKEY];
 static bool			 clear_login;
 static int			 max_all, max_same;
 static int			 stopping;	/* ticks since then */
@@ -592,6 +593,28 @@ set_hostname(const struct val *all)
 	hostname = xstrdup(name != NULL ? name : "localhost");
 }
 
+/* Authd has the same; without it nobody's SCRAM proof will be right. */
+static void
+read_salt_key(void)
+{
+	const char *hex = dict_str(proc_conf()->conf, "SaltKey", "");
+	unsigned int byte;
+	size_t i;
+
+	if (strspn(hex, "0123456789abcdef") != 2 * sizeof(salt_key))
+		return;
+	for (i = 0; i < sizeof(salt_key); i++) {
+		sscanf(hex + 2 * i, "%2x", &byte);
+		salt_key[i] = byte;
+	}
+}
+
+const unsigned char *
+front_salt_key(void)
+{
+	return salt_key;
+}
+
 const char *
 front_hostname(void)
 {
@@ -649,6 +672,7 @@ front_init(const struct front_def *d)
 	static const struct timeval hour = { .tv_sec = KEY_CHECK };
 
 	front_def = d;
+	read_salt_key();
 	raise_limit();
 	keep_spare();
 	rest = event_new(proc_base(), -1, 0, on_rested, NULL);

@@ -14,6 +14,7 @@
 #include "conn.h"
 #include "ipc.h"
 #include "proc.h"
+#include "sasl.h"
 
 struct front_session {
 	struct conn	*conn;
@@ -27,6 +28,7 @@ struct front_session {
 	bool		 submission;
 	const char	*hello;		/* for the worker (ipc.def), or NULL */
 	void		*data;		/* the protocol's own */
+	struct front_sasl *sasl;	/* front_sasl.c's, in a conversation */
 };
 
 struct front_def {
@@ -85,6 +87,29 @@ void	front_auth(struct front_session *, const char *method,
 	    const char *name, const char *authz, const void *secret,
 	    size_t secretlen, const char *challenge,
 	    void (*cb)(struct front_session *, const struct msg_authed *));
+/*
+ * A SASL conversation.  While s->sasl is set, the client's lines go to
+ * front_sasl_line(); one callback ends it.
+ */
+struct front_sasl_def {
+	const char	*prompt;	/* before a challenge: "334 " */
+	void		(*authed)(struct front_session *,
+			    const struct msg_authed *);
+	/* Told with SASL_BAD, SASL_CANCEL or SASL_NO. */
+	void		(*failed)(struct front_session *, enum sasl_result);
+};
+/* For sasl_list(). */
+unsigned int front_sasl_offers(const struct front_session *);
+/* NULL: none such on this connection. */
+const struct sasl_mech *front_sasl_find(const struct front_session *,
+	    struct str name);
+/* first: the initial response, or NULL. */
+void	front_sasl(struct front_session *, const struct front_sasl_def *,
+	    const struct sasl_mech *, const char *first);
+void	front_sasl_line(struct front_session *, const char *line);
+void	front_sasl_forget(struct front_session *);
+/* SASL_SALTKEY bytes. */
+const unsigned char *front_salt_key(void);
 /*
  * Gives the client to stored with the grant's ticket: its own socket if
  * plain, a pump's end if TLS.  cb only on failure (text to tell; the session

@@ -16,7 +16,7 @@
 #include "front_int.h"
 #include "log.h"
 
-enum { MAXNAME = 512, MAXSECRET = 1024 };
+enum { MAXNAME = 512, MAXSECRET = 1024, MAXCERTS = 16384 };
 
 struct front_req {
 	uint32_t	 id;		/* the client's */
@@ -77,7 +77,7 @@ auth_answered(const struct ipc_pkt *pkt, void *arg)
 {
 	struct msg_authed none = { .code = 2, .reason = "TEMP",
 		.text = "cannot be checked now", .account = "",
-		.mailbox = "" };
+		.mailbox = "", .proof = "" };
 	struct front_req *r = arg;
 	struct client *c = req_client(r);
 
@@ -112,17 +112,23 @@ front_auth(struct front_session *s, const char *method, const char *name,
 		.tls = s->tls
 	};
 
+	struct buf certs;
+
 	r->cb = cb;
 	conn_pause(s->conn);
 	r->bad = strlen(name) > MAXNAME || strlen(authz) > MAXNAME ||
-	    strlen(challenge) > MAXNAME || secretlen > MAXSECRET;
+	    strlen(challenge) > SASL_CHALLENGE || secretlen > MAXSECRET;
 	if (r->bad) {
 		memset(&m, 0, sizeof(m));
 		ipc_call(NULL, IPC_AUTH, 0, &m, -1, 0, auth_answered, r);
 		return;
 	}
+	buf_init(&certs, MAXCERTS);
+	if (strcmp(method, "EXTERNAL") == 0 && conn_certs(s->conn, &certs))
+		m.certs = (struct ipc_str){ certs.p, certs.len };
 	ipc_call(proc_peer(PROC_AUTHD), IPC_AUTH, s->id, &m, -1, IPC_TIMEOUT,
 	    auth_answered, r);
+	buf_free(&certs);
 }
 
 /* --- SESSION --- */

@@ -65,6 +65,22 @@ bool	password_cram_md5(struct str clear, struct str challenge,
 	    struct str hex);
 bool	password_apop(struct str clear, struct str challenge, struct str hex);
 
+/*
+ * SCRAM (RFC 5802): what is kept of a salted password.  Salting is slow by
+ * intent, and the text is prepared by SASLprep where that is possible.
+ */
+struct scram_keys {
+	unsigned char	stored[32], server[32];
+};
+bool	password_scram_keys(struct scram_keys *, bool sha256,
+	    struct str clear, struct str salt, unsigned int iterations);
+/* Then final gets the server's own proof, "v=...". */
+bool	password_scram(const struct scram_keys *, bool sha256,
+	    struct str message, struct str proof, struct buf *final);
+/* The pieces as lib/sasl_digest.c has them; final gets "rspauth=...". */
+bool	password_digest_md5(struct str clear, struct str pieces,
+	    struct str hex, struct buf *final);
+
 /* A digest under a key that dies with the process: "this one was right". */
 enum { PASSWORD_MARKLEN = 32 };
 bool	password_mark(unsigned char mark[PASSWORD_MARKLEN],

@@ -17,7 +17,8 @@
  *
  * CTL_CONFIG's dictionary: Base, Hostname, Root, Weak, Debug, LogAll (YES/NO),
  * Uid, Gid, Groups (array of numbers), LogLevel, Pinned (module to dictionary;
- * routerd only), PasswordKey (64 hex digits; authd only), Uids (process name
+ * routerd only), PasswordKey (64 hex digits; authd only), SaltKey (the
+ * same; authd and fronts, for SCRAM), Uids (process name
  * to uid, gid; for who shall own what), TrustedUsers (queued), HelperDirs
  * and PamDir (priv), OwnerUid (authd: who started cgserver), ControlSocket
  * (authd: the name that cgctl.sock is bound to), Processes.

@@ -2,6 +2,8 @@
  * SASL mechanisms, the server's side up to the proof.  Runs in the fronts; it
  * must never see a stored password: what comes out here goes to authd.
  */
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <ctype.h>
@@ -15,14 +17,14 @@
 
 enum { MAXLINE = 4096 };	/* of decoded client text */
 
-static bool
-put_name(struct str s, char *to, size_t size)
+bool
+sasl_put_name(struct str s, char *to, size_t size)
 {
 	return memchr(s.p, '\0', s.len) == NULL && str_copy(s, to, size);
 }
 
-static bool
-put_secret(struct sasl *sa, struct str s)
+bool
+sasl_put_secret(struct sasl *sa, struct str s)
 {
 	if (s.len >= sizeof(sa->secret))
 		return false;
@@ -61,9 +63,9 @@ plain(struct sasl *sa, struct str in, struct buf *out)
 		return SASL_BAD;
 	secret = upto(&c, '\0');
 	if (cur_left(&c) > 0 || name.len == 0 ||
-	    !put_name(authz, sa->authz, sizeof(sa->authz)) ||
-	    !put_name(name, sa->name, sizeof(sa->name)) ||
-	    !put_secret(sa, secret))
+	    !sasl_put_name(authz, sa->authz, sizeof(sa->authz)) ||
+	    !sasl_put_name(name, sa->name, sizeof(sa->name)) ||
+	    !sasl_put_secret(sa, secret))
 		return SASL_BAD;
 	return SASL_DONE;
 }
@@ -78,12 +80,12 @@ login(struct sasl *sa, struct str in, struct buf *out)
 		return SASL_MORE;
 	}
 	if (sa->step == 0) {
-		if (in.len == 0 || !put_name(in, sa->name, sizeof(sa->name)))
+		if (in.len == 0 || !sasl_put_name(in, sa->name, sizeof(sa->name)))
 			return SASL_BAD;
 		buf_puts(out, "Password:");
 		return SASL_MORE;
 	}
-	return put_secret(sa, in) ? SASL_DONE : SASL_BAD;
+	return sasl_put_secret(sa, in) ? SASL_DONE : SASL_BAD;
 }
 
 /* Our challenge; then "name digest", the digest in hex (RFC 2195). */
@@ -94,8 +96,10 @@ cram_md5(struct sasl *sa, struct str in, struct buf *out)
 	size_t i;
 
 	if (sa->step == 0) {
-		if (in.p != NULL)
-			return SASL_BAD;	/* nothing to say yet */
+		/* Some clients say "nothing" rather than nothing. */
+		if (in.p != NULL && in.len > 0)
+			return SASL_BAD;
+		sasl_challenge(sa->challenge, 513, sa->env->host);
 		buf_puts(out, sa->challenge);
 		return SASL_MORE;
 	}
@@ -109,26 +113,44 @@ cram_md5(struct sasl *sa, struct str in, struct buf *out)
 	for (i = 0; i < 32; i++)
 		if (!isxdigit((unsigned char)digest.p[i]))
 			return SASL_BAD;
-	if (!put_name(name, sa->name, sizeof(sa->name)) ||
-	    !put_secret(sa, digest))
+	if (!sasl_put_name(name, sa->name, sizeof(sa->name)) ||
+	    !sasl_put_secret(sa, digest))
 		return SASL_BAD;
 	return SASL_DONE;
 }
 
+/* The certificate says who; the client, at most whom of them (RFC 4422). */
+static enum sasl_result
+external(struct sasl *sa, struct str in, struct buf *out)
+{
+	if (in.p == NULL) {
+		sa->step = -1;
+		return SASL_MORE;
+	}
+	return sa->step == 0 && sasl_put_name(in, sa->authz,
+	    sizeof(sa->authz)) ? SASL_DONE : SASL_BAD;
+}
+
 const struct sasl_mech sasl_mechs[] = {
-	{ "PLAIN", true, plain },
-	{ "LOGIN", true, login },
-	{ "CRAM-MD5", false, cram_md5 },
-	{ NULL, false, NULL }
+	{ "PLAIN", SASL_CLEAR_OK, plain },
+	{ "LOGIN", SASL_CLEAR_OK, login },
+	{ "CRAM-MD5", 0, cram_md5 },
+	{ "DIGEST-MD5", 0, sasl_digest },
+	{ "SCRAM-SHA-1", 0, sasl_scram },
+	{ "SCRAM-SHA-256", 0, sasl_scram },
+	{ "SCRAM-SHA-1-PLUS", SASL_BOUND, sasl_scram },
+	{ "SCRAM-SHA-256-PLUS", SASL_BOUND, sasl_scram },
+	{ "EXTERNAL", SASL_CERT, external },
+	{ NULL, 0, NULL }
 };
 
 void
-sasl_list(struct buf *b, bool clear_ok)
+sasl_list(struct buf *b, unsigned int offers)
 {
 	const struct sasl_mech *m;
 
 	for (m = sasl_mechs; m->name != NULL; m++)
-		if (clear_ok || !m->clear)
+		if ((m->needs & ~offers) == 0)
 			buf_printf(b, " %s", m->name);
 }
 
@@ -161,12 +183,44 @@ sasl_challenge(char *p, size_t size, const char *host)
 }
 
 void
-sasl_start(struct sasl *sa, const struct sasl_mech *m, const char *host)
+sasl_nonce(char *p, size_t size)
+{
+	unsigned char raw[24];
+	struct buf text;
+
+	if (RAND_bytes(raw, sizeof(raw)) != 1)
+		panic("no random bytes");
+	buf_init(&text, 0);
+	if (!base64_encode(&text, raw, sizeof(raw)) ||
+	    !str_copy((struct str){ text.p, text.len }, p, size))
+		panic("no nonce");
+	buf_free(&text);
+}
+
+bool
+sasl_salt(unsigned char salt[SASL_SALT], const unsigned char key[SASL_SALTKEY],
+    bool sha256, const char *name)
+{
+	unsigned char mac[EVP_MAX_MD_SIZE], text[514];
+	unsigned int len;
+	size_t n;
+
+	text[0] = sha256;
+	for (n = 1; *name != '\0' && n < sizeof(text); n++, name++)
+		text[n] = *name >= 'A' && *name <= 'Z' ? *name | 0x20 : *name;
+	if (HMAC(EVP_sha256(), key, SASL_SALTKEY, text, n, mac, &len) == NULL)
+		return false;
+	memcpy(salt, mac, SASL_SALT);
+	return true;
+}
+
+void
+sasl_start(struct sasl *sa, const struct sasl_mech *m,
+    const struct sasl_env *env)
 {
 	memset(sa, 0, sizeof(*sa));
 	sa->mech = m;
-	if (!m->clear)
-		sasl_challenge(sa->challenge, sizeof(sa->challenge), host);
+	sa->env = env;
 }
 
 static enum sasl_result

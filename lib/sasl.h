@@ -8,36 +8,87 @@
 
 #include "buf.h"
 
-enum sasl_result { SASL_MORE, SASL_DONE, SASL_BAD, SASL_CANCEL };
+enum sasl_result {
+	SASL_MORE, SASL_DONE, SASL_BAD, SASL_CANCEL,
+	SASL_NO			/* understood, and not true: no need to ask */
+};
+
+enum {
+	SASL_SALTKEY = 32,	/* bytes */
+	SASL_SALT = 16,
+	SASL_ITERATIONS = 10000,
+	SASL_PROOF = 1024,	/* the longest secret, a password */
+	SASL_CHALLENGE = 2048
+};
+
+/* What a connection offers beyond what any does: a mask for sasl_list(). */
+enum {
+	SASL_CLEAR_OK = 1 << 0,	/* passwords may be sent as they are */
+	SASL_BOUND = 1 << 1,	/* TLS, whose channel binding is known */
+	SASL_CERT = 1 << 2	/* the client has shown a certificate */
+};
+
+/* Of the connection; must live as long as the conversation. */
+struct sasl_env {
+	const char	*host;
+	const unsigned char *saltkey;	/* SASL_SALTKEY bytes */
+	unsigned int	 offers;
+	/* The channel binding of that type; false if it has none such. */
+	bool		(*binding)(void *, struct str type, struct buf *);
+	void		*arg;
+};
 
 struct sasl {
 	const struct sasl_mech	*mech;
+	const struct sasl_env	*env;
 	int	 step;
 	char	 name[513];
 	char	 authz[513];
-	char	 challenge[513];	/* CRAM-MD5's */
-	char	 secret[1025];
+	/* CRAM-MD5's; SCRAM's AuthMessage; DIGEST-MD5's pieces, by lines. */
+	char	 challenge[SASL_CHALLENGE + 1];
+	char	 nonce[385];
+	char	 bound[1601];		/* SCRAM: what c= must be */
+	char	 secret[SASL_PROOF + 1];
 	size_t	 secretlen;
 };
 
 struct sasl_mech {
 	const char	*name;
-	bool		 clear;		/* sends the password itself */
+	unsigned int	 needs;		/* of the offers */
 	enum sasl_result (*step)(struct sasl *, struct str in, struct buf *out);
 };
 
 extern const struct sasl_mech	sasl_mechs[];	/* NULL name ends it */
 
-/* Names for a capability line, " PLAIN LOGIN CRAM-MD5"; clear ones if ok. */
-void	sasl_list(struct buf *, bool clear_ok);
+/* Names for a capability line, " PLAIN LOGIN CRAM-MD5", by the offers. */
+void	sasl_list(struct buf *, unsigned int offers);
 const struct sasl_mech *sasl_find(struct str);
 /* <id.time@host>, for APOP and CRAM-MD5. */
 void	sasl_challenge(char *, size_t, const char *host);
-void	sasl_start(struct sasl *, const struct sasl_mech *, const char *host);
+void	sasl_start(struct sasl *, const struct sasl_mech *,
+	    const struct sasl_env *);
 /*
  * One client line in base64 ("=" is an empty one, "*" cancels; NULL: no
  * initial response).  out gets what to send, in base64, after SASL_MORE.
  */
 enum sasl_result sasl_step(struct sasl *, const char *line, struct buf *out);
 void	sasl_wipe(struct sasl *);
+
+/*
+ * SCRAM's salt for a name as it was said, whether there is such an account or
+ * not, so that it tells nothing.  The key is the suite's.
+ */
+bool	sasl_salt(unsigned char salt[SASL_SALT],
+	    const unsigned char key[SASL_SALTKEY], bool sha256,
+	    const char *name);
+/* UTF-8 as ISO 8859-1, where that has all of it; else as it is. */
+bool	sasl_latin1(struct buf *, struct str);
+
+/* For the mechanisms' files. */
+bool	sasl_put_name(struct str, char *to, size_t size);
+bool	sasl_put_secret(struct sasl *, struct str);
+/* Printable, without a comma. */
+void	sasl_nonce(char *, size_t);
+enum sasl_result sasl_scram(struct sasl *, struct str in, struct buf *out);
+enum sasl_result sasl_digest(struct sasl *, struct str in, struct buf *out);
 #endif

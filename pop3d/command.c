@@ -25,7 +25,7 @@ cmd_capa(struct pop *p, struct cur *c)
 	struct buf mechs;
 
 	buf_init(&mechs, 512);
-	sasl_list(&mechs, clear);
+	sasl_list(&mechs, front_sasl_offers(p->front));
 	pop_reply(p, "+OK what is possible here");
 	conn_printf(p->front->conn, "%s%s%s%s%sTOP\r\nUIDL\r\nRESP-CODES\r\n"
 	    "AUTH-RESP-CODE\r\nPIPELINING\r\nIMPLEMENTATION cgate-"

@@ -17,11 +17,7 @@ login_forget(struct pop *p)
 {
 	free(p->user);
 	p->user = NULL;
-	if (p->sasl != NULL) {
-		sasl_wipe(p->sasl);
-		free(p->sasl);
-		p->sasl = NULL;
-	}
+	front_sasl_forget(p->front);
 	p->state = POP_START;
 }
 
@@ -66,6 +62,7 @@ answered(struct front_session *f, const struct msg_authed *m)
 {
 	struct pop *p = f->data;
 
+	login_forget(p);
 	if (m == NULL)
 		pop_error(p, "[SYS/TEMP] cannot be checked now");
 	else if (m->code != 0)
@@ -139,47 +136,27 @@ cmd_apop(struct pop *p, struct cur *c)
 /* --- AUTH --- */
 
 static void
-prove(struct pop *p)
+failed(struct front_session *f, enum sasl_result r)
 {
-	struct sasl *a = p->sasl;
+	struct pop *p = f->data;
 
-	front_auth(p->front, a->mech->name, a->name, a->authz, a->secret,
-	    a->secretlen, a->challenge, answered);
 	login_forget(p);
-}
-
-static void
-step(struct pop *p, const char *line)
-{
-	struct buf out;
-	enum sasl_result r;
-
-	buf_init(&out, 4096);
-	r = sasl_step(p->sasl, line, &out);
-	switch (r) {
-	case SASL_MORE:
-		conn_printf(p->front->conn, "+ %s\r\n",
-		    out.p != NULL ? out.p : "");
-		break;
-	case SASL_DONE:
-		prove(p);
-		break;
-	case SASL_BAD:
-		login_forget(p);
-		pop_error(p, "that makes no sense");
-		break;
-	case SASL_CANCEL:
-		login_forget(p);
+	if (r == SASL_CANCEL)
 		pop_error(p, "given up");
-		break;
-	}
-	buf_free(&out);
+	else if (r == SASL_NO)
+		pop_error(p, "[AUTH] that is not true");
+	else
+		pop_error(p, "that makes no sense");
 }
+
+static const struct front_sasl_def sasl_def = {
+	.prompt = "+ ", .authed = answered, .failed = failed
+};
 
 void
 login_line(struct pop *p, const char *line)
 {
-	step(p, line);
+	front_sasl_line(p->front, line);
 }
 
 /* AUTH alone: Microsoft's clients ask so what there is. */
@@ -191,7 +168,7 @@ list(struct pop *p)
 	struct str name;
 
 	buf_init(&mechs, 512);
-	sasl_list(&mechs, front_clear_ok(p->front));
+	sasl_list(&mechs, front_sasl_offers(p->front));
 	pop_reply(p, "+OK mechanisms follow");
 	c = cur_make(mechs.p, mechs.len);
 	for (;;) {
@@ -219,22 +196,16 @@ cmd_auth(struct pop *p, struct cur *c)
 	}
 	name = cur_until(c, " \t");
 	cur_ws(c);
-	if ((mech = sasl_find(name)) == NULL ||
-	    strcmp(mech->name, "APOP") == 0) {
+	if ((mech = front_sasl_find(p->front, name)) == NULL) {
 		pop_error(p, "no such mechanism");
 		return;
 	}
-	if (mech->clear && !front_clear_ok(p->front)) {
+	if (mech->needs & SASL_CLEAR_OK && !front_clear_ok(p->front)) {
 		pop_error(p, "[AUTH] that mechanism needs encryption");
 		return;
 	}
 	login_forget(p);
-	if ((p->sasl = calloc(1, sizeof(*p->sasl))) == NULL) {
-		pop_error(p, "[SYS/TEMP] out of memory");
-		return;
-	}
 	p->state = POP_SASL;
-	sasl_start(p->sasl, mech, front_hostname());
 	/* The cursor's text ends with the line's NUL. */
-	step(p, cur_left(c) > 0 ? c->p : NULL);
+	front_sasl(p->front, &sasl_def, mech, cur_left(c) > 0 ? c->p : NULL);
 }

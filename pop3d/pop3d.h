@@ -32,7 +32,6 @@ struct pop {
 	unsigned int		 errors;
 	bool			 passed_on;	/* to stored */
 	char			*user;
-	struct sasl		*sasl;
 	char			 stamp[POP_MAXSTAMP];
 };
 

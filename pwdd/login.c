@@ -25,7 +25,6 @@ on_authed(struct front_session *fs, const struct msg_authed *m)
 {
 	struct session *s = fs->data;
 
-	sasl_wipe(&s->sasl);
 	s->name[0] = '\0';
 	if (m == NULL || m->code == 2)
 		say_error(s, "501 %s", m != NULL && *m->text != '\0' ?
@@ -102,32 +101,20 @@ login_apop(struct session *s, struct cur args)
 }
 
 static void
-sasl_next(struct session *s, const char *line)
+on_failed(struct front_session *fs, enum sasl_result r)
 {
-	struct buf out;
-	enum sasl_result r;
-
-	buf_init(&out, 8192);
-	r = sasl_step(&s->sasl, line, &out);
-	s->in_sasl = r == SASL_MORE;
-	if (r == SASL_MORE)
-		say(s, "300 %s", out.p != NULL ? out.p : "");
-	else if (r == SASL_DONE)
-		front_auth(s->fs, s->sasl.mech->name, s->sasl.name,
-		    s->sasl.authz, s->sasl.secret, s->sasl.secretlen,
-		    s->sasl.challenge, on_authed);
-	else {
-		sasl_wipe(&s->sasl);
-		say_error(s, r == SASL_CANCEL ? "501 cancelled" :
-						"501 bad SASL data");
-	}
-	buf_free(&out);
+	say_error(fs->data, r == SASL_CANCEL ? "501 cancelled" :
+	    r == SASL_NO ? "501 that is not true" : "501 bad SASL data");
 }
+
+static const struct front_sasl_def sasl_def = {
+	.prompt = "300 ", .authed = on_authed, .failed = on_failed
+};
 
 void
 login_sasl_line(struct session *s, const char *line)
 {
-	sasl_next(s, line);
+	front_sasl_line(s->fs, line);
 }
 
 void
@@ -140,20 +127,20 @@ login_auth(struct session *s, struct cur args)
 	cur_ws(&args);
 	if (word.len == 0) {
 		buf_init(&list, 0);
-		sasl_list(&list, front_clear_ok(s->fs));
+		sasl_list(&list, front_sasl_offers(s->fs));
 		say(s, "200%s", list.len > 0 ? list.p : " none");
 		buf_free(&list);
 		return;
 	}
-	if ((mech = sasl_find(word)) == NULL) {
+	if ((mech = front_sasl_find(s->fs, word)) == NULL) {
 		say_error(s, "501 unknown authentication method");
 		return;
 	}
-	if (mech->clear && clear_refused(s))
+	if (mech->needs & SASL_CLEAR_OK && clear_refused(s))
 		return;
-	sasl_start(&s->sasl, mech, proc_conf()->hostname);
 	/* The line ends in a NUL: conn.h. */
-	sasl_next(s, cur_left(&args) > 0 ? args.p : NULL);
+	front_sasl(s->fs, &sasl_def, mech, cur_left(&args) > 0 ? args.p :
+	    NULL);
 }
 
 /* Root and the suite's owner are known; all others are greeted as usual. */

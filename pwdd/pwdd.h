@@ -11,7 +11,6 @@ enum { TICKET_LEN = 16, PWDD_MAXLOGIN = 4096 };
 struct session {
 	struct front_session	*fs;
 	bool			 authed;
-	bool			 in_sasl;	/* the next line is SASL's */
 	bool			 unix_socket;
 	bool			 inl;		/* INLINE was said */
 	int			 errors;
@@ -19,7 +18,6 @@ struct session {
 	char			 account[513];
 	char			 stamp[513];	/* APOP's */
 	uint8_t			 ticket[TICKET_LEN];
-	struct sasl		 sasl;
 };
 
 /* session.c */

@@ -104,7 +104,7 @@ session_end(struct front_session *fs)
 	if (s->authed)
 		ipc_send(proc_peer(PROC_AUTHD), IPC_TICKET_END, fs->id, &m,
 		    -1);
-	sasl_wipe(&s->sasl);
+	front_sasl_forget(fs);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
 	fs->data = NULL;
@@ -211,7 +211,7 @@ session_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
 	switch (ev) {
 	case CONN_LINE:
 		current = s;
-		if (s->in_sasl)
+		if (fs->sasl != NULL)
 			login_sasl_line(s, line);
 		else
 			on_line(s, line, len);

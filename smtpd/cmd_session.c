@@ -71,7 +71,7 @@ cmd_ehlo(struct smtp *s, struct cur *c)
 		buf_puts(&b, "250-8BITMIME\r\n");
 	if (!s->front->tls && front_tls_ctx() != NULL)
 		buf_puts(&b, "250-STARTTLS\r\n");
-	sasl_list(&mechs, front_clear_ok(s->front));
+	sasl_list(&mechs, front_sasl_offers(s->front));
 	if (s->account == NULL && mechs.len > 0 &&
 	    smtp_is_for(s, smtp_conf.advertise_auth))
 		buf_printf(&b, "250-AUTH%s\r\n", mechs.p);

@@ -64,7 +64,6 @@ struct smtp {
 	char			*account;	/* authenticated, or NULL */
 	uint8_t			 ticket[SMTP_TICKET];
 	size_t			 ticketlen;
-	struct sasl		*sasl;
 
 	/* the transaction */
 	char			*sender;

@@ -111,6 +111,26 @@ front_hostname(void)
 	return "x.example";
 }
 
+const unsigned char *
+front_salt_key(void)
+{
+	static const unsigned char key[SASL_SALTKEY];
+
+	return key;
+}
+
+bool
+conn_binding(struct conn *c, struct str type, struct buf *out)
+{
+	return buf_puts(out, "bound");
+}
+
+bool
+conn_certs(struct conn *c, struct buf *out)
+{
+	return fake_dice() & 1;
+}
+
 void
 front_close(struct front_session *s)
 {
@@ -231,6 +251,7 @@ fake_authed(void)
 	uint32_t d = fake_dice();
 	struct msg_authed m = { .code = d % 3, .reason = d & 8 ? "AUTH" :
 		"PRIVACYREQUIRED", .text = "t", .account = "ann@x.example",
+		.proof = d & 16 ? "v=x" : "",
 		.ticket = { ticket, sizeof(ticket) }, .mailbox = "" };
 	void (*cb)(struct front_session *, const struct msg_authed *);
 

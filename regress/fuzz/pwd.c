@@ -49,6 +49,32 @@ front_starttls(struct front_session *s)
 	return -1;
 }
 
+const char *
+front_hostname(void)
+{
+	return "x.example";
+}
+
+const unsigned char *
+front_salt_key(void)
+{
+	static const unsigned char key[SASL_SALTKEY];
+
+	return key;
+}
+
+bool
+conn_binding(struct conn *c, struct str type, struct buf *out)
+{
+	return false;
+}
+
+bool
+conn_certs(struct conn *c, struct buf *out)
+{
+	return false;
+}
+
 bool
 front_clear_ok(const struct front_session *s)
 {
@@ -61,7 +87,8 @@ front_auth(struct front_session *s, const char *method, const char *name,
     void (*cb)(struct front_session *, const struct msg_authed *))
 {
 	struct msg_authed m = { .reason = "", .text = "", .account = name,
-		.mailbox = "", .ticket = { "0123456789abcdef", 16 } };
+		.mailbox = "", .proof = challenge[0] == 'b' ? "v=x" : "",
+		.ticket = { "0123456789abcdef", 16 } };
 
 	if (strlen(name) > 512 || len > 1024)
 		abort();

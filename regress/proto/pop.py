@@ -31,12 +31,13 @@ def greeting():
         assert re.search(r"<[^ >]+@[^ >]+>$", p.greeting), p.greeting
         p.ask("CAPA")
         caps = p.many()
-        assert "SASL PLAIN LOGIN CRAM-MD5" in caps, caps
+        assert any(c.startswith("SASL PLAIN LOGIN CRAM-MD5 ")
+               for c in caps), caps
         for c in ("USER", "STLS", "TOP", "UIDL", "RESP-CODES", "PIPELINING",
                   "AUTH-RESP-CODE"):
             assert c in caps, (c, caps)
         p.ask("AUTH")
-        assert p.many() == ["PLAIN", "LOGIN", "CRAM-MD5"]
+        assert p.many()[:3] == ["PLAIN", "LOGIN", "CRAM-MD5"]
         p.ask("NOOP")
         p.ask("QUIT")
         assert p.ended()

@@ -80,7 +80,7 @@ def logins():
 
 def sasl():
     w = Wire()
-    assert w.say("AUTH", "200") == "PLAIN LOGIN CRAM-MD5"
+    assert w.say("AUTH", "200").startswith("PLAIN LOGIN CRAM-MD5 ")
     w.say("AUTH FOO", "501")
     w.say("AUTH WEBUSER x y", "501")
     w.say("AUTH PLAIN !!!", "501")

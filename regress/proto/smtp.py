@@ -25,7 +25,8 @@ def greeting():
                 "DSN", "STARTTLS", "AUTH", "HELP"}
         assert words == want, words
         assert "SIZE 102400" in texts, texts
-        assert "AUTH PLAIN LOGIN CRAM-MD5" in texts, texts
+        assert any(t.startswith("AUTH PLAIN LOGIN CRAM-MD5 ")
+                   for t in texts), texts
         assert texts[0].split()[0] == DOMAIN
         s.ask("HELO [127.0.0.1]", 250)
         s.ask("QUIT", 221)

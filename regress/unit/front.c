@@ -84,6 +84,7 @@ answer_auth(void)
 {
 	struct msg_authed a = { .code = auth_code, .reason = "",
 		.text = "told", .account = "john@x", .mailbox = "",
+		.proof = "",
 		.ticket = { "0123456789abcdef", 16 } };
 
 	ipc_answer(auth_ref, IPC_AUTHED, &a, -1);
