@@ -46,6 +46,7 @@ $(O)/fuzz/%: $(O)/o/regress/fuzz/%.o $(UNITARS)
 ROUTER_CORE	= $(O)/o/routerd/route.o $(O)/o/routerd/table.o \
 		  $(O)/o/routerd/names.o
 $(O)/unit/router $(O)/fuzz/router: $(ROUTER_CORE)
+$(O)/unit/seal: $(O)/o/stored/seal.o
 $(O)/fuzz/pwd: $(O)/o/pwdd/session.o $(O)/o/pwdd/login.o \
 		  $(O)/o/pwdd/command.o
 
