@@ -95,7 +95,7 @@ def text(number):
     rng = random.Random(number)
     body = "".join(f"line {i} of {number}\r\n"
                    for i in range(rng.choice((1, 3, 40, 400))))
-    extra = "" if number % 3 else "From me\r\n>From you\r\n.\r\n\r\n"
+    extra = "" if number % 3 else "x\r\nFrom me\r\n>From you\r\n.\r\n\r\n"
     return (f"From: a@far.example\r\nSubject: number {number} end\r\n"
             f"X-Number: {number}\r\n\r\n{extra}{body}").encode()
 
