@@ -81,6 +81,9 @@ imap_put_status(struct imap_session *s, const char *name, unsigned items)
 	}
 	count(b, &n);
 	box_close(b);
+	/* Who asks for it wants to know of modseqs (RFC 7162, 3.1). */
+	if (items & 1U << HIGHESTMODSEQ)
+		imap_condstore(s);
 	buf_puts(&s->out, "* STATUS ");
 	imap_put_mailbox(&s->out, name);
 	buf_puts(&s->out, " (");
