@@ -10,7 +10,7 @@
 
 /* What is announced; a name is here once all of it works. */
 #define IMAP_CAPA	"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT " \
-			"CHILDREN"
+			"CHILDREN UIDPLUS MOVE ESEARCH CONDSTORE"
 
 enum {
 	IMAP_MAXTAG = 256,

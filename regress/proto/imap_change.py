@@ -217,6 +217,32 @@ def move():
         m.fails("MOVE 1 INBOX")
 
 
+def announced():
+    with opened("copy") as m:
+        capa = m.ask("CAPABILITY")[0].split()
+        for name in (b"UIDPLUS", b"MOVE", b"ESEARCH", b"CONDSTORE"):
+            assert name in capa, capa
+        text = TEXT % (1, 1)
+        tag = m.begin(f"APPEND INBOX {{{len(text)}+}}\r\n" + text.decode())
+        end = m.want(tag, "OK")[1]
+        uid = int(re.match(rb"OK \[APPENDUID \d+ (\d+)\]", end)[1])
+        assert b"UID %d" % uid in b" ".join(m.ask("FETCH * UID"))
+        told = b" ".join(m.ask("STATUS INBOX (HIGHESTMODSEQ)"))
+        before = int(re.search(rb"HIGHESTMODSEQ (\d+)", told)[1])
+    # Each way to ask for modseqs: from then on others' changes come with one.
+    for ask in ("ENABLE CONDSTORE", "SELECT INBOX (CONDSTORE)",
+                "STATUS INBOX (HIGHESTMODSEQ)", "FETCH 1 (MODSEQ)",
+                f"FETCH 1 (FLAGS) (CHANGEDSINCE {before})",
+                "SEARCH MODSEQ 1",
+                "STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)"):
+        with opened("copy") as m, opened("copy") as other:
+            m.ask(ask)
+            other.ask("STORE 1 FLAGS (\\Flagged)")
+            other.ask("STORE 1 FLAGS (\\Draft)")
+            got = b" ".join(m.ask("NOOP"))
+            assert b"MODSEQ (" in got, (ask, got)
+
+
 def many():
     with opened("many", 1500) as m, opened("many") as other:
         m.ask("STORE 1:* +FLAGS (\\Seen)")
@@ -232,4 +258,4 @@ def many():
 
 if __name__ == "__main__":
     accounts("store", "keys", "cond", "expunge", "copy", "move", "many")
-    run([store, keywords, condstore, expunge, copy, move, many])
+    run([store, keywords, condstore, expunge, copy, announced, move, many])
