@@ -199,9 +199,8 @@ class Client(threading.Thread):
                         f'LOGIN {self.account} "{PASSWORD}"'))[1][:2] == \
                         b"OK" and self.select(self.box):
                     return
-            except (*LOST, AssertionError):
-                if time.monotonic() > end:
-                    raise
+            except (*LOST, AssertionError) as e:
+                need(time.monotonic() < end, f"no login any more: {e}")
             need(time.monotonic() < end, "no login any more")
             time.sleep(0.05)
 
@@ -355,7 +354,9 @@ class Client(threading.Thread):
                 self.connect()
             getattr(self, "op_" + name)()
             self.ops += 1
-        except EOFError if name == "again" else LOST:
+        except TimeoutError:
+            raise Wrong(f"no answer for {PATIENCE} s: {name}") from None
+        except LOST:
             self.losses += 1
             self.c.close() if self.c else None
             self.c = None
