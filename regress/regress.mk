@@ -8,7 +8,7 @@
 
 UNIT_SRC	:= $(wildcard regress/unit/*.c)
 UNITS		= $(UNIT_SRC:regress/unit/%.c=$(O)/unit/%)
-UNITARS		= $(LIBPOP) $(LIBCLI) $(LIBSTORE) $(LIBCG)
+UNITARS		= $(LIBIMAP) $(LIBPOP) $(LIBCLI) $(LIBSTORE) $(LIBCG)
 # What can be executed there is a test; the rest is shared by tests.
 SCRIPTS		:= $(shell find regress/proto regress/crash \
 		    regress/clients -name "*.py" -perm -u+x)
