@@ -87,7 +87,7 @@ const struct setting settings_table[] = {
 	    "ports, and how many clients, in all and from an address"),
 	TIME("IMAP", "LoginTimeout", "3m", 10, HOUR,
 	    "silence of a client that has not logged in, until it is ended"),
-	TIME("IMAP", "InputTimeout", "30m", 60, DAY,
+	TIME("IMAP", "InputTimeout", "30m", 10, DAY,
 	    "silence of a client until the session is ended"),
 	TIME("IMAP", "IdleTime", "30s", 1, DAY,
 	    "silence of a client until its session is put aside"),
