@@ -117,6 +117,15 @@ job_over(struct imap_session *s)
 	conn_resume(s->conn);
 }
 
+/* By a timer: what is active by itself comes before all descriptors. */
+static void
+job_later(struct imap_session *s)
+{
+	static const struct timeval now;
+
+	event_add(s->soon, &now);
+}
+
 static void
 job_run(struct imap_session *s)
 {
@@ -136,7 +145,7 @@ job_run(struct imap_session *s)
 			return;
 		}
 		if (now_ms() >= until) {
-			event_active(s->soon, EV_TIMEOUT, 0);
+			job_later(s);
 			return;
 		}
 	}

@@ -5,6 +5,7 @@ import base64
 import pathlib
 import quopri
 import re
+import select
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
@@ -217,6 +218,25 @@ def wrong():
         found(m, "4294967295:1", 1, 2, 3, 4, 5, 6)
 
 
+def patient():
+    """A long search keeps no other session waiting."""
+    with opened("keys") as m, Imap() as other:
+        other.login("keys")
+        m.ask("CREATE long")
+        text = b"Subject: long\r\n\r\n" + b"all work and no play\r\n" * 9999
+        for _ in range(32):
+            tag = m.begin(b"APPEND long {%d}" % len(text))
+            m.go_on()
+            m.send(text + b"\r\n")
+            m.want(tag, "OK")
+        m.ask("SELECT long")
+        tag = m.begin("SEARCH " + "NOT BODY noplay " * 500)
+        other.ask("NOOP")
+        assert not select.select([m.s], [], [], 0)[0], "search was first"
+        m.want(tag, "OK")
+
+
 if __name__ == "__main__":
     accounts("keys")
-    run([headers, bodies, records, results, modseq, wrong])
+    run([headers, bodies, records, results, modseq, wrong,
+         patient])
