@@ -121,6 +121,7 @@ main(int argc, char **argv)
 		.init = init,
 		.start = start,
 		.settings = settings,
+		.tls = external_clients,
 		.peer_up = peer_up,
 		.peer_down = peer_down,
 		.status = status,

@@ -104,6 +104,16 @@ void	proof_nobody(const struct claim *, proof_cb *, void *arg);
 void	proof_own(struct account *, struct str clear, proof_cb *, void *arg);
 bool	method_is_clear(const char *method);
 
+/* --- external.c: clients' certificates --- */
+
+/* Of a CTL_TLS: whose certificates are good from now on. */
+void	external_clients(const char *pem, size_t);
+/*
+ * The name that the certificate (its chain follows, DER) is for, or that of
+ * several which is wanted; else NULL and why, for the log.  Free it.
+ */
+char	*external_name(struct str certs, const char *wanted, const char **why);
+
 /* --- scram.c --- */
 
 void	scram_init(const unsigned char key[32]);

@@ -30,6 +30,7 @@ struct login {
 	size_t		 secretlen;
 	struct buf	 proof;		/* of ours, for the client */
 	bool		 tls;
+	bool		 shown;		/* EXTERNAL: by a good certificate */
 	/* Once routed. */
 	char		*account, *domain, *path, *mailbox;
 	char		*counted;	/* the account by the name that was said */
@@ -493,6 +494,10 @@ routed(const struct ipc_pkt *pkt, void *arg)
 	}
 	if (locked_out(l))
 		return;
+	if (l->shown) {
+		proved(PROOF_YES, l);
+		return;
+	}
 	make_claim(l, &c);
 	proof_check(&c, proved, l);
 }
@@ -564,6 +569,25 @@ acts_for_other(const struct msg_auth *m)
 	return *m->authz != '\0' && strcasecmp(m->authz, m->name) != 0;
 }
 
+/* The certificate says who; false when it has been answered. */
+static bool
+take_certificate(struct login *l, const struct msg_auth *m)
+{
+	const char *why;
+	char *name;
+
+	name = external_name((struct str) { m->certs.p, m->certs.len },
+	    m->authz, &why);
+	if (name == NULL) {
+		refuse(l, why, "AUTH", "your certificate opens nothing here");
+		return false;
+	}
+	free(l->name);
+	l->name = name;
+	l->shown = true;
+	return true;
+}
+
 void
 login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
@@ -590,11 +614,15 @@ login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		    "logins are not accepted from your address");
 		return;
 	}
-	if (*l->name == '\0' || acts_for_other(m)) {
+	if (strcasecmp(l->method, "EXTERNAL") == 0) {
+		if (!take_certificate(l, m))
+			return;
+	} else if (*l->name == '\0' || acts_for_other(m)) {
 		unknown(l);
 		return;
 	}
-	r.address = m->name;	/* a mailbox's name keeps its case */
+	/* A mailbox's name keeps its case. */
+	r.address = l->shown ? l->name : m->name;
 	r.peer = m->peer;
 	r.local = m->local;
 	r.account = "";

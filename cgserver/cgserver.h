@@ -79,7 +79,7 @@ enum proc_id	 listen_front(const char *module);
 
 /* keys.c */
 int		 keys_load(void);	/* makes what is missing; -1: logged */
-int		 keys_tls_fd(void);	/* a fresh sealed memfd, or -1 */
+int		 keys_tls_fd(enum proc_id);	/* a fresh sealed memfd, or -1 */
 const char	*keys_password(void);	/* 64 hex digits */
 const char	*keys_salt(void);
 

@@ -168,7 +168,7 @@ send_tls(struct child *c)
 {
 	struct msg_ctl_tls m = { .name = conf.hostname };
 
-	ipc_send(c->ctl, IPC_CTL_TLS, 0, &m, keys_tls_fd());
+	ipc_send(c->ctl, IPC_CTL_TLS, 0, &m, keys_tls_fd(c->id));
 }
 
 static void
@@ -214,10 +214,11 @@ control_configure(struct child *c)
 	send_config(c);
 	send_settings(c);
 	tell_logd(c);
+	if (is_front(c->id) || c->id == PROC_AUTHD)
+		send_tls(c);
 	if (!is_front(c->id))
 		return;
 	send_shared(c);
-	send_tls(c);
 	listen_give(c);
 }
 

@@ -22,11 +22,12 @@
 #include "log.h"
 #include "tls.h"
 
-enum { KEY_BYTES = 32, PEM_MAX = 256 * 1024 };
+enum { KEY_BYTES = 32, PEM_MAX = 256 * 1024, ALL_MAX = 1024 * 1024 };
 
 static char		password_key[KEY_BYTES * 2 + 1];
 static char		salt_key[KEY_BYTES * 2 + 1];
 static struct buf	pem;
+static size_t		clients_at;	/* where TLS_CLIENTS stands in it */
 
 static int
 make_password_key(void)
@@ -122,42 +123,91 @@ make_tls(void)
 	return r;
 }
 
+static bool
+add_file(struct buf *b, const char *path)
+{
+	size_t len;
+	char *text = file_read(AT_FDCWD, path, PEM_MAX, &len);
+
+	if (text == NULL) {
+		log_warn("%s", path);
+		return false;
+	}
+	buf_add(b, text, len);
+	buf_putc(b, '\n');
+	explicit_bzero(text, len);
+	free(text);
+	return true;
+}
+
+static bool
+add_pair(struct buf *b, const char *key, const char *cert)
+{
+	size_t from = b->len;
+	struct tls_ctx *try;
+
+	buf_puts(b, TLS_PAIR "\n");
+	if (!add_file(b, key) || !add_file(b, cert) || b->failed)
+		return false;
+	/* A pair that does not fit must not reach the fronts. */
+	if ((try = tls_server(b->p + from, b->len - from)) == NULL) {
+		log_warnx("%s, %s: not a key and its certificate; what was "
+		    "there before stays", key, cert);
+		return false;
+	}
+	tls_unref(try);
+	return true;
+}
+
+static bool
+add_all(struct buf *b)
+{
+	struct tls_ctx *try;
+	size_t i;
+
+	if (!add_pair(b, conf.tls_key, conf.tls_cert))
+		return false;
+	for (i = 0; i < conf.ntls_more; i++)
+		if (!add_pair(b, conf.tls_more[i].key, conf.tls_more[i].cert))
+			return false;
+	clients_at = b->len;
+	if (conf.tls_clients != NULL) {
+		buf_puts(b, TLS_CLIENTS "\n");
+		if (!add_file(b, conf.tls_clients))
+			return false;
+	}
+	if (b->failed || (try = tls_server(b->p, b->len)) == NULL) {
+		log_warnx("keys and certificates cannot be used together; what "
+		    "was there before stays");
+		return false;
+	}
+	tls_unref(try);
+	return true;
+}
+
 static int
 load_tls(void)
 {
-	const char *const files[] = { conf.tls_key, conf.tls_cert };
-	struct tls_ctx *try;
+	size_t clients = clients_at;
 	struct buf fresh;
-	size_t i, len;
-	char *text;
+	bool ok;
 
 	if (access(conf.tls_key, F_OK) == -1 &&
 	    access(conf.tls_cert, F_OK) == -1 && make_tls() == -1)
 		return -1;
-	buf_init(&fresh, 2 * PEM_MAX);
-	for (i = 0; i < 2; i++) {
-		text = file_read(AT_FDCWD, files[i], PEM_MAX, &len);
-		if (text == NULL) {
-			log_warn("%s", files[i]);
-			buf_free(&fresh);
-			return -1;
-		}
-		buf_add(&fresh, text, len);
-		buf_putc(&fresh, '\n');
-		explicit_bzero(text, len);
-		free(text);
+	buf_init(&fresh, ALL_MAX);
+	ok = add_all(&fresh);
+	if (!ok)
+		clients_at = clients;
+	else {
+		buf_free(&pem);
+		pem = fresh;
+		return 0;
 	}
-	/* A pair that does not fit must not reach the fronts. */
-	if ((try = tls_server(fresh.p, fresh.len)) == NULL) {
-		log_warnx("%s, %s: not a key and its certificate; what was "
-		    "there before stays", conf.tls_key, conf.tls_cert);
-		buf_free(&fresh);
-		return -1;
-	}
-	tls_unref(try);
-	buf_free(&pem);
-	pem = fresh;
-	return 0;
+	if (fresh.p != NULL)
+		explicit_bzero(fresh.p, fresh.cap);
+	buf_free(&fresh);
+	return -1;
 }
 
 int
@@ -170,9 +220,12 @@ keys_load(void)
 }
 
 int
-keys_tls_fd(void)
+keys_tls_fd(enum proc_id id)
 {
-	return file_memfd("tls", pem.p, pem.len);
+	if (id != PROC_AUTHD)
+		return file_memfd("tls", pem.p, pem.len);
+	/* No key: only whose certificates are good. */
+	return file_memfd("clients", pem.p + clients_at, pem.len - clients_at);
 }
 
 const char *

@@ -125,23 +125,28 @@ got_child(int sig, short what, void *arg)
 	children_reap();
 }
 
+#define SWAP(a, b) do {				\
+	__typeof__(a) kept = (a);		\
+	(a) = (b);				\
+	(b) = kept;				\
+} while (0)
+
 /* Of cgserver.conf only where the files are; the rest wants a restart. */
 static void
 reread_places(void)
 {
 	struct conf fresh;
-	char *err, *p;
+	char *err;
 
 	if (conf_load(&fresh, conf.file, false, &err) == -1) {
 		log_warnx("%s; what was read before stays", err);
 		free(err);
 	} else {
-		p = conf.tls_key;
-		conf.tls_key = fresh.tls_key;
-		fresh.tls_key = p;
-		p = conf.tls_cert;
-		conf.tls_cert = fresh.tls_cert;
-		fresh.tls_cert = p;
+		SWAP(conf.tls_key, fresh.tls_key);
+		SWAP(conf.tls_cert, fresh.tls_cert);
+		SWAP(conf.tls_more, fresh.tls_more);
+		SWAP(conf.ntls_more, fresh.ntls_more);
+		SWAP(conf.tls_clients, fresh.tls_clients);
 	}
 	conf_free(&fresh);
 }
@@ -156,7 +161,8 @@ got_hup(int sig, short what, void *arg)
 	if (keys_load() == -1)
 		return;
 	for (i = 0; i < PROC_MAX; i++)
-		if (is_front(i) && (fd = keys_tls_fd()) != -1) {
+		if ((is_front(i) || i == PROC_AUTHD) &&
+		    (fd = keys_tls_fd(i)) != -1) {
 			children_send(i, IPC_CTL_TLS, &m, fd);
 			close(fd);
 		}

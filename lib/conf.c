@@ -75,8 +75,28 @@ set_hostname(struct conf *c, const struct line *l)
 static const char *
 set_tls(struct conf *c, const struct line *l)
 {
-	set(&c->tls_key, l->word[1]);
-	set(&c->tls_cert, l->word[2]);
+	struct conf_tls *more;
+
+	if (!c->tls_given) {
+		set(&c->tls_key, l->word[1]);
+		set(&c->tls_cert, l->word[2]);
+		c->tls_given = true;
+		return NULL;
+	}
+	more = reallocarray(c->tls_more, c->ntls_more + 1, sizeof(*more));
+	if (more == NULL)
+		return "out of memory";
+	c->tls_more = more;
+	more += c->ntls_more++;
+	more->key = xstrdup(l->word[1]);
+	more->cert = xstrdup(l->word[2]);
+	return NULL;
+}
+
+static const char *
+set_tls_clients(struct conf *c, const struct line *l)
+{
+	set(&c->tls_clients, l->word[1]);
 	return NULL;
 }
 
@@ -249,6 +269,7 @@ static const struct keyword {
 	{ "processes",	  2, 2, set_processes,	"processes DAEMON NUMBER" },
 	{ "sandbox",	  1, 1, set_sandbox,	"sandbox strict|weak" },
 	{ "tls",	  2, 2, set_tls,	"tls KEYFILE CERTIFICATEFILE" },
+	{ "tls-clients",  1, 1, set_tls_clients, "tls-clients CAFILE" },
 	{ "trusted-users", 1, MAXWORDS - 1, set_trusted,
 	    "trusted-users NAME ..." },
 	{ "user",	  2, 2, set_user,	"user _cgNAME USER-OR-NUMBER" },
@@ -480,6 +501,12 @@ conf_free(struct conf *c)
 	free(c->hostname);
 	free(c->tls_key);
 	free(c->tls_cert);
+	for (i = 0; i < c->ntls_more; i++) {
+		free(c->tls_more[i].key);
+		free(c->tls_more[i].cert);
+	}
+	free(c->tls_more);
+	free(c->tls_clients);
 	free(c->password_key);
 	free(c->pam_dir);
 	for (i = 0; i < CONF_USERS; i++)

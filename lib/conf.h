@@ -27,12 +27,20 @@ struct conf_user {
 	bool		 known;
 };
 
+struct conf_tls {
+	char	*key, *cert;
+};
+
 struct conf {
 	char			*file;
 	char			*base;
 	char			*libexec;
 	char			*hostname;
 	char			*tls_key, *tls_cert;
+	struct conf_tls		*tls_more;	/* for other names */
+	size_t			 ntls_more;
+	bool			 tls_given;
+	char			*tls_clients;	/* authorities, or NULL */
 	char			*password_key;
 	char			*pam_dir;
 	bool			 weak;

@@ -74,7 +74,7 @@ struct proc_def {
 	void	(*start)(void);
 	/* At start (before init) and at each change; the dict stays valid. */
 	void	(*settings)(const struct val *);
-	/* Fronts: a new key and certificate; sockets to accept on. */
+	/* Fronts: new keys and certificates (tls.h); sockets to accept on. */
 	void	(*tls)(const char *pem, size_t);
 	void	(*listen)(struct listener *);	/* takes it */
 	void	(*unlisten)(const char *module);

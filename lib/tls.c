@@ -1,5 +1,5 @@
 /*
- * TLS contexts: made from a PEM text by each front, once a certificate.  Runs
+ * TLS contexts: made from a PEM text by each front, one a certificate.  Runs
  * in the fronts; it must never touch a file or keep the key's text.
  */
 #include <limits.h>
@@ -29,10 +29,19 @@ static const char ciphers[] =
     "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:"
     "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA";
 
-enum { TLS_SESSION = 2 * 3600 };	/* seconds a ticket is good */
+enum {
+	TLS_SESSION = 2 * 3600,	/* seconds a ticket is good */
+	NAMES_MAX = 63
+};
+
+/* Further certificates, for other names. */
+struct names {
+	SSL_CTX	*ssl[NAMES_MAX];
+	size_t	 count;
+};
 
 struct tls_ctx {
-	SSL_CTX	*ssl;
+	SSL_CTX	*ssl;			/* of the first certificate */
 	int	 refs;
 };
 
@@ -124,10 +133,63 @@ new_context(void)
 	return ctx;
 }
 
-struct tls_ctx *
-tls_server(const char *pem, size_t len)
+/* --- several certificates --- */
+
+/* Belongs to the first context, as connections do. */
+static void
+names_free(void *parent, void *p, CRYPTO_EX_DATA *ad, int idx, long argl,
+    void *argp)
 {
-	struct tls_ctx *t;
+	struct names *n = p;
+	size_t i;
+
+	if (n == NULL)
+		return;
+	for (i = 0; i < n->count; i++)
+		SSL_CTX_free(n->ssl[i]);
+	free(n);
+}
+
+static int
+names_index(void)
+{
+	static int idx = -1;
+
+	if (idx == -1)
+		idx = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL,
+		    names_free);
+	return idx;
+}
+
+static bool
+is_for(SSL_CTX *ctx, const char *name)
+{
+	X509 *cert = SSL_CTX_get0_certificate(ctx);
+
+	return cert != NULL && X509_check_host(cert, name, 0, 0, NULL) == 1;
+}
+
+static int
+choose(SSL *ssl, int *alert, void *arg)
+{
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	SSL_CTX *first = SSL_get_SSL_CTX(ssl);
+	struct names *n = SSL_CTX_get_ex_data(first, names_index());
+	size_t i;
+
+	if (name == NULL || n == NULL || is_for(first, name))
+		return SSL_TLSEXT_ERR_OK;
+	for (i = 0; i < n->count; i++)
+		if (is_for(n->ssl[i], name)) {
+			SSL_set_SSL_CTX(ssl, n->ssl[i]);
+			return SSL_TLSEXT_ERR_OK;
+		}
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+static SSL_CTX *
+one_pair(const char *pem, size_t len)
+{
 	SSL_CTX *ctx;
 
 	ERR_clear_error();
@@ -142,8 +204,152 @@ tls_server(const char *pem, size_t len)
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
-	t = xcalloc(1, sizeof(*t));
-	t->ssl = ctx;
+	return ctx;
+}
+
+/* Where a line with that text begins; or NULL. */
+static const char *
+find_line(const char *p, const char *end, const char *text)
+{
+	size_t n = strlen(text);
+
+	while (p < end) {
+		if ((size_t)(end - p) > n && memcmp(p, text, n) == 0 &&
+		    p[n] == '\n')
+			return p;
+		if ((p = memchr(p, '\n', end - p)) == NULL)
+			return NULL;
+		p++;
+	}
+	return NULL;
+}
+
+const char *
+tls_clients(const char *pem, size_t len, size_t *n)
+{
+	const char *end = pem + len;
+	const char *p = find_line(pem, end, TLS_CLIENTS);
+
+	if (p == NULL)
+		return NULL;
+	p += strlen(TLS_CLIENTS) + 1;
+	*n = end - p;
+	return p;
+}
+
+static bool
+add_pair(struct tls_ctx *t, struct names *n, const char *p, size_t len)
+{
+	SSL_CTX *ctx = one_pair(p, len);
+
+	if (ctx == NULL)
+		return false;
+	if (t->ssl == NULL)
+		t->ssl = ctx;
+	else if (n->count < NAMES_MAX)
+		n->ssl[n->count++] = ctx;
+	else {
+		log_warnx("TLS: more than %d certificates", NAMES_MAX + 1);
+		SSL_CTX_free(ctx);
+		return false;
+	}
+	return true;
+}
+
+static bool
+add_pairs(struct tls_ctx *t, struct names *n, const char *p, const char *end)
+{
+	const char *next, *from = find_line(p, end, TLS_PAIR);
+
+	if (from == NULL)
+		return add_pair(t, n, p, end - p);
+	for (; from != NULL; from = next) {
+		from += strlen(TLS_PAIR) + 1;
+		next = find_line(from, end, TLS_PAIR);
+		if (!add_pair(t, n, from,
+		    (next != NULL ? next : end) - from))
+			return false;
+	}
+	return true;
+}
+
+/* --- clients' certificates --- */
+
+/*
+ * A client with a certificate that is of no use here may still log in with a
+ * password; that it has the key is checked elsewhere, and authd checks whose
+ * certificate it is.
+ */
+static int
+take_any(X509_STORE_CTX *ctx, void *arg)
+{
+	return 1;
+}
+
+static bool
+ask_clients(SSL_CTX *ctx, const char *pem, size_t len)
+{
+	X509 *cert;
+	BIO *bio;
+	int n, ok = 1;
+
+	if (len > INT_MAX || (bio = BIO_new_mem_buf(pem, (int)len)) == NULL)
+		return false;
+	for (n = 0; ok == 1; n++) {
+		cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+		if (cert == NULL)
+			break;
+		ok = SSL_CTX_add_client_CA(ctx, cert);
+		X509_free(cert);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	if (n == 0 || ok != 1) {
+		log_warnx("TLS: no certificates of clients' authorities");
+		return false;
+	}
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, take_any, NULL);
+	return true;
+}
+
+static bool
+fill(struct tls_ctx *t, struct names *n, const char *pem, size_t len)
+{
+	size_t nca = 0, i;
+	const char *ca = tls_clients(pem, len, &nca), *end = pem + len;
+
+	if (ca != NULL)
+		end = ca - strlen(TLS_CLIENTS) - 1;
+	if (!add_pairs(t, n, pem, end))
+		return false;
+	if (ca == NULL)
+		return true;
+	for (i = 0; i < n->count; i++)
+		if (!ask_clients(n->ssl[i], ca, nca))
+			return false;
+	return ask_clients(t->ssl, ca, nca);
+}
+
+struct tls_ctx *
+tls_server(const char *pem, size_t len)
+{
+	struct tls_ctx *t = xcalloc(1, sizeof(*t));
+	struct names *n = xcalloc(1, sizeof(*n));
+	bool ok;
+
+	ok = fill(t, n, pem, len);
+	if (ok && n->count > 0) {
+		ok = SSL_CTX_set_ex_data(t->ssl, names_index(), n) == 1;
+		SSL_CTX_set_tlsext_servername_callback(t->ssl, choose);
+	}
+	if (!ok || n->count == 0)
+		names_free(NULL, n, NULL, 0, 0, NULL);
+	if (!ok) {
+		SSL_CTX_free(t->ssl);
+		free(t);
+		return NULL;
+	}
 	t->refs = 1;
 	return t;
 }
@@ -154,6 +360,7 @@ tls_ticket_key(struct tls_ctx *t, const void *key)
 	unsigned char copy[TLS_TICKETKEY];
 	bool ok;
 
+	/* Tickets are the first context's, whichever was chosen. */
 	memcpy(copy, key, sizeof(copy));
 	ok = SSL_CTX_set_tlsext_ticket_keys(t->ssl, copy, sizeof(copy)) == 1;
 	explicit_bzero(copy, sizeof(copy));

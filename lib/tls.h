@@ -8,8 +8,17 @@
 struct tls_ctx;
 struct buf;
 
-/* PEM: private key, certificate, chain.  NULL and a logged reason. */
+/*
+ * PEM: private key, certificate, chain; or several of these, each after a line
+ * TLS_PAIR, of which the client's server name chooses one, else the first; and
+ * after a line TLS_CLIENTS, the authorities whose certificates clients are
+ * asked for.  What clients show is not checked here.  NULL and a logged reason.
+ */
+#define TLS_PAIR	"cgate: pair"
+#define TLS_CLIENTS	"cgate: clients"
 struct tls_ctx	*tls_server(const char *pem, size_t);
+/* The text behind the line TLS_CLIENTS, or NULL. */
+const char	*tls_clients(const char *pem, size_t, size_t *len);
 /* Sessions in progress keep theirs: contexts are counted. */
 struct tls_ctx	*tls_ref(struct tls_ctx *);
 void		 tls_unref(struct tls_ctx *);

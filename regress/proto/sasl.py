@@ -3,7 +3,6 @@
 """SCRAM and DIGEST-MD5 over each protocol: right, wrong and replayed proofs,
 channel bindings, downgrades, names that are none, limits."""
 import base64
-import hashlib
 import os
 import pathlib
 import re
@@ -11,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from sasl import Carrier, Digest, Refused, Scram, b64  # noqa: E402
+from sasl import Carrier, Digest, Refused, Scram, b64, end_point  # noqa: E402
 from wire import (DOMAIN, PASSWORD, accounts, administrator,  # noqa: E402
                   log, run)
 
@@ -202,11 +201,6 @@ def not_content():
         s = Scram(SCRAMS[1], "ann")
         s.read(c.start(s.mech, s.first))
         c.next(s.final())
-
-
-def end_point(c):
-    cert = c.w.s.getpeercert(binary_form=True)
-    return hashlib.sha256(cert).digest()
 
 
 def plus():

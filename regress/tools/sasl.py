@@ -23,11 +23,12 @@ class Carrier:
     ports = {"smtp": ("CG_SMTP", "CG_SMTPS"), "pop": ("CG_POP", "CG_POPS"),
              "imap": ("CG_IMAP", "CG_IMAPS"), "pwd": ("CG_PWD", None)}
 
-    def __init__(self, kind, tls=False):
+    def __init__(self, kind, tls=False, server_name=None):
+        """tls: True, or an SSLContext."""
         self.kind = kind
         port = self.ports[kind][bool(tls)]
         cls = {"smtp": Smtp, "pop": Pop, "imap": Imap, "pwd": Wire}[kind]
-        self.w = cls(port, tls=tls)
+        self.w = cls(port, tls=tls, server_name=server_name)
         if kind == "pwd":
             self.w.line()
 
@@ -95,6 +96,12 @@ class Carrier:
 
     def __exit__(self, *_):
         self.w.close()
+
+
+def end_point(c):
+    """tls-server-end-point (RFC 5929) of certificates with SHA-256."""
+    cert = c.w.s.getpeercert(binary_form=True)
+    return hashlib.sha256(cert).digest()
 
 
 def digest_of(mech):

@@ -16,13 +16,15 @@ DOMAIN = os.environ.get("CG_DOMAIN", "")
 class Wire:
     """One connection.  What is sent is exactly what is given."""
 
-    def __init__(self, port, tls=False, patience=PATIENCE):
+    def __init__(self, port, tls=False, patience=PATIENCE,
+                 server_name=None):
         port = int(os.environ[port] if isinstance(port, str) else port)
         self.s = socket.create_connection(("127.0.0.1", port), patience)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.f = None
+        self.server_name = server_name
         if tls:
-            self.secure()
+            self.secure(None if tls is True else tls)
         else:
             self.f = self.s.makefile("rb")
 
@@ -31,7 +33,8 @@ class Wire:
             context = ssl.create_default_context(
                 cafile=os.environ.get("CG_CA"))
             context.check_hostname = False
-        self.s = context.wrap_socket(self.s)
+        self.s = context.wrap_socket(self.s,
+                                     server_hostname=self.server_name)
         self.f = self.s.makefile("rb")
 
     def send(self, data):
