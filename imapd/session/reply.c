@@ -8,6 +8,11 @@
 #include "int.h"
 #include "log.h"
 
+static void	line(struct imap_session *, const char *, const char *,
+    const char *, va_list) __attribute__((format(printf, 4, 0)));
+static void	end(struct imap_session *, const char *, const char *,
+    va_list) __attribute__((format(printf, 3, 0)));
+
 static void
 line(struct imap_session *s, const char *start, const char *kind,
     const char *fmt, va_list ap)
