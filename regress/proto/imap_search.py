@@ -230,7 +230,7 @@ def patient():
             m.send(text + b"\r\n")
             m.want(tag, "OK")
         m.ask("SELECT long")
-        tag = m.begin("SEARCH " + "NOT BODY noplay " * 500)
+        tag = m.begin("SEARCH ALL" + " NOT BODY noplay" * 500)
         other.ask("NOOP")
         assert not select.select([m.s], [], [], 0)[0], "search was first"
         m.want(tag, "OK")
