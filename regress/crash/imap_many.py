@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # suite: own
 """Many IMAP clients at once, several an account, do all there is to do with
-shared mailboxes, while workers, brokers and fronts are killed.  Each response
-is checked against what that client was told before, and against what the test
-knows of the mailboxes: no wrong number, UID, flag, size or body; what was
-answered OK is there.
+shared mailboxes, with TLS and without, fall silent, are put aside and come
+back, while workers, brokers and fronts are killed.  Each response is checked
+against what that client was told before, and against what the test knows of
+the mailboxes: no wrong number, UID, flag, size or body; what was answered OK
+is there.
 
 CG_SECONDS (20), CG_CLIENTS (12), CG_ACCOUNTS (3), CG_SEED; CG_KILLS=0: none.
 """
@@ -31,6 +32,7 @@ PATIENCE = 240 if sanitized() else 120
 BOXES = ["INBOX", "Shared/One"]
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Later", "word"]
 LOST = (EOFError, OSError)
+LONG = 4                # seconds, after which a silent session is put aside
 
 
 class Wrong(Exception):
@@ -101,9 +103,10 @@ def text(number):
 
 
 class Client(threading.Thread):
-    def __init__(self, port, world, name, index):
+    def __init__(self, ports, world, name, index):
         super().__init__()
-        self.port, self.world, self.account = port, world, name
+        self.tls = index % 4 == 1
+        self.port, self.world, self.account = ports[self.tls], world, name
         self.rng = random.Random(SEED * 1000 + index)
         self.c = None
         self.box = BOXES[0]
@@ -194,7 +197,7 @@ class Client(threading.Thread):
                 if self.c:
                     self.c.close()
                 self.c = None
-                self.c = Imap(self.port, patience=PATIENCE)
+                self.c = Imap(self.port, self.tls, patience=PATIENCE)
                 if self.c.end(self.c.begin(
                         f'LOGIN {self.account} "{PASSWORD}"'))[1][:2] == \
                         b"OK" and self.select(self.box):
@@ -320,13 +323,15 @@ class Client(threading.Thread):
             if r.startswith(tag.encode()):
                 raise Wrong("IDLE", r)
             untagged.append(r[2:])
-        time.sleep(self.rng.random() * 0.2)
+        time.sleep(self.rng.choice((0, 0, 0.1, 0.2, 0.2, LONG)))
         self.c.send("DONE\r\n")
         more, end = self.c.end(tag)
         need(end.startswith(b"OK"), end)
         self.take(untagged + more)
 
     def op_noop(self):
+        if self.rng.random() < 0.05:
+            time.sleep(LONG)
         self.ask("NOOP")
 
     def op_status(self):
@@ -390,9 +395,9 @@ class Client(threading.Thread):
                  f"flags of UID {uid}: {mine} and {flags[uid]}")
 
 
-def truth(port, world, name, box):
+def truth(ports, world, name, box):
     """A fresh client's look, checked against what is known; (uids, flags)."""
-    c = Client(port, world, name, 999)
+    c = Client(ports, world, name, 1000)
     c.box = box
     c.connect()
     if c.uids:
@@ -432,10 +437,10 @@ def pause(clients):
             raise AssertionError(c.error)
 
 
-def check(port, world, names, clients):
+def check(ports, world, names, clients):
     for name in names:
         for box in BOXES:
-            uids, flags, _ = truth(port, world, name, box)
+            uids, flags, _ = truth(ports, world, name, box)
             for c in clients:
                 if (c.account, c.box) == (name, box):
                     for _ in range(20):
@@ -448,14 +453,16 @@ def check(port, world, names, clients):
 
 def main():
     names = [f"m{i}" for i in range(ACCOUNTS)]
-    with Suite(accounts=names, conf="processes imapd 2\n") as s:
-        port = int(s.env["CG_IMAP"])
+    conf = "processes imapd 2\nsettings IMAP { IdleTime = 1s; }\n"
+    with Suite(accounts=names, conf=conf) as s:
+        ports = int(s.env["CG_IMAP"]), int(s.env["CG_IMAPS"])
+        os.environ["CG_CA"] = s.env["CG_CA"]
         world = World(names)
         for n in names:
-            with Imap(port) as c:
+            with Imap(ports[0]) as c:
                 c.login(n)
                 c.ask('CREATE "Shared/One"')
-        clients = [Client(port, world, names[i % ACCOUNTS], i)
+        clients = [Client(ports, world, names[i % ACCOUNTS], i)
                    for i in range(CLIENTS)]
         for c in clients:
             c.start()
@@ -477,7 +484,7 @@ def main():
                 if KILLS:
                     k.join()
                 pause(clients)
-                check(port, world, names, clients)
+                check(ports, world, names, clients)
         finally:
             for c in clients:
                 c.over = True
