@@ -55,6 +55,10 @@ begin(struct imap_session *s, struct str wire, uint64_t size)
 	struct buf name;
 	bool there = false;
 
+	if (s->append != NULL) {	/* MULTIAPPEND is not offered */
+		imap_bad(s, "one message, please");
+		return;
+	}
 	buf_init(&name, 0);
 	if (utf7_decode(&name, wire) && name.p != NULL)
 		there = folder_exists(s->acct, name.p);
@@ -92,11 +96,13 @@ commit(struct imap_session *s, struct box *b, const struct head *h)
 
 	if (imap_flags_bits(b, &h->flags, true, &to.keywords) == -1)
 		imap_no(s, "[LIMIT] no place for that keyword");
-	else if (append_commit(b, &to, 1) == -1)
-		imap_no_errno(s, errno);
-	else
+	else if (append_commit(b, &to, 1) == 0)
 		imap_ok(s, "[APPENDUID %u %u] done",
 		    b->idx.head->uidvalidity, to.uid);
+	else if (errno == EINVAL)
+		imap_no(s, "[CANNOT] there is a NUL in the message");
+	else
+		imap_no_errno(s, errno);
 }
 
 void

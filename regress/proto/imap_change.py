@@ -256,6 +256,17 @@ def many():
         assert subjects(other) == list(range(2, 1501, 2))
 
 
+def twice():
+    """MULTIAPPEND is not offered: nothing of it is stored, or kept."""
+    with opened("twice", 1) as m:
+        for _ in range(10):
+            end = m.end(m.begin("APPEND INBOX {3+}\r\nabc {3+}\r\nabc"))[1]
+            assert end.startswith(b"BAD"), end
+        assert subjects(m) == [1]
+
+
 if __name__ == "__main__":
-    accounts("store", "keys", "cond", "expunge", "copy", "move", "many")
-    run([store, keywords, condstore, expunge, copy, announced, move, many])
+    accounts("store", "keys", "cond", "expunge", "copy", "move", "many",
+             "twice")
+    run([store, keywords, condstore, expunge, copy, announced, move, many,
+         twice])
