@@ -8,6 +8,7 @@
 
 #include "box.h"
 #include "int.h"
+#include "recent.h"
 #include "view.h"
 
 struct rec *
@@ -131,32 +132,27 @@ view_add(struct view *v, uint32_t uid)
 	return true;
 }
 
+static void
+claimed(void *arg, uint32_t uid)
+{
+	struct view *v = arg;
+
+	if (v->recent.n == IMAP_MAXRECENT &&
+	    v->recent.v[IMAP_MAXRECENT - 1].hi + 1 != uid)
+		return;
+	if (imap_set_add(&v->recent, uid, uid))
+		v->nrecent++;
+}
+
 /* Ours are those that no session before us was told of. */
-int
+void
 view_claim(struct imap_session *s, uint32_t from)
 {
-	struct flag_change seen = { .clear = MSG_RECENT };
 	struct view *v = &s->view;
-	const struct rec *r;
-	uint32_t i, n = 0, *uids;
-	int ret = 0;
 
-	uids = calloc((size_t)(v->count - from) + 1, sizeof(*uids));
-	if (uids == NULL)
-		return -1;
-	for (i = from; i < v->count; i++) {
-		r = view_rec(s, i + 1);
-		if (r == NULL || !(r->flags & MSG_RECENT))
-			continue;
-		uids[n++] = r->uid;
-		v->nrecent++;
-		if (v->recent.n < IMAP_MAXRECENT)
-			imap_set_add(&v->recent, r->uid, r->uid);
-	}
-	if (n > 0 && !s->readonly)
-		ret = box_change(s->box, uids, n, &seen);
-	free(uids);
-	return ret;
+	if (from < v->count)
+		recent_claim(s->box, idx_lower(&s->box->idx, v->uids[from]),
+		    !s->readonly, claimed, v);
 }
 
 int
@@ -174,7 +170,6 @@ view_open(struct imap_session *s)
 			return -1;
 		}
 	v->uidvalidity = s->box->idx.head->uidvalidity;
-	/* A disk that takes no flag is no reason to keep the mail back. */
 	view_claim(s, 0);
 	v->modseq = box_highest_modseq(s->box);
 	v->revision = s->box->revision;

@@ -1,0 +1,40 @@
+/* Which messages are \Recent, and taking that from them.  For workers only. */
+#include "log.h"
+#include "mbox.h"
+#include "patch.h"
+#include "recent.h"
+
+uint32_t
+recent_count(const struct box *b)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < box_count(b); i++)
+		n += (box_rec(b, i)->flags & MSG_RECENT) != 0;
+	return n;
+}
+
+void
+recent_claim(struct box *b, uint32_t from, bool take,
+    void (*cb)(void *, uint32_t), void *arg)
+{
+	uint32_t i, count = box_count(b);
+	struct patch p;
+	struct rec *r;
+
+	patch_begin(&p, b->fd, b->size, count - from);
+	for (i = from; i < count; i++) {
+		r = box_rec(b, i);
+		if (!(r->flags & MSG_RECENT))
+			continue;
+		cb(arg, r->uid);
+		if (!take)
+			continue;
+		r->flags &= ~(uint32_t)MSG_RECENT;
+		if ((r->flags & REC_FIXED) && b->fmt == &format_mbox &&
+		    mbox_write_flags(&p, r, r->flags, r->keywords) == -1)
+			log_warn("%s: recent", b->file);
+		idx_seal(&b->idx, r);
+	}
+	patch_end(&p);
+}
