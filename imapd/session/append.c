@@ -52,6 +52,8 @@ head_init(struct head *h)
 static void
 begin(struct imap_session *s, struct str wire, uint64_t size)
 {
+	/* RFC822.SIZE and partial fetches know no larger ones. */
+	uint64_t max = s->maxmessage > 0 ? s->maxmessage : UINT32_MAX;
 	struct buf name;
 	bool there = false;
 
@@ -65,9 +67,9 @@ begin(struct imap_session *s, struct str wire, uint64_t size)
 	buf_free(&name);
 	if (!there)
 		imap_no(s, "[TRYCREATE] no such mailbox");
-	else if (s->maxmessage > 0 && size > s->maxmessage)
+	else if (size > max)
 		imap_no(s, "[TOOBIG] at most %llu octets, please",
-		    (unsigned long long)s->maxmessage);
+		    (unsigned long long)max);
 	else if ((s->append = append_begin(s->acct, size)) == NULL)
 		imap_no_errno(s, errno);
 }

@@ -10,12 +10,17 @@
 #include "append.h"
 #include "int.h"
 
+enum { LINE_KEPT = 8192 };		/* of a buffer between commands */
+
 void
 input_forget(struct imap_session *s)
 {
 	append_free(s->append);
 	s->append = NULL;
-	buf_reset(&s->line);
+	if (s->line.cap > LINE_KEPT)
+		buf_free(&s->line);
+	else
+		buf_reset(&s->line);
 	s->from = 0;
 	s->literal = 0;
 	s->skipping = false;

@@ -73,10 +73,22 @@ on_name(struct imap_session *s, struct cur *c,
 	buf_free(&name);
 }
 
+/* Who deletes what he has selected has nothing selected then. */
 void
 cmd_delete(struct imap_session *s, struct cur *c)
 {
-	on_name(s, c, folder_delete);
+	bool gone = s->box != NULL && s->box->gone;
+	struct buf name;
+	int ret;
+
+	buf_init(&name, 0);
+	if (imap_mailbox(s, c, &name) && imap_alone(s, c)) {
+		ret = folder_delete(s->acct, name.p);
+		if (ret == 0 && !gone && s->box != NULL && s->box->gone)
+			imap_deselect(s);
+		answer(s, ret);
+	}
+	buf_free(&name);
 }
 
 void

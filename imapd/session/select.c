@@ -54,8 +54,10 @@ select_box(struct imap_session *s, const char *name)
 		return;
 	}
 	if (view_open(s) == -1) {
+		int saved = errno;
+
 		imap_deselect(s);
-		imap_no_errno(s, errno);
+		imap_no_errno(s, saved);
 		return;
 	}
 	say_mailbox(s);

@@ -10,7 +10,7 @@
 
 enum item {
 	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, HIGHESTMODSEQ,
-	ITEMS
+	INTERNALSIZE, OLDEST, ITEMS
 };
 
 static const char *const names[ITEMS] = {
@@ -20,7 +20,10 @@ static const char *const names[ITEMS] = {
 	[UIDVALIDITY] = "UIDVALIDITY",
 	[UNSEEN] = "UNSEEN",
 	[SIZE] = "SIZE",
-	[HIGHESTMODSEQ] = "HIGHESTMODSEQ"
+	[HIGHESTMODSEQ] = "HIGHESTMODSEQ",
+	/* manual 37 */
+	[INTERNALSIZE] = "INTERNALSIZE",
+	[OLDEST] = "OLDEST"
 };
 
 const char *
@@ -59,7 +62,10 @@ count(struct box *b, struct counts *n)
 		n->v[UNSEEN] += !(r->flags & MSG_SEEN);
 		n->v[RECENT] += (r->flags & MSG_RECENT) != 0;
 		n->v[SIZE] += r->wire;
+		if (i == 0 || (uint64_t)r->date < n->v[OLDEST])
+			n->v[OLDEST] = (uint64_t)r->date;
 	}
+	n->v[INTERNALSIZE] = b->size;
 	n->v[UIDNEXT] = b->idx.head->uidnext;
 	n->v[UIDVALIDITY] = b->idx.head->uidvalidity;
 	n->v[HIGHESTMODSEQ] = box_highest_modseq(b);
@@ -88,10 +94,14 @@ imap_put_status(struct imap_session *s, const char *name, unsigned items)
 	imap_put_mailbox(&s->out, name);
 	buf_puts(&s->out, " (");
 	for (i = 0; i < ITEMS; i++) {
-		if (!(items & 1U << i))
+		if (!(items & 1U << i) ||
+		    (i == OLDEST && n.v[MESSAGES] == 0))
 			continue;
-		buf_printf(&s->out, "%s%s %llu", sep, names[i],
-		    (unsigned long long)n.v[i]);
+		buf_printf(&s->out, "%s%s ", sep, names[i]);
+		if (i == OLDEST)
+			imap_put_date_time(&s->out, (int64_t)n.v[i]);
+		else
+			imap_put_number(&s->out, n.v[i]);
 		sep = " ";
 	}
 	buf_puts(&s->out, ")\r\n");

@@ -91,6 +91,10 @@ imap_update(struct imap_session *s, bool expunge)
 	}
 	if (box_refresh(s->box) == -1)
 		return -1;
+	if (s->box->idx.head->uidvalidity != v->uidvalidity) {
+		imap_bye(s, "the mailbox has been replaced");
+		return -1;
+	}
 	if (!view_old(s) && !(v->ghosts && expunge))
 		return 0;
 	if (keyword_count(s->box) > v->keywords)
@@ -107,8 +111,8 @@ imap_update(struct imap_session *s, bool expunge)
 void
 imap_told(struct imap_session *s)
 {
+	/* Not the revision: mail may have come along. */
 	s->view.modseq = box_highest_modseq(s->box);
-	s->view.revision = s->box->revision;
 }
 
 void
