@@ -92,4 +92,6 @@ int		 conn_pump(struct conn *, void (*done)(void *), void *);
 /* The same with our end of a pair that was made before; 0 or -1. */
 int		 conn_pump_fd(struct conn *, int fd, void (*done)(void *),
 		    void *);
+/* It will be silent for long: memory for what might come is given back. */
+void		 conn_slim(struct conn *);
 #endif

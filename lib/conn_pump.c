@@ -164,6 +164,21 @@ conn_pump_free(struct conn *c)
 	free(p);
 }
 
+/* An evbuffer keeps a chain that was reserved in vain; this frees it. */
+static void
+slim(struct evbuffer *b)
+{
+	if (evbuffer_get_length(b) == 0 && evbuffer_add(b, "", 1) == 0)
+		evbuffer_drain(b, 1);
+}
+
+void
+conn_slim(struct conn *c)
+{
+	slim(c->in);
+	slim(c->out);
+}
+
 int
 conn_pump_fd(struct conn *c, int fd, void (*done)(void *), void *arg)
 {

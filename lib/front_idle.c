@@ -233,6 +233,8 @@ front_got_idle(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	memcpy(i->sealed, m->sealed.p, i->len);
 	event_assign(&i->ev, proc_base(), i->fd, EV_READ, on_idle, c);
 	arm(i);
+	if (c->s.conn != NULL)
+		conn_slim(c->s.conn);
 	c->idle = i;
 	c->phase = PH_IDLE;
 	count++;
