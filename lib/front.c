@@ -48,7 +48,7 @@ static struct event		*tls_timer;	/* looks for a new ticket key */
 static struct iplist		*client_ips;
 static char			*hostname;
 static unsigned char		 salt_key[SASL_SALTKEY];
-static bool			 clear_login;
+static bool			 clear_login, secure_sasl;
 static int			 max_all, max_same;
 static int			 stopping;	/* ticks since then */
 static uint64_t			 n_accepted, n_refused, n_sessions, n_given;
@@ -609,6 +609,12 @@ read_salt_key(void)
 	}
 }
 
+bool
+front_sasl_secure(void)
+{
+	return secure_sasl;
+}
+
 const unsigned char *
 front_salt_key(void)
 {
@@ -633,6 +639,7 @@ front_settings(const struct val *all)
 	max_all = dict_int(l, "MaxInputChannels", 1000);
 	max_same = dict_int(l, "MaxFromSameAddress", 100);
 	clear_login = settings_bool(all, "Main", "ClearTextLogin");
+	secure_sasl = settings_bool(all, "Main", "AdvertiseSecureSASL");
 	log_set_level(settings_int(all, front_def->module, "LogLevel"));
 	set_clients(all);
 	set_hostname(all);

@@ -193,19 +193,24 @@ front_sasl_offers(const struct front_session *s)
 {
 	unsigned int offers = front_clear_ok(s) ? SASL_CLEAR_OK : 0;
 
+	if (front_sasl_secure())
+		offers |= SASL_SECURE;
 	if (!s->tls)
 		return offers;
 	return offers | SASL_BOUND |
 	    (conn_certs(s->conn, NULL) ? SASL_CERT : 0);
 }
 
-/* Passwords in the clear are refused by the front itself, with a reason. */
+/*
+ * Passwords in the clear are refused by the front itself, with a reason; what
+ * is only not announced may be used.
+ */
 const struct sasl_mech *
 front_sasl_find(const struct front_session *s, struct str name)
 {
 	const struct sasl_mech *m = sasl_find(name);
 
-	if (m == NULL || (m->needs & ~SASL_CLEAR_OK &
+	if (m == NULL || (m->needs & ~(SASL_CLEAR_OK | SASL_SECURE) &
 	    ~front_sasl_offers(s)) != 0)
 		return NULL;
 	return m;

@@ -134,12 +134,12 @@ external(struct sasl *sa, struct str in, struct buf *out)
 const struct sasl_mech sasl_mechs[] = {
 	{ "PLAIN", SASL_CLEAR_OK, plain },
 	{ "LOGIN", SASL_CLEAR_OK, login },
-	{ "CRAM-MD5", 0, cram_md5 },
-	{ "DIGEST-MD5", 0, sasl_digest },
-	{ "SCRAM-SHA-1", 0, sasl_scram },
-	{ "SCRAM-SHA-256", 0, sasl_scram },
-	{ "SCRAM-SHA-1-PLUS", SASL_BOUND, sasl_scram },
-	{ "SCRAM-SHA-256-PLUS", SASL_BOUND, sasl_scram },
+	{ "CRAM-MD5", SASL_SECURE, cram_md5 },
+	{ "DIGEST-MD5", SASL_SECURE, sasl_digest },
+	{ "SCRAM-SHA-1", SASL_SECURE, sasl_scram },
+	{ "SCRAM-SHA-256", SASL_SECURE, sasl_scram },
+	{ "SCRAM-SHA-1-PLUS", SASL_SECURE | SASL_BOUND, sasl_scram },
+	{ "SCRAM-SHA-256-PLUS", SASL_SECURE | SASL_BOUND, sasl_scram },
 	{ "EXTERNAL", SASL_CERT, external },
 	{ NULL, 0, NULL }
 };

@@ -25,7 +25,8 @@ enum {
 enum {
 	SASL_CLEAR_OK = 1 << 0,	/* passwords may be sent as they are */
 	SASL_BOUND = 1 << 1,	/* TLS, whose channel binding is known */
-	SASL_CERT = 1 << 2	/* the client has shown a certificate */
+	SASL_CERT = 1 << 2,	/* the client has shown a certificate */
+	SASL_SECURE = 1 << 3	/* digests of passwords are announced */
 };
 
 /* Of the connection; must live as long as the conversation. */

@@ -31,6 +31,9 @@ const struct setting settings_table[] = {
 	    "a login tells not whether the name or the password was wrong"),
 	ONOFF("Main", "ClearTextLogin", "NO",
 	    "accept passwords without TLS from addresses that are no clients"),
+	ONOFF("Main", "AdvertiseSecureSASL", "YES",
+	    "announce CRAM-MD5, DIGEST-MD5, SCRAM; NO where passwords are the "
+	    "system's or stored one way"),
 	TIME("Main", "WorkerRest", "30s", 0, HOUR,
 	    "how long an account's worker without sessions stays"),
 	NUM("Main", "MaxWorkers", "2000", 1, 60000,

@@ -55,6 +55,12 @@ front_hostname(void)
 	return "x.example";
 }
 
+bool
+front_sasl_secure(void)
+{
+	return true;
+}
+
 const unsigned char *
 front_salt_key(void)
 {

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from cgtest import wait_for  # noqa: E402
 from sasl import Carrier, Digest, Refused, Scram, b64, end_point  # noqa: E402
 from wire import (DOMAIN, PASSWORD, accounts, administrator,  # noqa: E402
                   log, run)
@@ -308,6 +309,25 @@ def limits():
         refused(Scram(SCRAMS[1], "cid").run, c)
 
 
+def quiet():
+    """AdvertiseSecureSASL off: not announced, but there for who knows."""
+    cli = administrator()
+    cli.ask("UpdateModule Main {AdvertiseSecureSASL=NO;}")
+
+    def gone():
+        for _ in range(8):
+            with Carrier("imap", tls=True) as c:
+                if c.mechanisms() != ["PLAIN", "LOGIN"]:
+                    return False
+        return True
+    wait_for("no more than PLAIN and LOGIN", gone)
+    with Carrier("imap") as c:
+        Scram(SCRAMS[1], "ann").run(c)
+        c.works()
+    cli.ask("UpdateModule Main {AdvertiseSecureSASL=default;}")
+    cli.close()
+
+
 accounts("ann", "bob", "cid")
 run([announced, scram, digest, wide, forms, wrong, salts, replays,
-     not_content, plus, exporter, nonsense, limits])
+     not_content, plus, exporter, nonsense, limits, quiet])

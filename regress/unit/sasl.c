@@ -424,17 +424,20 @@ names(void **state)
 	char tiny[60], host[600];
 
 	buf_init(&b, 0);
-	sasl_list(&b, SASL_CLEAR_OK);
+	sasl_list(&b, SASL_CLEAR_OK | SASL_SECURE);
 	assert_string_equal(b.p, " PLAIN LOGIN CRAM-MD5 DIGEST-MD5 "
 	    "SCRAM-SHA-1 SCRAM-SHA-256");
 	buf_reset(&b);
-	sasl_list(&b, 0);
+	sasl_list(&b, SASL_SECURE);
 	assert_string_equal(b.p, " CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 "
 	    "SCRAM-SHA-256");
 	buf_reset(&b);
-	sasl_list(&b, SASL_BOUND | SASL_CERT);
+	sasl_list(&b, SASL_SECURE | SASL_BOUND | SASL_CERT);
 	assert_string_equal(b.p, " CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 "
 	    "SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS EXTERNAL");
+	buf_reset(&b);
+	sasl_list(&b, SASL_CLEAR_OK | SASL_BOUND);
+	assert_string_equal(b.p, " PLAIN LOGIN");
 	buf_free(&b);
 	assert_null(sasl_find(str_make("GSSAPI")));
 	assert_null(sasl_find(str_make("")));
