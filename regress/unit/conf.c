@@ -60,6 +60,8 @@ test_words(void **state)
 	    "hostname\tmail.example.com\r\n"
 	    "\n"
 	    "tls \"/etc/ssl/a key\" /etc/ssl/cert\n"
+	    "tls /etc/ssl/b.key /etc/ssl/b.pem\n"
+	    "tls-clients /etc/ssl/ca.pem\n"
 	    "processes smtpd 3\n"
 	    "trusted-users www-data list\n"
 	    "trusted-users news\n"
@@ -70,6 +72,10 @@ test_words(void **state)
 	assert_string_equal(c.hostname, "mail.example.com");
 	assert_string_equal(c.tls_key, "/etc/ssl/a key");
 	assert_string_equal(c.tls_cert, "/etc/ssl/cert");
+	assert_int_equal(c.ntls_more, 1);
+	assert_string_equal(c.tls_more[0].key, "/etc/ssl/b.key");
+	assert_string_equal(c.tls_more[0].cert, "/etc/ssl/b.pem");
+	assert_string_equal(c.tls_clients, "/etc/ssl/ca.pem");
 	assert_int_equal(c.processes[PROC_SMTPD], 3);
 	assert_int_equal(val_count(c.trusted), 3);
 	assert_string_equal(val_text(val_at(c.trusted, 2)), "news");

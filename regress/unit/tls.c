@@ -189,6 +189,120 @@ resumption(void **state)
 	tls_unref(two);
 }
 
+/* --- several certificates --- */
+
+/* Whose certificate does a client get that asks for this name? */
+static void
+shown(struct tls_ctx *ctx, const char *asked, const char *want)
+{
+	SSL_CTX *cc = SSL_CTX_new(TLS_client_method());
+	SSL *c = SSL_new(cc);
+	X509 *cert;
+
+	if (asked != NULL)
+		SSL_set_tlsext_host_name(c, asked);
+	assert_true(shake(ctx, c));
+	assert_non_null(cert = SSL_get0_peer_certificate(c));
+	assert_int_equal(X509_check_host(cert, want, 0, 0, NULL), 1);
+	SSL_free(c);
+	SSL_CTX_free(cc);
+}
+
+static void
+names(void **state)
+{
+	static const char *const more[] = { "a.example", "b.example" };
+	struct tls_ctx *ctx;
+	struct buf all;
+	size_t i, n;
+
+	buf_init(&all, 0);
+	buf_puts(&all, TLS_PAIR "\n");
+	buf_puts(&all, pem.p);
+	for (i = 0; i < 2; i++) {
+		buf_puts(&all, TLS_PAIR "\n");
+		assert_int_equal(tls_selfsigned(more[i], &all), 0);
+	}
+	assert_null(tls_clients(all.p, all.len, &n));
+	assert_non_null(ctx = tls_server(all.p, all.len));
+	shown(ctx, "a.example", "a.example");
+	shown(ctx, "B.EXAMPLE", "b.example");
+	shown(ctx, "c.example", "mail.example.com");
+	shown(ctx, "mail.example.com", "mail.example.com");
+	shown(ctx, NULL, "mail.example.com");
+	tls_unref(ctx);
+	/* One that does not fit spoils all. */
+	assert_null(tls_server(all.p, all.len - 100));
+	buf_puts(&all, TLS_PAIR "\n");
+	assert_null(tls_server(all.p, all.len));
+	buf_free(&all);
+}
+
+static void
+too_many(void **state)
+{
+	struct tls_ctx *ctx;
+	struct buf all;
+	int i;
+
+	buf_init(&all, 0);
+	for (i = 0; i < 64; i++) {
+		buf_puts(&all, TLS_PAIR "\n");
+		buf_puts(&all, pem.p);
+	}
+	assert_non_null(ctx = tls_server(all.p, all.len));
+	tls_unref(ctx);
+	buf_puts(&all, TLS_PAIR "\n");
+	buf_puts(&all, pem.p);
+	assert_null(tls_server(all.p, all.len));
+	buf_free(&all);
+}
+
+/* Any certificate is taken, and none is. */
+static void
+clients(void **state)
+{
+	SSL_CTX *cc = SSL_CTX_new(TLS_client_method());
+	const char *cert = strstr(pem.p, "-----BEGIN CERT");
+	struct tls_ctx *ctx;
+	struct buf all, own;
+	EVP_PKEY *key;
+	X509 *x;
+	BIO *bio;
+	size_t n;
+	SSL *c;
+
+	buf_init(&all, 0);
+	buf_puts(&all, pem.p);
+	buf_puts(&all, TLS_CLIENTS "\n");
+	assert_null(tls_server(all.p, all.len));
+	buf_puts(&all, cert);
+	assert_string_equal(tls_clients(all.p, all.len, &n), cert);
+	assert_int_equal(n, strlen(cert));
+	assert_non_null(ctx = tls_server(all.p, all.len));
+	c = SSL_new(cc);
+	assert_true(shake(ctx, c));
+	assert_int_equal(sk_X509_NAME_num(SSL_get0_peer_CA_list(c)), 1);
+	SSL_free(c);
+	buf_init(&own, 0);
+	assert_int_equal(tls_selfsigned("stranger", &own), 0);
+	bio = BIO_new_mem_buf(own.p, (int)own.len);
+	c = SSL_new(cc);
+	key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	assert_int_equal(SSL_use_certificate(c, x), 1);
+	assert_int_equal(SSL_use_PrivateKey(c, key), 1);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	assert_true(shake(ctx, c));
+	SSL_free(c);
+	BIO_free(bio);
+	SSL_CTX_free(cc);
+	tls_unref(ctx);
+	buf_free(&own);
+	buf_free(&all);
+}
+
 int
 main(void)
 {
@@ -198,6 +312,9 @@ main(void)
 		cmocka_unit_test(bad_pems),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(resumption),
+		cmocka_unit_test(names),
+		cmocka_unit_test(too_many),
+		cmocka_unit_test(clients),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
