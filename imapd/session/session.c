@@ -16,7 +16,8 @@
 enum {
 	OUT_PIECE = 32 * 1024,	/* given to the connection at once */
 	OUT_KEPT = 64 * 1024,	/* of a buffer, when it is empty */
-	SLICE_MS = 10		/* of a long answer; others wait so long */
+	SLICE_MS = 10,		/* of a long answer; others wait so long */
+	AGAIN = 5		/* seconds, where a mailbox cannot be read */
 };
 
 static TAILQ_HEAD(, imap_session) sessions = TAILQ_HEAD_INITIALIZER(sessions);
@@ -168,15 +169,24 @@ imap_job(struct imap_session *s,
 	job_run(s);
 }
 
+/* In IDLE, with something to be told, and what was told is read. */
+static bool
+listens(const struct imap_session *s)
+{
+	return s->idle && s->box != NULL && view_old(s) &&
+	    conn_unsent(s->conn) < CONN_HIGHWATER;
+}
+
 static void
 soon(int fd, short what, void *arg)
 {
+	static const struct timeval again = { AGAIN, 0 };
 	struct imap_session *s = arg;
 
 	if (s->more != NULL)
 		job_run(s);
-	else if (s->idle && s->box != NULL)
-		imap_update(s, true);
+	else if (listens(s) && imap_update(s, true) == -1)
+		event_add(s->soon, &again);
 	settle(s);
 }
 
@@ -197,12 +207,10 @@ imap_sessions_notify(struct acct *acct)
 {
 	struct imap_session *s;
 
-	TAILQ_FOREACH(s, &sessions, next) {
-		if (!s->idle || s->acct != acct || s->box == NULL ||
-		    !view_old(s))
-			continue;
-		event_active(s->soon, EV_TIMEOUT, 0);
-	}
+	TAILQ_FOREACH(s, &sessions, next)
+		if (s->acct == acct && listens(s) &&
+		    !event_pending(s->soon, EV_TIMEOUT, NULL))
+			event_active(s->soon, EV_TIMEOUT, 0);
 }
 
 /* --- the connection --- */
@@ -229,10 +237,10 @@ event(struct conn *c, enum conn_event ev, char *line, size_t len, void *arg)
 		input_data(s);
 		break;
 	case CONN_DRAINED:
-		if (s->more == NULL)
-			return;
-		event_del(s->stall);
-		job_run(s);
+		if (s->more != NULL) {
+			event_del(s->stall);
+			job_run(s);
+		}
 		break;
 	case CONN_TIMEOUT:
 		imap_bye(s, "too long without a word");

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """STORE, COPY, MOVE and EXPUNGE: what changes, who is told, and in which
 order; UIDPLUS, CONDSTORE; several sessions of one mailbox."""
+import os
 import pathlib
 import re
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from cgtest import descendants  # noqa: E402
 from wire import Imap, accounts, box, read_mbox, run  # noqa: E402
 
 TEXT = b"From: ann@example.com\r\nSubject: number %d\r\n\r\nbody %d\r\n"
@@ -265,8 +268,61 @@ def twice():
         assert subjects(m) == [1]
 
 
+def deaf():
+    """For who idles and does not read, what was told once more is not kept."""
+    with opened("deaf", 1) as m, opened("deaf") as other:
+        for _ in range(13):
+            m.ask("COPY 1:* INBOX")
+        other.ask("NOOP")
+        tag = other.begin("IDLE")
+        other.go_on()
+        for _ in range(25):
+            m.ask("STORE 1:* +FLAGS.SILENT (\\Seen)")
+            m.ask("STORE 1:* -FLAGS.SILENT (\\Seen)")
+        other.send("DONE\r\n")
+        told = other.want(tag, "OK")[0]
+        assert len(told) < 50 * 8192 / 2, len(told)
+        assert len({t.split()[0] for t in told}) == 8192
+
+
+def ticks():
+    """Of processor time that workers have taken."""
+    server = int(pathlib.Path(os.environ["CG_BASE"],
+                              "ProcessID").read_text().split()[0])
+    total = 0
+    for p, name in descendants(server).items():
+        try:
+            stat = pathlib.Path(f"/proc/{p}/stat").read_text().split()
+        except OSError:         # it has just ended
+            continue
+        if name == "stored-worker"[:15]:
+            total += int(stat[13]) + int(stat[14])
+    return total
+
+
+def unreadable():
+    """A mailbox that cannot be opened costs who idles there no time."""
+    with opened("bad") as m, opened("bad") as other:
+        m.ask("CREATE b")
+        m.ask("SELECT b")
+        tag = m.begin("IDLE")
+        m.go_on()
+        other.ask("SELECT b")
+        file = pathlib.Path(box("bad")).parent / "b.mbox"
+        file.rename(file.with_suffix(".away"))
+        file.mkdir()
+        other.ask("NOOP")
+        before = ticks()
+        time.sleep(1)       # whether nothing happens: no event to await
+        assert ticks() - before < 20, ticks() - before
+        file.rmdir()
+        file.with_suffix(".away").rename(file)
+        m.send("DONE\r\n")
+        m.want(tag, "OK")
+
+
 if __name__ == "__main__":
     accounts("store", "keys", "cond", "expunge", "copy", "move", "many",
-             "twice")
+             "twice", "deaf", "bad")
     run([store, keywords, condstore, expunge, copy, announced, move, many,
-         twice])
+         twice, deaf, unreadable])
