@@ -14,35 +14,16 @@ static LIST_HEAD(, imap) clients = LIST_HEAD_INITIALIZER(clients);
 
 /* --- answers --- */
 
-static void	vsay(struct imap *, const char *, const char *, va_list)
-    __attribute__((format(printf, 3, 0)));
+static void	vreply(struct imap *, const char *, va_list)
+    __attribute__((format(printf, 2, 0)));
 
 static void
-vsay(struct imap *p, const char *tag, const char *fmt, va_list ap)
+vreply(struct imap *p, const char *fmt, va_list ap)
 {
-	char text[1280];
-	size_t i = 0;
+	char text[1024];
 
-	if (tag != NULL)
-		i = snprintf(text, sizeof(text) - 2, "%s ", tag);
-	vsnprintf(text + i, sizeof(text) - 2 - i, fmt, ap);
-	for (i = 0; text[i] != '\0'; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			text[i] = '?';
-	front_log(p->front, LOG_LOW, "rsp: %s", text);
-	text[i++] = '\r';
-	text[i++] = '\n';
-	conn_write(p->front->conn, text, i);
-}
-
-void
-imapd_say(struct imap *p, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsay(p, NULL, fmt, ap);
-	va_end(ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	front_say(p->front, "%s %s", p->tag, text);
 }
 
 void
@@ -51,14 +32,14 @@ imapd_reply(struct imap *p, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsay(p, p->tag, fmt, ap);
+	vreply(p, fmt, ap);
 	va_end(ap);
 }
 
 void
 imapd_bye(struct imap *p, const char *text)
 {
-	imapd_say(p, "* BYE %s", text);
+	front_say(p->front, "* BYE %s", text);
 	front_close(p->front);
 }
 
@@ -68,7 +49,7 @@ imapd_error(struct imap *p, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsay(p, p->tag, fmt, ap);
+	vreply(p, fmt, ap);
 	va_end(ap);
 	if (++p->errors < imapd_conf.max_errors)
 		return;
@@ -99,8 +80,8 @@ start(struct front_session *f)
 	front_log(f, LOG_LOW, "connected%s", f->tls ? " with TLS" : "");
 	buf_init(&caps, 1024);
 	imapd_capabilities(p, &caps);
-	imapd_say(p, "* OK [CAPABILITY %s] %s cgate IMAP server is ready",
-	    caps.p, imapd_hostname());
+	front_say(p->front, "* OK [CAPABILITY %s] %s cgate IMAP server is ready",
+	    caps.p, front_hostname());
 	buf_free(&caps);
 }
 

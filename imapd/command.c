@@ -60,7 +60,7 @@ cmd_capability(struct imap *p, struct cur *c)
 		return;
 	buf_init(&caps, 1024);
 	imapd_capabilities(p, &caps);
-	imapd_say(p, "* CAPABILITY %s", caps.p);
+	front_say(p->front, "* CAPABILITY %s", caps.p);
 	imapd_reply(p, "OK done");
 	buf_free(&caps);
 }
@@ -73,7 +73,7 @@ cmd_id(struct imap *p, struct cur *c)
 		imapd_error(p, "BAD say ID and NIL or a list");
 		return;
 	}
-	imapd_say(p, "* ID (\"name\" \"cgate\" \"version\" \""
+	front_say(p->front, "* ID (\"name\" \"cgate\" \"version\" \""
 	    CG_VERSION "\")");
 	imapd_reply(p, "OK done");
 }
@@ -90,7 +90,7 @@ cmd_logout(struct imap *p, struct cur *c)
 {
 	if (!alone(p, c))
 		return;
-	imapd_say(p, "* BYE %s closes the connection", imapd_hostname());
+	front_say(p->front, "* BYE %s closes the connection", front_hostname());
 	imapd_reply(p, "OK done");
 	front_close(p->front);
 }

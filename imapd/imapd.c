@@ -2,38 +2,15 @@
  * imapd: its place among the processes, and its settings.  See README; what a
  * client says is command.c's.
  */
-#include <stdlib.h>
-
 #include "imapd.h"
 #include "settings.h"
 
 struct imapd_conf imapd_conf;
 
-static char *hostname;
-
-const char *
-imapd_hostname(void)
-{
-	return hostname;
-}
-
-/* The server's name to others is its Main Domain's. */
-static void
-set_hostname(const struct val *all)
-{
-	const char *name = dict_str(dict_get(all, "Main"), "DomainName", "");
-
-	if (*name == '\0')
-		name = proc_conf()->hostname;
-	free(hostname);
-	hostname = xstrdup(name);
-}
-
 static void
 settings(const struct val *all)
 {
 	front_settings(all);
-	set_hostname(all);
 	imapd_conf.max_errors = settings_int(all, "IMAP", "MaxErrors");
 	imapd_conf.timeout = settings_int(all, "IMAP", "LoginTimeout");
 }

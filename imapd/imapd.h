@@ -33,11 +33,7 @@ struct imap {
 
 /* --- client.c --- */
 extern const struct front_def	imapd_front;
-const char	*imapd_hostname(void);
-/* A line to the client, CRLF added; logged. */
-void		 imapd_say(struct imap *, const char *, ...)
-		    __attribute__((format(printf, 2, 3)));
-/* The same behind the command's tag: "OK done". */
+/* A line to the client, behind the command's tag: "OK done". */
 void		 imapd_reply(struct imap *, const char *, ...)
 		    __attribute__((format(printf, 2, 3)));
 /* Likewise, and it counts; one too many ends the session. */

@@ -8,12 +8,6 @@
 
 struct imapd_conf imapd_conf = { .max_errors = 10, .timeout = 60 };
 
-const char *
-imapd_hostname(void)
-{
-	return "x.example";
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
