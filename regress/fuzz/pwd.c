@@ -2,6 +2,7 @@
  * A whole session of pwdd: lines in, with the doors, the network and the
  * owners played here.  Logins succeed when the name begins with an "a".
  */
+#include <bsd/string.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,12 +93,14 @@ front_auth(struct front_session *s, const char *method, const char *name,
     const char *authz, const void *secret, size_t len, const char *challenge,
     void (*cb)(struct front_session *, const struct msg_authed *))
 {
-	struct msg_authed m = { .reason = "", .text = "", .account = name,
+	char account[513];
+	struct msg_authed m = { .reason = "", .text = "", .account = account,
 		.mailbox = "", .proof = challenge[0] == 'b' ? "v=x" : "",
 		.ticket = { "0123456789abcdef", 16 } };
 
 	if (strlen(name) > 512 || len > 1024)
 		abort();
+	strlcpy(account, name, sizeof(account));	/* a packet's own */
 	m.code = name[0] != 'a';
 	cb(s, &m);
 }

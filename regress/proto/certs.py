@@ -191,7 +191,8 @@ def external(cert, text="", kind="imap", who=None, tls12=False):
         assert c.start("EXTERNAL", text) is None
         c.works()
         if who:
-            assert f"{who}@{DOMAIN} authenticated" in log()
+            wait_for("a word in the log", lambda:
+                     f"{who}@{DOMAIN} authenticated" in log())
 
 
 def not_external(cert, text=""):

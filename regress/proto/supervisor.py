@@ -85,7 +85,7 @@ def kill_each(s):
         for p, n in before.items():
             assert p in victims or p in now, f"{name} took {n} with it"
         mail_goes_through(s)
-    assert "ended by signal 9" in s.log()
+    wait_for("a word in the log", lambda: "ended by signal 9" in s.log())
 
 
 def steady(s):

@@ -26,6 +26,7 @@ own(void **state)
 	assert_true(may("queued", "QUEUE([17])"));
 	assert_true(may("queued", "DEQUEUER"));
 	assert_true(may("cgserver", "SERVER"));
+	assert_true(may("smtpd", "TRACE"));
 }
 
 static void
@@ -39,6 +40,7 @@ others(void **state)
 	assert_false(may("stored-worker", "AUTH"));
 	assert_false(may("stored-worker", "STORED"));
 	assert_false(may("nobody", "AUTH"));
+	assert_false(may("nobody", "TRACE"));
 }
 
 static void
