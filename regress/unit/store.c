@@ -240,6 +240,9 @@ test_killed_editing(void **state)
 		if ((pid = fork()) == 0)
 			edit_for_ever(next, fd[1]);
 		close(fd[1]);
+		/* Mostly once it is at it, however slow it is. */
+		if (round % 4 != 0)
+			poll(&(struct pollfd){ fd[0], POLLIN, 0 }, 1, 60000);
 		usleep(2000 + rand() % 15000);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
@@ -277,7 +280,7 @@ test_killed_editing(void **state)
 		else
 			crash(a);
 	}
-	assert_true(next > 200);
+	assert_true(next > 20);
 }
 
 static void
