@@ -9,8 +9,6 @@
 #include "mbox.h"
 #include "patch.h"
 
-enum { REWRITE_MAX = 256 * 1024 * 1024 };
-
 static uint32_t
 flags_after(const struct rec *r, const struct flag_change *c)
 {
@@ -105,7 +103,7 @@ mbox_change(struct box *b, const uint32_t *uids, size_t n,
 	/* Not known what of it is in the file: read it all again. */
 	if (ret == -1)
 		b->bad = true;
-	else if (b->rewrite && b->size <= REWRITE_MAX)
+	else if (b->rewrite)
 		ret = mbox_compact(b, NULL, 0);
 	return ret;
 }

@@ -13,10 +13,7 @@
 #include "mbox.h"
 #include "patch.h"
 
-enum {
-	GARBAGE_MIN = 1024 * 1024,	/* less is not worth a copy */
-	REWRITE_MAX = 256 * 1024 * 1024
-};
+enum { GARBAGE_MIN = 1024 * 1024 };	/* less is not worth a copy */
 
 static int
 write_flags(struct box *b, const struct rec *r, uint32_t flags)
@@ -204,7 +201,7 @@ mbox_tidy(struct box *b)
 	h = b->idx.head;
 	collect = h->garbage >= GARBAGE_MIN &&
 	    h->garbage >= (b->size - h->garbage) / 2;
-	if (!collect && !(b->rewrite && b->size <= REWRITE_MAX))
+	if (!collect && !b->rewrite)
 		return;
 	if (mbox_compact(b, NULL, 0) == -1)
 		log_warn("%s: compacting", b->file);

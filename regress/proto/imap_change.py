@@ -321,8 +321,25 @@ def unreadable():
         m.want(tag, "OK")
 
 
+def foreign():
+    """Flags of lines that have no room for them are in the file, however
+    large that is, when the command is answered."""
+    with opened("large") as m:
+        m.ask("CREATE f")
+        file = pathlib.Path(box("large")).parent / "f.mbox"
+        line = b"From a@b Sat Nov 21 02:40:26 2026\nSubject: x\n\n"
+        with file.open("r+b") as f:
+            f.write(line + b"one\n\n" + line + b"two\n")
+            f.seek(300 << 20)
+            f.write(b"\n\n")
+        m.ask("SELECT f")
+        m.ask("STORE 1 +FLAGS (\\Flagged)")
+        with file.open("rb") as f:
+            assert f.readline().startswith(b"From <a@b>(--F"), file
+
+
 if __name__ == "__main__":
     accounts("store", "keys", "cond", "expunge", "copy", "move", "many",
-             "twice", "deaf", "bad")
+             "twice", "deaf", "bad", "large")
     run([store, keywords, condstore, expunge, copy, announced, move, many,
-         twice, deaf, unreadable])
+         twice, deaf, unreadable, foreign])
