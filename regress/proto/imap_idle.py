@@ -23,10 +23,21 @@ def processes(name):
             if n == name[:15]]
 
 
+def workers():
+    """All but the template, which is their parent."""
+    all_of_them = processes("stored-worker")
+
+    def parent(pid):
+        try:
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return 0
+        return int(stat.rpartition(")")[2].split()[1])
+    return [p for p in all_of_them if parent(p) in all_of_them]
+
+
 def asleep():
-    """Every worker has ended: the template alone is left."""
-    wait_for("the workers' end",
-             lambda: len(processes("stored-worker")) == 1)
+    wait_for("the workers' end", lambda: not workers())
 
 
 def deliver(name, count=1):
@@ -225,10 +236,8 @@ def killed_worker():
     c.idle()
     asleep()
     live = Client("joe")
-    template = min(processes("stored-worker"))
-    for pid in processes("stored-worker"):
-        if pid != template:
-            kill(pid, signal.SIGKILL)
+    for pid in workers():
+        kill(pid, signal.SIGKILL)
     assert live.ended()
     asleep()
     deliver("joe")
