@@ -75,6 +75,7 @@ def main():
             c.login("ann")
         cli.ask("UpdateModule Main {ClearTextLogin=NO;}")
         wire.wait_for("none in the clear", lambda: not clear()[0])
+        cli.close()
 
 
 main()
