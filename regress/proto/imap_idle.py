@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import descendants, kill  # noqa: E402
 from wire import (Imap, Smtp, accounts, address,  # noqa: E402
-                  administrator, run, wait_for)
+                  administrator, messages, run, wait_for)
 
 PORTS = (("CG_IMAP", False), ("CG_IMAPS", True))
 
@@ -108,6 +108,7 @@ def silence():
             before = len(c.ask("SEARCH ALL")[0].split()) - 1
             asleep()
             deliver("ben")
+            messages("ben", before + 1)
             got = c.ask("NOOP")
             assert f"{before + 1} EXISTS".encode() in got, got
             asleep()
@@ -125,6 +126,7 @@ def others_change():
     """Flags and expunges of another session, seen by idle ones."""
     accounts("cat")
     deliver("cat", 5)
+    messages("cat", 5)
     idlers = [Client("cat", port=port, tls=tls) for port, tls in PORTS * 2]
     for c in idlers[:2]:
         c.idle()
