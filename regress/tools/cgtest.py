@@ -66,6 +66,7 @@ class Cli:
         return answer
 
     def close(self):
+        self.f.close()
         self.s.close()
 
 
