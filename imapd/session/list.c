@@ -13,8 +13,7 @@
 
 enum {
 	MAXPATTERNS = 64,
-	MAXPATTERN = 2000,		/* bytes */
-	PIECE = 32 * 1024
+	MAXPATTERN = 2000		/* bytes */
 };
 
 enum {
@@ -31,7 +30,8 @@ enum {
 struct list {
 	const char	*word;		/* LIST, LSUB */
 	unsigned	 options;
-	unsigned	 status;	/* items */
+	unsigned	 status;	/* items of RETURN (STATUS (...)) */
+	unsigned	 items;		/* told as attributes */
 	bool		 empty;		/* LIST "" "": the separator alone */
 	bool		 lsub;
 	struct buf	 patterns;	/* each with its NUL, in UTF-8 */
@@ -50,6 +50,7 @@ static const struct word selectors[] = {
 	{ "REMOTE", SEL_REMOTE },
 	{ "RECURSIVEMATCH", SEL_RECURSIVE },
 	{ "SPECIAL-USE", SEL_SPECIAL },
+	{ "CHILDREN", RET_CHILDREN },	/* manual 37 */
 	{ NULL, 0 }
 };
 
@@ -184,6 +185,8 @@ put_line(struct imap_session *s, const struct list *l, const struct folder *f,
 {
 	buf_printf(&s->out, "* %s (", l->word);
 	put_attributes(&s->out, l, f);
+	if (!(f->flags & (FOLDER_NOSELECT | FOLDER_GONE)))
+		imap_put_list_items(s, f->name, l->items);
 	buf_puts(&s->out, ") \"/\" ");
 	imap_put_mailbox(&s->out, f->name);
 	if (child)
@@ -225,15 +228,15 @@ one(struct imap_session *s, const struct list *l, const struct folder *f)
 		put_line(s, l, f, child);
 }
 
+/* One at a time: patterns, and counts of large mailboxes, may take long. */
 static enum imap_more
 list_more(struct imap_session *s, void *arg)
 {
 	struct list *l = arg;
 
-	while (l->at < l->f.n) {
+	if (l->at < l->f.n) {
 		one(s, l, &l->f.v[l->at++]);
-		if (s->out.len >= PIECE)
-			return MORE_AGAIN;
+		return MORE_AGAIN;
 	}
 	imap_ok(s, "done");
 	return MORE_DONE;
@@ -244,6 +247,7 @@ list_more(struct imap_session *s, void *arg)
 static const char *
 parse_word(struct cur *c, const struct word *words, struct list *l)
 {
+	const struct word *table = words;
 	struct str w;
 	const char *why;
 
@@ -252,6 +256,12 @@ parse_word(struct cur *c, const struct word *words, struct list *l)
 	for (; words->name != NULL; words++)
 		if (str_caseeq(w, words->name))
 			break;
+	if (words->name == NULL && table == selectors) {
+		unsigned item = imap_list_item(w);
+
+		l->items |= item;
+		return item != 0 ? NULL : "unknown option";
+	}
 	if (words->name == NULL)
 		return "unknown option";
 	l->options |= words->bit;

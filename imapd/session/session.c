@@ -243,7 +243,11 @@ event(struct conn *c, enum conn_event ev, char *line, size_t len, void *arg)
 		}
 		break;
 	case CONN_TIMEOUT:
-		imap_bye(s, "too long without a word");
+		/* Within a long answer a word would be taken for mail. */
+		if (s->more != NULL)
+			s->dead = true;
+		else
+			imap_bye(s, "too long without a word");
 		break;
 	case CONN_EOF:
 	case CONN_ERROR:

@@ -4,6 +4,7 @@ order; UIDPLUS, CONDSTORE; several sessions of one mailbox."""
 import os
 import pathlib
 import re
+import select
 import sys
 import time
 
@@ -338,8 +339,21 @@ def foreign():
             assert f.readline().startswith(b"From <a@b>(--F"), file
 
 
+def patterns():
+    """Patterns that take long keep no other session waiting."""
+    with opened("many") as m, opened("many") as other:
+        folder = pathlib.Path(box("many")).parent
+        for i in range(40):
+            (folder / ("a" * 180 + f"{i}.mbox")).touch()
+        many = " ".join("%a" * 300 + f"b{i}" for i in range(64))
+        tag = m.begin(f'LIST "" ({many})')
+        other.ask("NOOP")
+        assert not select.select([m.s], [], [], 0)[0], "LIST was first"
+        m.want(tag, "OK")
+
+
 if __name__ == "__main__":
     accounts("store", "keys", "cond", "expunge", "copy", "move", "many",
              "twice", "deaf", "bad", "large")
     run([store, keywords, condstore, expunge, copy, announced, move, many,
-         twice, deaf, unreadable, foreign])
+         twice, deaf, unreadable, foreign, patterns])
