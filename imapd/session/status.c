@@ -26,22 +26,39 @@ static const char *const names[ITEMS] = {
 	[OLDEST] = "OLDEST"
 };
 
+/* Its bit, or 0. */
+static unsigned
+item_bit(struct str w)
+{
+	enum item i;
+
+	for (i = 0; i < ITEMS; i++)
+		if (str_caseeq(w, names[i]))
+			return 1U << i;
+	return 0;
+}
+
+unsigned
+imap_list_item(struct str w)
+{
+	return item_bit(w) & (1U << UIDVALIDITY | 1U << MESSAGES |
+	    1U << UIDNEXT | 1U << UNSEEN | 1U << INTERNALSIZE | 1U << OLDEST);
+}
+
 const char *
 imap_status_items(struct cur *c, unsigned *items)
 {
 	struct str w;
-	enum item i;
+	unsigned bit;
 
 	if (!cur_lit(c, "("))
 		return "no list of items";
 	do {
 		if (!imap_atom(c, &w))
 			return "an item is missing";
-		for (i = 0; i < ITEMS && !str_caseeq(w, names[i]); i++)
-			continue;
-		if (i == ITEMS)
+		if ((bit = item_bit(w)) == 0)
 			return "unknown item";
-		*items |= 1U << i;
+		*items |= bit;
 	} while (cur_lit(c, " "));
 	return cur_lit(c, ")") ? NULL : "no closing parenthesis";
 }
@@ -71,22 +88,64 @@ count(struct box *b, struct counts *n)
 	n->v[HIGHESTMODSEQ] = box_highest_modseq(b);
 }
 
+static bool
+look(struct imap_session *s, const char *name, struct counts *n)
+{
+	struct box *b = box_open(s->acct, name);
+	int saved = 0;
+
+	if (b == NULL)
+		return false;
+	if (box_refresh(b) == 0)
+		count(b, n);
+	else
+		saved = errno;
+	box_close(b);
+	errno = saved;
+	return saved == 0;
+}
+
+static void
+put_value(struct buf *b, const struct counts *n, enum item i)
+{
+	if (i == OLDEST)
+		imap_put_date_time(b, (int64_t)n->v[i]);
+	else
+		imap_put_number(b, n->v[i]);
+}
+
+static bool
+wanted(const struct counts *n, unsigned items, enum item i)
+{
+	return (items & 1U << i) && (i != OLDEST || n->v[MESSAGES] > 0);
+}
+
+void
+imap_put_list_items(struct imap_session *s, const char *name, unsigned items)
+{
+	struct counts n = { { 0 } };
+	enum item i;
+
+	if (items == 0 || !look(s, name, &n))
+		return;
+	for (i = 0; i < ITEMS; i++) {
+		if (!wanted(&n, items, i))
+			continue;
+		buf_printf(&s->out, " \\%s(", names[i]);
+		put_value(&s->out, &n, i);
+		buf_putc(&s->out, ')');
+	}
+}
+
 bool
 imap_put_status(struct imap_session *s, const char *name, unsigned items)
 {
 	struct counts n = { { 0 } };
-	struct box *b;
 	const char *sep = "";
 	enum item i;
 
-	if ((b = box_open(s->acct, name)) == NULL)
+	if (!look(s, name, &n))
 		return false;
-	if (box_refresh(b) == -1) {
-		box_close(b);
-		return false;
-	}
-	count(b, &n);
-	box_close(b);
 	/* Who asks for it wants to know of modseqs (RFC 7162, 3.1). */
 	if (items & 1U << HIGHESTMODSEQ)
 		imap_condstore(s);
@@ -94,14 +153,10 @@ imap_put_status(struct imap_session *s, const char *name, unsigned items)
 	imap_put_mailbox(&s->out, name);
 	buf_puts(&s->out, " (");
 	for (i = 0; i < ITEMS; i++) {
-		if (!(items & 1U << i) ||
-		    (i == OLDEST && n.v[MESSAGES] == 0))
+		if (!wanted(&n, items, i))
 			continue;
 		buf_printf(&s->out, "%s%s ", sep, names[i]);
-		if (i == OLDEST)
-			imap_put_date_time(&s->out, (int64_t)n.v[i]);
-		else
-			imap_put_number(&s->out, n.v[i]);
+		put_value(&s->out, &n, i);
 		sep = " ";
 	}
 	buf_puts(&s->out, ")\r\n");

@@ -9,4 +9,10 @@ const char *imap_status_items(struct cur *, unsigned *items);
 /* "* STATUS name (...)"; false and errno, nothing said, if it is not there. */
 bool	imap_put_status(struct imap_session *, const char *name,
 	    unsigned items);
+
+/* What LIST may say in its attributes (manual 37): a bit, or 0. */
+unsigned imap_list_item(struct str);
+/* " \UNSEEN(14)" and so on; nothing if it cannot be looked at. */
+void	imap_put_list_items(struct imap_session *, const char *name,
+	    unsigned items);
 #endif

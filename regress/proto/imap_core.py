@@ -218,6 +218,9 @@ def status():
              rb'INTERNALSIZE \d+ OLDEST "\d\d-...-\d{4} ')
         r = m.ask('LIST "" s RETURN (STATUS (MESSAGES UNSEEN))')
         assert r[1] == b"STATUS s (MESSAGES 3 UNSEEN 1)", r
+        r = m.ask('LIST (CHILDREN UNSEEN MESSAGES) "" s')
+        assert r == [rb'LIST (\HasNoChildren \MESSAGES(3) \UNSEEN(1)) '
+                     rb'"/" s'], r
         m.fails("STATUS nowhere (MESSAGES)")
         m.fails("STATUS s ()", "BAD")
         m.fails("STATUS s (NONSENSE)", "BAD")
