@@ -229,9 +229,11 @@ event(struct conn *c, enum conn_event ev, char *line, size_t len, void *arg)
 			input_line(s, line, len, conn_bare_lf(c));
 		break;
 	case CONN_LONG:
+		/* What follows may be its literal: nothing to be executed. */
 		input_forget(s);
 		str_copy(str_make("*"), s->tag, sizeof(s->tag));
 		imap_bad(s, "line too long");
+		imap_bye(s, "nobody knows where that command ends");
 		break;
 	case CONN_DATA:
 		input_data(s);

@@ -317,7 +317,16 @@ def nonsense():
     with login("bad") as m:
         m.send(b"x SELECT " + b"a" * 200000 + b"\r\n")
         assert m.response().startswith(b"* BAD")
-        m.ask("NOOP")
+        assert m.response().startswith(b"* BYE")
+        assert m.ended()
+    # Nor is the literal of such a line taken for commands.
+    with login("bad") as m:
+        m.ask("CREATE kept")
+        m.send(b"x SELECT " + b"a" * 70000 + b" {19+}\r\nx DELETE kept\r\n")
+        while b"BYE" not in m.response():
+            pass
+    with login("bad") as m:
+        assert m.ask("STATUS kept (MESSAGES)")
         tag = m.begin("SELECT {99999999}")
         assert m.end(tag)[1].startswith(b"BAD")
         tag = m.begin(b"SELECT {2000000+}\r\n" + b"a" * 2000000)
