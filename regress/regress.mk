@@ -2,8 +2,8 @@
 #		of regress/ against real daemons
 # make asan	the same scripts and unit tests in a sanitizer build
 # make fuzz	a minute a target
-# make soak	ten times the kills, five times the losses of power, and the
-#		unit under a real systemd (that as root, with the packages
+# make soak	ten times the kills, five times the losses of power, a quarter
+#		of an hour of fifty IMAP clients, and the unit under a real systemd (that as root, with the packages
 #		debootstrap and systemd-container)
 
 UNIT_SRC	:= $(wildcard regress/unit/*.c)
@@ -73,6 +73,7 @@ fuzz: fuzzers
 	$(RUN) --fuzz-seconds 60 $(FUZZERS)
 
 SOAK		= regress/crash/kill.py regress/crash/replay.py \
-		  $(wildcard regress/soak/*.py)
+		  regress/crash/imap_many.py $(wildcard regress/soak/*.py)
 soak: all
-	CG_ROUNDS=2000 CG_CUTS=1000 $(RUN) -j 1 --time-limit 10800 $(SOAK)
+	CG_ROUNDS=2000 CG_CUTS=1000 CG_SECONDS=900 CG_CLIENTS=50 \
+	    CG_ACCOUNTS=12 $(RUN) -j 1 --time-limit 10800 $(SOAK)
