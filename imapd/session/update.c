@@ -9,6 +9,16 @@
 #include "keyword.h"
 #include "view.h"
 
+/* So many before it are there: mostly it is the next. */
+static bool
+is_there(const struct imap_session *s, uint32_t before, uint32_t uid)
+{
+	if (before < box_count(s->box) &&
+	    box_rec(s->box, before)->uid == uid)
+		return true;
+	return box_find(s->box, uid) != NULL;
+}
+
 /* Takes away what is gone, and tells each; the others move up. */
 static void
 tell_expunged(struct imap_session *s)
@@ -17,7 +27,7 @@ tell_expunged(struct imap_session *s)
 	uint32_t i, n = 0;
 
 	for (i = 0; i < v->count; i++) {
-		if (box_find(s->box, v->uids[i]) != NULL) {
+		if (is_there(s, n, v->uids[i])) {
 			v->uids[n++] = v->uids[i];
 			continue;
 		}
