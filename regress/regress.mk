@@ -3,8 +3,9 @@
 # make asan	the same scripts and unit tests in a sanitizer build
 # make fuzz	a minute a target
 # make soak	ten times the kills, five times the losses of power, a quarter
-#		of an hour of fifty IMAP clients, and the unit under a real systemd (that as root, with the packages
-#		debootstrap and systemd-container)
+#		of an hour of fifty IMAP clients, and the unit under a real
+#		systemd (that as root, with the packages debootstrap and
+#		systemd-container)
 
 UNIT_SRC	:= $(wildcard regress/unit/*.c)
 UNITS		= $(UNIT_SRC:regress/unit/%.c=$(O)/unit/%)
