@@ -125,6 +125,24 @@ write_new(int dfd, const char *tmp, mode_t mode, const void *p, size_t len)
 }
 
 int
+file_replace_by(int dirfd, const char *tmp, const char *name, mode_t mode,
+    const void *p, size_t len)
+{
+	int saved;
+
+	/* A leftover of a process that died. */
+	if (unlinkat(dirfd, tmp, 0) == -1 && errno != ENOENT)
+		return -1;
+	if (write_new(dirfd, tmp, mode, p, len) == 0 &&
+	    renameat(dirfd, tmp, dirfd, name) == 0)
+		return fsync(dirfd);
+	saved = errno;
+	unlinkat(dirfd, tmp, 0);
+	errno = saved;
+	return -1;
+}
+
+int
 file_replace(int dirfd, const char *path, mode_t mode, const void *p,
     size_t len)
 {
@@ -136,26 +154,13 @@ file_replace(int dirfd, const char *path, mode_t mode, const void *p,
 	if ((dfd = open_parent(dirfd, path, &base)) == -1)
 		return -1;
 	if (asprintf(&tmp, "%s.%ld.%u.new", base, (long)getpid(),
-		atomic_fetch_add(&serial, 1)) == -1) {
-		close_keep_errno(dfd);
-		return -1;
-	}
-	/* A leftover of a process that had our number and died. */
-	if (unlinkat(dfd, tmp, 0) == -1 && errno != ENOENT)
-		goto out;
-	if (write_new(dfd, tmp, mode, p, len) == -1 ||
-	    renameat(dfd, tmp, dfd, base) == -1) {
+		atomic_fetch_add(&serial, 1)) != -1) {
+		ret = file_replace_by(dfd, tmp, base, mode, p, len);
 		saved = errno;
-		unlinkat(dfd, tmp, 0);
+		free(tmp);
 		errno = saved;
-		goto out;
 	}
-	ret = fsync(dfd);
-out:
-	saved = errno;
-	free(tmp);
-	close(dfd);
-	errno = saved;
+	close_keep_errno(dfd);
 	return ret;
 }
 

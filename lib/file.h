@@ -9,6 +9,12 @@
 /* Write-new, fsync, rename, directory fsync.  -1 and errno. */
 int	file_replace(int dirfd, const char *path, mode_t, const void *,
 	    size_t);
+/*
+ * The same by a name of the caller's in dirfd itself, for files that one process
+ * alone writes: at most one such name is ever left behind, and is known.
+ */
+int	file_replace_by(int dirfd, const char *tmp, const char *name, mode_t,
+	    const void *, size_t);
 /* Whole file, at most max bytes, NUL added; free it.  NULL and errno. */
 char	*file_read(int dirfd, const char *path, size_t max, size_t *len);
 char	*file_read_fd(int fd, size_t max, size_t *len);	/* pread from 0 */

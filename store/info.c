@@ -179,40 +179,9 @@ info_sweep(struct info *in)
 }
 
 static int
-write_new(struct info *in, const char *tmp, const struct buf *b)
-{
-	int fd, ret;
-
-	if (unlinkat(in->dirfd, tmp, 0) == -1 && errno != ENOENT)
-		return -1;
-	fd = file_open_beneath(in->dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL,
-	    0600);
-	if (fd == -1)
-		return -1;
-	ret = file_write(fd, b->p, b->len) == -1 || fsync(fd) == -1 ? -1 : 0;
-	return close(fd) == -1 ? -1 : ret;
-}
-
-static int
-replace(struct info *in, const struct buf *b)
-{
-	char *tmp = new_name(in);
-	int ret, saved;
-
-	ret = write_new(in, tmp, b);
-	if (ret == 0)
-		ret = renameat(in->dirfd, tmp, in->dirfd, in->file);
-	saved = errno;
-	if (ret == -1)
-		unlinkat(in->dirfd, tmp, 0);
-	free(tmp);
-	errno = saved;
-	return ret == 0 ? fsync(in->dirfd) : -1;
-}
-
-static int
 write_out(struct info *in)
 {
+	char *tmp = new_name(in);
 	struct buf b;
 	int ret = -1;
 
@@ -220,8 +189,10 @@ write_out(struct info *in)
 	if (!val_write(&b, in->dict, true) || !buf_putc(&b, '\n'))
 		errno = ENOMEM;
 	else
-		ret = replace(in, &b);
+		ret = file_replace_by(in->dirfd, tmp, in->file, 0600, b.p,
+		    b.len);
 	buf_free(&b);
+	free(tmp);
 	return ret;
 }
 

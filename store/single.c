@@ -22,7 +22,7 @@ enum { COPY_MAX = 256 * 1024 * 1024, DEPTH_MAX = 40 };
 
 /* Beside the mailbox; the first few go before it when it is moved. */
 static const char *const beside[] = { "info", "mbox.idx", "mbox.dat",
-	"mbox.torn", "info.bad", "info.new" };
+	"mbox.torn", "info.bad", "info.new", "mbox.idx.new", "mbox.dat.new" };
 enum { NBESIDE = sizeof(beside) / sizeof(beside[0]), NCOPIED = 2 };
 
 /* john.mbox and "info": john.info; free it. */
@@ -189,13 +189,16 @@ copy_one(int dirfd, const char *from, int newdirfd, const char *to)
 {
 	int fd, ret = -1;
 	size_t len;
-	char *p;
+	char *p, *tmp;
 
 	fd = file_open_beneath(dirfd, from, O_RDONLY, 0);
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
-	if ((p = file_read_fd(fd, COPY_MAX, &len)) != NULL)
-		ret = file_replace(newdirfd, to, 0600, p, len);
+	if ((p = file_read_fd(fd, COPY_MAX, &len)) != NULL) {
+		tmp = xasprintf("%s.new", to);
+		ret = file_replace_by(newdirfd, tmp, to, 0600, p, len);
+		free(tmp);
+	}
 	free(p);
 	close(fd);
 	return ret;
