@@ -98,7 +98,7 @@ admin_fullname(const struct admin *a, const char *name)
 
 /* --- answers --- */
 
-static void
+void
 admin_free(struct admin *a)
 {
 	val_free(a->args);
@@ -264,8 +264,8 @@ admin_outranked(const struct admin *a)
 
 /* --- finding the account --- */
 
-static bool
-keep_object(struct admin *a, const struct msg_routed *m)
+bool
+admin_keep_object(struct admin *a, const struct msg_routed *m)
 {
 	struct buf full;
 
@@ -297,7 +297,7 @@ found(const struct ipc_pkt *pkt, void *arg)
 		admin_fail(a, 500, "unknown user account");
 		return;
 	}
-	if (!keep_object(a, m)) {
+	if (!admin_keep_object(a, m)) {
 		admin_later(a);
 		return;
 	}
@@ -355,7 +355,7 @@ read_args(struct ipc_pkt *pkt, const struct msg_admin *m)
 	return args;
 }
 
-static struct admin *
+struct admin *
 admin_new(const struct ticket *t, struct val *args)
 {
 	struct admin *a;

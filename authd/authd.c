@@ -34,6 +34,7 @@ static const struct ipc_disp from_owner[] = {
 static const struct ipc_disp from_stored[] = {
 	{ IPC_TICKET_CHECK,	ticket_check },
 	{ IPC_ACCESS,		login_access },
+	{ IPC_ADMIN_ACCESS,	admin_access },
 	{ IPC_NONE,		NULL }
 };
 

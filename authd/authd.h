@@ -246,6 +246,11 @@ struct admin {
 };
 
 void	admin_request(struct ipc *, struct ipc_pkt *, void *);
+/* Takes args; NULL when memory is out. */
+struct admin *admin_new(const struct ticket *, struct val *args);
+void	admin_free(struct admin *);
+/* Takes name, domain and path of what was routed. */
+bool	admin_keep_object(struct admin *, const struct msg_routed *);
 /* All three answer the caller and free a. */
 void	admin_done(struct admin *, struct val *data);	/* 200; takes data */
 void	admin_fail(struct admin *, int code, const char *text);
@@ -280,6 +285,8 @@ void	admin_set_rights(struct admin *);
 void	admin_shutdown(struct admin *);
 void	admin_status(struct admin *);
 void	admin_trace(struct admin *);
+/* admin_access.c */
+void	admin_access(struct ipc *, struct ipc_pkt *, void *);
 /* unreadable.c */
 void	admin_list_unreadable(struct admin *);
 /*
