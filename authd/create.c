@@ -282,7 +282,7 @@ static void
 reserved(const struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_name_reserved *m = pkt != NULL ? pkt->m : NULL;
-	struct msg_account_init init = { .format = "mbox" };
+	struct msg_account_init init = { .format = "mbox", .template = "" };
 	struct create *c = arg;
 
 	if (m == NULL || pkt->type != IPC_NAME_RESERVED || m->code != 0) {
