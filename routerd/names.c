@@ -220,6 +220,26 @@ map_del(struct map *m, const char *key, size_t len)
 	}
 }
 
+void *
+map_next(const struct map *m, size_t *i, const char **key)
+{
+	while (*i < m->size) {
+		struct entry *e = &m->slot[(*i)++];
+
+		if (e->key != NULL) {
+			*key = e->key;
+			return e->value;
+		}
+	}
+	return NULL;
+}
+
+size_t
+map_count(const struct map *m)
+{
+	return m->used;
+}
+
 /* Accounts: the same, but the entry is the account itself: it is smaller. */
 static struct account **
 account_slot(const struct account_table *t, const char *name, size_t len,
@@ -259,6 +279,34 @@ names_find(const struct domain *d, const char *name, size_t len)
 	return *account_slot(&d->accounts, name, len, name_hash(name, len));
 }
 
+enum account_type
+names_kind(const struct account *a)
+{
+	return a->type & ~NAME_MORE;
+}
+
+bool
+names_is_account(const struct account *a)
+{
+	return names_kind(a) < NAME_ALIAS;
+}
+
+const char *
+names_more(const struct account *a)
+{
+	return a->type & NAME_MORE ? a->name + strlen(a->name) + 1 : a->name;
+}
+
+struct account *
+names_account(const struct domain *d, const char *name, size_t len)
+{
+	struct account *a = names_find(d, name, len);
+
+	if (a != NULL && names_kind(a) == NAME_ALIAS)
+		a = names_find(d, names_more(a), strlen(names_more(a)));
+	return a != NULL && names_is_account(a) && !a->reserved ? a : NULL;
+}
+
 static int
 intern_dir(struct domain *d, const char *subdir)
 {
@@ -294,7 +342,7 @@ names_add(struct names *n, struct domain *d, const char *name,
 		return NULL;
 	a->hash = name_hash(name, len);
 	a->dir = dir;
-	a->type = type | (flen > 0 ? 0x80 : 0);
+	a->type = type | (flen > 0 ? NAME_MORE : 0);
 	a->reserved = false;
 	memcpy(a->name, name, len + 1);
 	if (flen > 0)
@@ -302,7 +350,10 @@ names_add(struct names *n, struct domain *d, const char *name,
 	slot = account_slot(t, name, len, a->hash);
 	*slot = a;
 	t->used++;
-	n->naccounts++;
+	if (names_is_account(a)) {
+		d->naccounts++;
+		n->naccounts++;
+	}
 	return a;
 }
 
@@ -319,10 +370,13 @@ names_del(struct names *n, struct domain *d, const char *name)
 	    name_hash(name, strlen(name)));
 	if (*slot == NULL)
 		return false;
+	if (names_is_account(*slot)) {
+		d->naccounts--;
+		n->naccounts--;
+	}
 	free(*slot);
 	*slot = NULL;
 	t->used--;
-	n->naccounts--;
 	for (i = hole = slot - t->slot;;) {
 		i = (i + 1) & (t->size - 1);
 		if (t->slot[i] == NULL)
@@ -354,7 +408,7 @@ account_ext(enum account_type type)
 	size_t i;
 
 	for (i = 0; i < NEXTS; i++)
-		if (exts[i].type == (type & 0x7f))
+		if (exts[i].type == (type & ~NAME_MORE))
 			return exts[i].ext;
 	return "";
 }
@@ -391,11 +445,9 @@ bool
 names_path(const struct domain *d, const struct account *a, char *out,
     size_t size)
 {
-	const char *file = a->name;
+	const char *file = names_more(a);
 	size_t at = 0;
 
-	if (a->type & 0x80)
-		file += strlen(file) + 1;
 	return append(out, size, &at, d->dir) && append(out, size, &at, "/") &&
 	    append(out, size, &at, d->dirs[a->dir]) &&
 	    append(out, size, &at, file) &&
@@ -410,9 +462,16 @@ domain_new(const char *name, bool is_main)
 	d->name = xstrdup(name);
 	d->main = is_main;
 	d->limit = -1;
+	d->groups = map_new();
 	d->dir = is_main ? xstrdup("Accounts") :
 			   xasprintf("Domains/%s", name);
 	return d;
+}
+
+static void
+free_settings(void *v)
+{
+	val_free(v);
 }
 
 static void
@@ -426,6 +485,7 @@ domain_free(struct domain *d)
 	for (i = 0; i < d->ndirs; i++)
 		free(d->dirs[i]);
 	free(d->dirs);
+	map_free(d->groups, free_settings);
 	val_free(d->settings);
 	val_free(d->template);
 	free(d->reroute[0]);
@@ -477,7 +537,7 @@ names_del_domain(struct names *n, struct domain *d)
 		;
 	*p = d->next;
 	map_del(n->domains, d->name, strlen(d->name));
-	n->naccounts -= d->accounts.used;
+	n->naccounts -= d->naccounts;
 	n->ndomains--;
 	domain_free(d);
 }

@@ -12,18 +12,26 @@ enum {
 	DOMAIN_MAXLEN = 255
 };
 
+/* What a name is: an account of some type, or something else. */
 enum account_type {
-	ACCOUNT_NONE, ACCOUNT_MULTI, ACCOUNT_MBOX, ACCOUNT_MDIR, ACCOUNT_MSLC
+	ACCOUNT_NONE, ACCOUNT_MULTI, ACCOUNT_MBOX, ACCOUNT_MDIR, ACCOUNT_MSLC,
+	NAME_ALIAS, NAME_FORWARDER, NAME_GROUP
 };
 
+/*
+ * A name of a domain: accounts, and what else must not be called the same.
+ * Behind the name's NUL stands a second text: an account's file name if that
+ * differs, an alias's account, a forwarder's address.
+ */
 struct account {
 	uint32_t	 hash;
 	uint16_t	 dir;		/* index into the domain's dirs */
-	uint8_t		 type;		/* enum account_type */
+	uint8_t		 type;		/* enum account_type, and NAME_MORE */
 	bool		 reserved;	/* held by authd while it is made */
-	/* Lower case; behind its NUL the file's name if that differs. */
-	char		 name[];
+	char		 name[];	/* lower case */
 };
+
+enum { NAME_MORE = 0x80 };		/* there is a second text */
 
 struct account_table {
 	struct account	**slot;		/* NULL empty, else an account */
@@ -35,11 +43,19 @@ struct account_table {
 enum unknown { UNKNOWN_REJECT, UNKNOWN_DISCARD, UNKNOWN_REROUTE,
 	       UNKNOWN_ACCEPT };
 
+/* Whose mail to all accounts is taken: manual 18. */
+enum toall { TOALL_ANYBODY, TOALL_CLIENTS, TOALL_USERS, TOALL_DOMAIN,
+	     TOALL_ADMIN, TOALL_NOBODY };
+
+struct map;
+
 struct domain {
 	char			*name;	/* lower case */
 	char			*dir;	/* "Accounts", "Domains/x.com" */
 	bool			 main;
-	struct account_table	 accounts;
+	struct account_table	 accounts;	/* all names */
+	size_t			 naccounts;	/* accounts among them */
+	struct map		*groups;	/* name to struct val: settings */
 	char		       **dirs;	/* "", "js.sub/": see account.dir */
 	size_t			 ndirs;
 	struct val		*settings;	/* Domain.settings */
@@ -47,18 +63,23 @@ struct domain {
 	/* From settings and defaults: */
 	enum unknown		 unknown[2];	/* mail, access */
 	char			*reroute[2];
+	bool			 consult;	/* ExternalOnUnknown */
+	enum toall		 toall;
 	int64_t			 limit;		/* of accounts; -1: none */
+	bool			 moving;	/* being renamed or removed */
 	struct domain		*next;		/* in the order of names */
 };
 
 /* A text to pointer table; keys are lower case and belong to it. */
-struct map;
 struct map	*map_new(void);
 void		 map_free(struct map *, void (*value_free)(void *));
 void		*map_get(const struct map *, const char *, size_t);
 /* Replaces; returns the old value or NULL. */
 void		*map_put(struct map *, const char *, size_t, void *);
 void		*map_del(struct map *, const char *, size_t);
+/* Walks it, in no order: start with *i 0, ends with NULL. */
+void		*map_next(const struct map *, size_t *i, const char **key);
+size_t		 map_count(const struct map *);
 
 struct names {
 	struct domain	*main;
@@ -85,7 +106,14 @@ void		 names_clear_aliases(struct names *);
 int		 names_add_alias(struct names *, const char *,
 		    struct domain *);
 
+/* Whatever has that name. */
 struct account	*names_find(const struct domain *, const char *, size_t);
+/* The account that has it, or whose alias it is; none that is reserved. */
+struct account	*names_account(const struct domain *, const char *, size_t);
+enum account_type names_kind(const struct account *);
+bool		 names_is_account(const struct account *);
+/* Its second text, or its name. */
+const char	*names_more(const struct account *);
 /* file: the name on disk without extension.  NULL: taken, or no memory. */
 struct account	*names_add(struct names *, struct domain *, const char *name,
 		    const char *subdir, const char *file, enum account_type);
