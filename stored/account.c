@@ -112,6 +112,7 @@ account_get(const char *path)
 	TAILQ_INIT(&a->waiting);
 	TAILQ_INIT(&a->sent);
 	TAILQ_INIT(&a->sessions);
+	TAILQ_INIT(&a->requests);
 	LIST_INIT(&a->idles);
 	LIST_INSERT_HEAD(&table[bucket(path)], a, hash);
 	count++;
@@ -265,7 +266,8 @@ accounts_delivery_new(void)
 static bool
 wants_worker(const struct account *a)
 {
-	return sessions_waiting(a) || a->warm > now_ms();
+	return sessions_waiting(a) || requests_waiting(a) ||
+	    a->warm > now_ms();
 }
 
 /* --- single-mailbox accounts: a worker gets a directory from delivery --- */
@@ -345,6 +347,7 @@ static void
 run_quiet(struct account *a)
 {
 	sessions_refuse(a, a->why);
+	requests_refuse(a, a->why);
 	idle_end(a, a->why);
 	take_back(a);
 	if (a->worker == WORKER_UP)
@@ -372,6 +375,7 @@ run(struct account *a)
 		forget(a);
 	if (a->worker == WORKER_UP && !a->held) {
 		sessions_give(a);
+		requests_give(a);
 		jobs_send(a, a->ipc);
 	} else if (a->worker == WORKER_NONE && !a->forgetting &&
 	    !TAILQ_EMPTY(&a->waiting) && proc_peer(PROC_DELIVERY) != NULL &&
@@ -395,7 +399,8 @@ account_run(struct account *a)
 	    a->unacked != 0 || a->worker != WORKER_NONE ||
 	    a->warm > now_ms() ||
 	    !TAILQ_EMPTY(&a->waiting) || !TAILQ_EMPTY(&a->sent) ||
-	    !TAILQ_EMPTY(&a->sessions) || !LIST_EMPTY(&a->idles) ||
+	    !TAILQ_EMPTY(&a->sessions) || !TAILQ_EMPTY(&a->requests) ||
+	    !LIST_EMPTY(&a->idles) ||
 	    a->revivals != 0)
 		return;
 	account_free(a);
@@ -443,6 +448,7 @@ accounts_stop(void)
 	for (i = 0; i < nids; i++)
 		if ((a = byid[i]) != NULL) {
 			sessions_refuse(a, "the server is shutting down");
+			requests_refuse(a, "the server is shutting down");
 			idle_end(a, "the server is shutting down");
 			if (a->worker == WORKER_UP)
 				worker_stop(a, "the server is shutting down");

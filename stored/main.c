@@ -37,6 +37,10 @@ static const struct ipc_disp from_template[] = {
 	{ IPC_SPAWNED, worker_spawned },
 	{ IPC_NONE, NULL }
 };
+static const struct ipc_disp from_pwdd[] = {
+	{ IPC_ADMIN, admin_request },
+	{ IPC_NONE, NULL }
+};
 static const struct ipc_disp from_others[] = { { IPC_NONE, NULL } };
 
 static void
@@ -96,7 +100,7 @@ static const struct proc_def def = {
 		[PROC_QUEUED] = from_queued,
 		[PROC_AUTHD] = from_authd,
 		[PROC_ROUTERD] = from_others,
-		[PROC_PWDD] = from_others,
+		[PROC_PWDD] = from_pwdd,
 		[PROC_POP3D] = from_front,
 		[PROC_IMAPD] = from_front,
 		[PROC_DELIVERY] = from_delivery,

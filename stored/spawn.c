@@ -24,6 +24,7 @@ worker_none(struct account *a)
 {
 	log_warnx("%s: no worker", a->path);
 	sessions_refuse(a, "the account cannot be opened now");
+	requests_refuse(a, "the account cannot be opened now");
 }
 
 static void
@@ -108,7 +109,8 @@ got_rest(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct account *a = arg;
 
 	if (a->worker != WORKER_UP || !TAILQ_EMPTY(&a->sessions) ||
-	    !TAILQ_EMPTY(&a->sent) || !TAILQ_EMPTY(&a->waiting)) {
+	    !TAILQ_EMPTY(&a->requests) || !TAILQ_EMPTY(&a->sent) ||
+	    !TAILQ_EMPTY(&a->waiting)) {
 		answer_done(ipc_ref(ipc, pkt), 1, "");
 		return;
 	}

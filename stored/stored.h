@@ -19,9 +19,11 @@
 struct event;
 struct idle;
 struct job;
+struct request;
 struct session;
 TAILQ_HEAD(jobs, job);
 TAILQ_HEAD(sessions, session);
+TAILQ_HEAD(requests, request);
 
 enum {
 	TICKET_LEN = 16,
@@ -74,6 +76,7 @@ struct account {
 	struct event		*hung;		/* no job came back */
 	int64_t			 warm;		/* a client may come */
 	struct sessions		 sessions;
+	struct requests		 requests;	/* commands on its data */
 	LIST_HEAD(, idle)	 idles;		/* handed back */
 	unsigned		 revivals;	/* authd is asked */
 };
@@ -189,4 +192,11 @@ void	 admin_quiet(struct ipc *, struct ipc_pkt *, void *);
 void	 admin_release(struct ipc *, struct ipc_pkt *, void *);
 void	 admin_move(struct ipc *, struct ipc_pkt *, void *);
 void	 answer_done(struct ipc_ref, int code, const char *text);
+
+/* admin_user.c */
+void	 admin_request(struct ipc *, struct ipc_pkt *, void *);
+bool	 requests_waiting(const struct account *);
+void	 requests_give(struct account *);
+/* Those not yet given. */
+void	 requests_refuse(struct account *, const char *);
 #endif
