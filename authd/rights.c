@@ -111,6 +111,7 @@ static const struct right {
 	{ "RulesAllowed", ACCOUNT },
 	{ "RPOPAllowed", ACCOUNT },
 	{ "MaxAccountSize", ACCOUNT },
+	{ "MaxMessages", ACCOUNT },
 	{ "MaxMailboxes", ACCOUNT },
 	{ "DefaultMailboxType", ACCOUNT },
 	{ "MaxSignalContacts", ACCOUNT },
