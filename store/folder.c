@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "box.h"
 #include "buf.h"
 #include "dict.h"
@@ -162,7 +163,8 @@ enter(struct acct *a, const char *name, const char *class)
 	    dict_setf(d, "UIDValidity", "%u", v) == -1 ||
 	    dict_setf(d, "UIDNext", "%u", 1 + INFO_UIDBLOCK) == -1 ||
 	    dict_setf(d, "ModSeq", "%u", 1 + INFO_MODBLOCK) == -1 ||
-	    (class[0] != '\0' && dict_setf(d, "Class", "%s", class) == -1)) {
+	    (class[0] != '\0' && dict_setf(d, "Class", "%s", class) == -1) ||
+	    acl_inherit(a, name) == -1) {
 		errno = ENOMEM;
 		return -1;
 	}

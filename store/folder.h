@@ -55,6 +55,8 @@ int	 folder_delete(struct acct *, const char *name);
  * Open boxes go along: their name and file change.
  */
 int	 folder_rename(struct acct *, const char *from, const char *to);
+/* The mailbox alone: what lies below it stays, in a bare folder. */
+int	 folder_rename_alone(struct acct *, const char *from, const char *to);
 
 /* Any valid name, whether it is there or not; also "~boss/INBOX". */
 int	 folder_subscribe(struct acct *, const char *name, bool on);

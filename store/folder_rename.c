@@ -18,20 +18,24 @@
 #include "folder_int.h"
 #include "name.h"
 
-/* The name of what lies at or below from, once it is to; NULL: elsewhere. */
+/*
+ * The name of what lies at (or, unless it goes alone, below) from, once it is
+ * to; NULL: elsewhere.
+ */
 static char *
-moved(const char *name, const char *from, const char *to)
+moved(const char *name, const char *from, const char *to, bool alone)
 {
 	size_t n = strlen(from);
 
-	if (strncmp(name, from, n) != 0 || strchr("/", name[n]) == NULL)
+	if (strncmp(name, from, n) != 0 || strchr("/", name[n]) == NULL ||
+	    (alone && name[n] != '\0'))
 		return NULL;
 	return xasprintf("%s%s", to, name + n);
 }
 
 /* Enters what is known under from, under to as well. */
 static int
-double_entries(struct acct *a, const char *from, const char *to)
+double_entries(struct acct *a, const char *from, const char *to, bool alone)
 {
 	struct val *boxes = dict_get(info_root(&a->info), "Mailboxes");
 	size_t i, n = boxes != NULL ? val_count(boxes) : 0, k, found = 0;
@@ -42,7 +46,7 @@ double_entries(struct acct *a, const char *from, const char *to)
 	if ((add = calloc(n + 1, sizeof(*add))) == NULL)
 		return -1;
 	for (i = 0; i < n; i++) {
-		name = moved(val_key(boxes, i), from, to);
+		name = moved(val_key(boxes, i), from, to, alone);
 		if (name == NULL)
 			continue;
 		add[found].name = name;
@@ -66,14 +70,14 @@ double_entries(struct acct *a, const char *from, const char *to)
 }
 
 static int
-drop_entries(struct acct *a, const char *from)
+drop_entries(struct acct *a, const char *from, bool alone)
 {
 	struct val *boxes = dict_get(info_root(&a->info), "Mailboxes");
 	size_t i = boxes != NULL ? val_count(boxes) : 0;
 	char *name;
 
 	while (i-- > 0) {
-		name = moved(val_key(boxes, i), from, "");
+		name = moved(val_key(boxes, i), from, "", alone);
 		if (name == NULL)
 			continue;
 		free(name);
@@ -86,13 +90,13 @@ drop_entries(struct acct *a, const char *from)
 
 /* Open boxes go along: their files are the same ones. */
 static void
-rename_open(struct acct *a, const char *from, const char *to)
+rename_open(struct acct *a, const char *from, const char *to, bool alone)
 {
 	struct box *b;
 	char *name;
 
 	for (b = a->boxes; b != NULL; b = b->next) {
-		if ((name = moved(b->name, from, to)) == NULL)
+		if ((name = moved(b->name, from, to, alone)) == NULL)
 			continue;
 		free(b->name);
 		b->name = name;
@@ -168,7 +172,8 @@ done:
 }
 
 static int
-check(struct acct *a, const char *from, const char *to, bool *box, bool *bare)
+check(struct acct *a, const char *from, const char *to, bool alone, bool *box,
+    bool *bare)
 {
 	char *below;
 
@@ -176,14 +181,14 @@ check(struct acct *a, const char *from, const char *to, bool *box, bool *bare)
 		errno = EPERM;
 	else if (!name_valid(from) || !name_valid(to))
 		errno = EINVAL;
-	else if ((below = moved(to, from, "")) != NULL) {
+	else if ((below = moved(to, from, "", alone)) != NULL) {
 		errno = below[0] == '\0' ? EEXIST : EINVAL;
 		free(below);
 	} else if (folder_exists(a, to))
 		errno = EEXIST;
 	else {
 		*box = folder_there(a, from, ".mbox");
-		*bare = folder_there(a, from, ".folder");
+		*bare = !alone && folder_there(a, from, ".folder");
 		if (!*box && !*bare)
 			errno = ENOENT;
 		else if (*bare && folder_there(a, to, ".folder"))
@@ -194,24 +199,36 @@ check(struct acct *a, const char *from, const char *to, bool *box, bool *bare)
 	return -1;
 }
 
-int
-folder_rename(struct acct *a, const char *from, const char *to)
+static int
+rename_folder(struct acct *a, const char *from, const char *to, bool alone)
 {
 	bool box, bare;
 	int ret = -1;
 
 	from = name_canon(from);
-	if (check(a, from, to, &box, &bare) == -1)
+	if (check(a, from, to, alone, &box, &bare) == -1)
 		return -1;
 	if (strcmp(from, "INBOX") == 0)
 		return rename_inbox(a, to);
 	if (folder_make_parents(a, to) == 0 &&
-	    double_entries(a, from, to) == 0 &&
+	    double_entries(a, from, to, alone) == 0 &&
 	    rename_files(a, from, to, box, bare) == 0 &&
 	    folder_sync(a, to) == 0 && folder_sync(a, from) == 0)
 		ret = 0;
 	if (ret == -1)
 		return -1;
-	rename_open(a, from, to);
-	return drop_entries(a, from);
+	rename_open(a, from, to, alone);
+	return drop_entries(a, from, alone);
+}
+
+int
+folder_rename(struct acct *a, const char *from, const char *to)
+{
+	return rename_folder(a, from, to, false);
+}
+
+int
+folder_rename_alone(struct acct *a, const char *from, const char *to)
+{
+	return rename_folder(a, from, to, true);
 }

@@ -55,3 +55,38 @@ name_path(struct buf *b, const char *name)
 	}
 	return buf_puts(b, p);
 }
+
+/*
+ * Each place of the pattern that can be reached so far is marked in at[];
+ * the work is bounded by the product of the two lengths.
+ */
+static void
+spread(const char *pat, size_t len, unsigned char *at)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (at[i] && (pat[i] == '*' || pat[i] == '%'))
+			at[i + 1] = 1;
+}
+
+bool
+name_matches(const char *pat, const char *name)
+{
+	unsigned char at[NAME_PATTERN + 2] = { 1 };
+	size_t i, len = strlen(pat);
+
+	if (len > NAME_PATTERN)
+		return false;
+	spread(pat, len, at);
+	for (; *name != '\0'; name++) {
+		for (i = len + 1; i-- > 0;) {
+			if (i < len && at[i] && (pat[i] == '*' ||
+			    (pat[i] == '%' && *name != '/')))
+				continue;
+			at[i] = i > 0 && at[i - 1] && pat[i - 1] == *name;
+		}
+		spread(pat, len, at);
+	}
+	return at[len];
+}

@@ -8,12 +8,13 @@
 
 #include "folder.h"
 #include "int.h"
+#include "name.h"
 #include "status.h"
 #include "utf7.h"
 
 enum {
 	MAXPATTERNS = 64,
-	MAXPATTERN = 2000		/* bytes */
+	MAXPATTERN = NAME_PATTERN	/* bytes */
 };
 
 enum {
@@ -74,41 +75,6 @@ list_free(void *arg)
 
 /* --- which names --- */
 
-/*
- * Each place of the pattern that can be reached so far is marked in at[];
- * the work is bounded by the product of the two lengths.
- */
-static void
-spread(const char *pat, size_t len, unsigned char *at)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (at[i] && (pat[i] == '*' || pat[i] == '%'))
-			at[i + 1] = 1;
-}
-
-static bool
-pattern_match(const char *pat, const char *name)
-{
-	unsigned char at[MAXPATTERN + 2] = { 1 };
-	size_t i, len = strlen(pat);
-
-	if (len > MAXPATTERN)
-		return false;
-	spread(pat, len, at);
-	for (; *name != '\0'; name++) {
-		for (i = len + 1; i-- > 0;) {
-			if (i < len && at[i] && (pat[i] == '*' ||
-			    (pat[i] == '%' && *name != '/')))
-				continue;
-			at[i] = i > 0 && at[i - 1] && pat[i - 1] == *name;
-		}
-		spread(pat, len, at);
-	}
-	return at[len];
-}
-
 /* INBOX is INBOX in any case, and so is what is below it. */
 static bool
 matches(const struct list *l, const char *name)
@@ -117,7 +83,7 @@ matches(const struct list *l, const char *name)
 	size_t i;
 
 	for (i = 0; i < l->npatterns; i++, p += strlen(p) + 1)
-		if (pattern_match(p, name))
+		if (name_matches(p, name))
 			return true;
 	return false;
 }
