@@ -391,11 +391,11 @@ static enum step
 take_unified(struct state *s, struct domain *d, const char *name,
     const char *rest)
 {
-	struct account *acc = names_find(d, name, strlen(name));
+	struct account *acc = names_account(d, name, strlen(name));
 
-	if (acc == NULL || acc->reserved)
+	if (acc == NULL)
 		return no_account(s, d, name);
-	return take_local(s, d, acc, name, rest);
+	return take_local(s, d, acc, acc->name, rest);
 }
 
 static enum step
@@ -497,8 +497,8 @@ local_parts(struct state *s, struct domain *d)
 	struct account *acc;
 
 	if (hash != NULL && s->env->direct_mailbox && hash != s->lower) {
-		acc = names_find(d, hash + 1, strlen(hash + 1));
-		if (acc == NULL || acc->reserved)
+		acc = names_account(d, hash + 1, strlen(hash + 1));
+		if (acc == NULL)
 			return PASS;
 		snprintf(box, sizeof(box), "%.*s#", (int)(hash - s->lower),
 		    s->local);
@@ -507,9 +507,9 @@ local_parts(struct state *s, struct domain *d)
 	plus = strchr(s->lower, '+');
 	if (plus == NULL || plus == s->lower || s->env->detail == DETAIL_OFF)
 		return PASS;
-	acc = names_find(d, s->lower, plus - s->lower);
+	acc = names_account(d, s->lower, plus - s->lower);
 	if (s->env->detail == DETAIL_ON || !s->env->direct_mailbox ||
-	    plus[1] == '\0' || acc == NULL || acc->reserved) {
+	    plus[1] == '\0' || acc == NULL) {
 		s->local[plus - s->lower] = '\0';
 		*plus = '\0';
 		return AGAIN;
@@ -518,12 +518,74 @@ local_parts(struct state *s, struct domain *d)
 	return take_local(s, d, acc, acc->name, box);
 }
 
+/* A group, or all accounts: queued asks who that is (EXPAND). */
+static enum step
+take_list(struct state *s, const struct domain *d)
+{
+	struct route_answer *a = s->a;
+
+	snprintf(a->module, sizeof(a->module), "LIST");
+	if ((size_t)snprintf(a->host, sizeof(a->host), "%s%s%s", s->lower,
+	    d->main ? "" : "@", d->main ? "" : d->name) >= sizeof(a->host))
+		return too_long(s);
+	snprintf(a->domain, sizeof(a->domain), "%s", d->name);
+	a->relay = true;
+	return DONE;
+}
+
+/* Mail to all: who is known not to be heard needs not be listened to. */
+static enum step
+local_all(struct state *s, const struct domain *d)
+{
+	bool every = d->main && strcmp(s->lower, "alldomains") == 0;
+
+	if (s->q->access || d->toall == TOALL_NOBODY ||
+	    (!every && strcmp(s->lower, "all") != 0))
+		return PASS;
+	if (*s->q->peer != '\0' && *s->q->account == '\0' &&
+	    d->toall != TOALL_ANYBODY &&
+	    (d->toall != TOALL_CLIENTS || !is_client(s)))
+		return refuse(s, 550, "5.7.1",
+		    "mail to all is not taken from you");
+	return take_list(s, d);
+}
+
+/* A name that somebody made; reserved ones are not there yet. */
+static enum step
+local_object(struct state *s, struct domain *d)
+{
+	const struct account *acc;
+
+	acc = names_find(d, s->lower, strlen(s->lower));
+	if (acc == NULL || acc->reserved)
+		return PASS;
+	switch (names_kind(acc)) {
+	case NAME_GROUP:
+		return s->q->access ? PASS : take_list(s, d);
+	case NAME_FORWARDER:
+		note_alias(s, 0);
+		s->marked = true;
+		return set_address(s, names_more(acc));
+	case NAME_ALIAS:
+		note_alias(s, 0);
+		acc = names_account(d, s->lower, strlen(s->lower));
+		return acc == NULL ? PASS :
+		    take_local(s, d, acc, acc->name, "");
+	default:
+		return take_local(s, d, acc, acc->name, "");
+	}
+}
+
 static enum step
 local_unknown(struct state *s, struct domain *d)
 {
 	char right[ROUTE_MAXLOCAL * 2 + 1];
 	int mode = s->q->access ? 1 : 0;
 
+	if (d->consult && !s->q->consulted) {
+		s->a->consult = true;
+		return no_account(s, d, s->lower);
+	}
 	switch (d->unknown[mode]) {
 	case UNKNOWN_DISCARD:
 		if (!s->q->access)
@@ -546,7 +608,6 @@ local_unknown(struct state *s, struct domain *d)
 static enum step
 step_local(struct state *s)
 {
-	struct account *acc;
 	struct domain *d;
 	enum step rv;
 
@@ -557,12 +618,10 @@ step_local(struct state *s)
 		return PASS;
 	if (*s->lower == '\0')
 		return refuse(s, 553, "5.1.3", "the address has no name");
-	if ((rv = local_alias(s, d)) != PASS)
-		return rv;
-	acc = names_find(d, s->lower, strlen(s->lower));
-	if (acc != NULL && !acc->reserved)
-		return take_local(s, d, acc, acc->name, "");
-	if ((rv = local_parts(s, d)) != PASS)
+	if ((rv = local_alias(s, d)) != PASS ||
+	    (rv = local_all(s, d)) != PASS ||
+	    (rv = local_object(s, d)) != PASS ||
+	    (rv = local_parts(s, d)) != PASS)
 		return rv;
 	return local_unknown(s, d);
 }
@@ -627,7 +686,7 @@ route_address(const struct route_env *env, const struct route_query *q,
 	a->code = a->smtp = 0;
 	a->esc[0] = a->text[0] = a->module[0] = a->host[0] = '\0';
 	a->address[0] = a->path[0] = a->domain[0] = '\0';
-	a->relay = false;
+	a->relay = a->consult = false;
 	if (set_address(&s, q->address) == DONE)
 		return;
 	if (q->access)

@@ -31,6 +31,7 @@ struct route_query {
 	const char	*local;		/* or "" */
 	const char	*account;	/* authenticated sender, or "" */
 	bool		 access;	/* a login name */
+	bool		 consulted;	/* the external authenticator has been */
 };
 
 /* As ROUTED in ipc.def. */
@@ -46,6 +47,7 @@ struct route_answer {
 	char	 domain[256];
 	char	 alias[513];
 	bool	 relay;
+	bool	 consult;	/* "host@domain" is to be asked for */
 };
 
 void	route_address(const struct route_env *, const struct route_query *,
