@@ -3,6 +3,7 @@
  * file is opened, so it works behind any wall.  Each is opened at its first
  * use and kept.  Runs in workers.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <unicode/ucnv.h>
 #include <unicode/udata.h>
@@ -232,4 +233,31 @@ charset_utf8(struct charset *c, const char *p, size_t n, bool last,
 	default:
 		return from_icu(c, p, n, last, b);
 	}
+}
+
+struct charset *
+charset_fork(const struct charset *c)
+{
+	struct charset *own = malloc(sizeof(*own));
+	UErrorCode err = U_ZERO_ERROR;
+
+	if (own == NULL)
+		return NULL;
+	*own = *c;
+	if (c->kind == KIND_ICU &&
+	    (own->conv = ucnv_clone(c->conv, &err)) == NULL) {
+		free(own);
+		return NULL;
+	}
+	return own;
+}
+
+void
+charset_free(struct charset *c)
+{
+	if (c == NULL)
+		return;
+	if (c->kind == KIND_ICU)
+		ucnv_close(c->conv);
+	free(c);
 }

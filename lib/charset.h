@@ -30,4 +30,10 @@ void		 charset_reset(struct charset *);
  */
 bool		 charset_utf8(struct charset *, const char *, size_t, bool last,
 		    struct buf *);
+/*
+ * One's own, in the state that it is in: for whoever must break off in the
+ * middle of a text while others ask for that charset.  NULL: no memory.
+ */
+struct charset	*charset_fork(const struct charset *);
+void		 charset_free(struct charset *);
 #endif

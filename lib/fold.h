@@ -16,6 +16,7 @@ struct needle {
 	char	*p;		/* folded */
 	size_t	 len;
 	bool	 ascii;
+	bool	 found;		/* in what the finder was fed */
 	/* inside: where to look first */
 	size_t	 a, b;
 };
@@ -24,26 +25,32 @@ struct needle {
 bool	needle_init(struct needle *, struct str);
 void	needle_free(struct needle *);
 
-/* A search in one text for one needle. */
+/* A search in one text for some needles at once. */
 struct finder {
-	const struct needle *needle;
+	struct needle	**open;		/* not yet found */
+	size_t		 nopen;
+	size_t		 longest;	/* of them, bytes */
+	struct needle	*one;		/* finder_find()'s */
 	struct buf	 tail;		/* folded end of what was seen */
 	struct buf	 work;
 	char		 part[4];	/* an incomplete character */
 	uint8_t		 npart;
-	bool		 found;
 };
 
-/* May be started again and again, for one needle after another. */
+/* May be started again and again, for one text after another. */
 void	finder_init(struct finder *);
 void	finder_free(struct finder *);
-void	finder_start(struct finder *, const struct needle *);
 /*
- * The next piece of the text; true as soon as it is found (then stop).  A text
- * given in one piece, with last set, is never copied if it is ASCII.
+ * The array is the finder's now: the first nopen are those that are still
+ * searched for, in any order.
+ */
+void	finder_start(struct finder *, struct needle **, size_t n);
+/*
+ * The next piece of the text; true as soon as all are found (then stop).  A
+ * text given in one piece, with last set, is never copied if it is ASCII.
  */
 bool	finder_feed(struct finder *, const char *, size_t, bool last);
 
 /* Is it in this text?  finder_start() and _feed() in one. */
-bool	finder_find(struct finder *, const struct needle *, struct str);
+bool	finder_find(struct finder *, struct needle *, struct str);
 #endif

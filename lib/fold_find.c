@@ -187,19 +187,67 @@ finder_free(struct finder *f)
 }
 
 void
-finder_start(struct finder *f, const struct needle *n)
+finder_start(struct finder *f, struct needle **open, size_t n)
 {
-	f->needle = n;
+	size_t i;
+
+	f->open = open;
+	f->nopen = n;
+	f->longest = 0;
+	for (i = 0; i < n; i++) {
+		open[i]->found = false;
+		if (open[i]->len > f->longest)
+			f->longest = open[i]->len;
+	}
 	buf_reset(&f->tail);
 	f->npart = 0;
-	f->found = n->len == 0;
+}
+
+/*
+ * Each needle in what was kept up to edge and in what follows; border: only
+ * those that begin before it and end behind it.
+ */
+static void
+find_all(struct finder *f, const char *p, size_t len, size_t edge, bool border)
+{
+	struct needle *nd;
+	size_t i, from, end, k;
+
+	for (i = 0; i < f->nopen;) {
+		nd = f->open[i];
+		k = nd->len > 0 ? nd->len - 1 : 0;
+		from = edge > k ? edge - k : 0;
+		end = border && edge + k < len ? edge + k : len;
+		if (nd->len == 0 || find(nd, p + from, end - from)) {
+			nd->found = true;
+			f->open[i] = f->open[--f->nopen];
+		} else
+			i++;
+	}
+}
+
+/* The same where the text is ASCII, and so must they be. */
+static void
+find_ascii(struct finder *f, const char *p, size_t n)
+{
+	struct needle *nd;
+	size_t i;
+
+	for (i = 0; i < f->nopen;) {
+		nd = f->open[i];
+		if (nd->len == 0 || (nd->ascii && find(nd, p, n))) {
+			nd->found = true;
+			f->open[i] = f->open[--f->nopen];
+		} else
+			i++;
+	}
 }
 
 /* What a needle across two pieces may begin with. */
 static void
 keep_tail(struct finder *f, const char *p, size_t n)
 {
-	size_t k = f->needle->len - 1;
+	size_t k = f->longest > 0 ? f->longest - 1 : 0;
 
 	if (n > k) {
 		p += n - k;
@@ -209,28 +257,24 @@ keep_tail(struct finder *f, const char *p, size_t n)
 	fold_run(&f->tail, p, n, true);
 }
 
-static bool
+static void
 feed_ascii(struct finder *f, const char *p, size_t n, bool last)
 {
-	const struct needle *nd = f->needle;
-	size_t k = nd->len - 1;
+	size_t k = f->longest > 0 ? f->longest - 1 : 0;
 
 	if (f->tail.len > 0) {
 		buf_reset(&f->work);
 		buf_add(&f->work, f->tail.p, f->tail.len);
 		fold_run(&f->work, p, n < k ? n : k, true);
-		if (find(nd, f->work.p, f->work.len))
-			return true;
+		find_all(f, f->work.p, f->work.len, f->tail.len, true);
 	}
-	if (nd->ascii && find(nd, p, n))
-		return true;
-	if (last)
-		return false;
+	find_ascii(f, p, n);
+	if (last || f->nopen == 0)
+		return;
 	if (f->tail.len > 0 && n < k)
 		keep_tail(f, f->work.p, f->work.len);
 	else
 		keep_tail(f, p, n);
-	return false;
 }
 
 /* Completes a character that the piece before began. */
@@ -252,7 +296,7 @@ complete(struct finder *f, const char **p, size_t *n, bool last)
 	}
 }
 
-static bool
+static void
 feed_any(struct finder *f, const char *p, size_t n, bool last)
 {
 	size_t taken;
@@ -265,30 +309,27 @@ feed_any(struct finder *f, const char *p, size_t n, bool last)
 		f->npart = (uint8_t)(n - taken);
 		memcpy(f->part, p + taken, n - taken);
 	}
-	if (find(f->needle, f->work.p, f->work.len))
-		return true;
+	find_all(f, f->work.p, f->work.len, f->tail.len, false);
 	if (!last)
 		keep_tail(f, f->work.p, f->work.len);
-	return false;
 }
 
 bool
 finder_feed(struct finder *f, const char *p, size_t n, bool last)
 {
-	if (f->found)
-		return true;
-	if (n == 0 && !last)
-		return false;
-	if (f->npart == 0 && fold_ascii_run(p, n) == n)
-		f->found = feed_ascii(f, p, n, last);
-	else
-		f->found = feed_any(f, p, n, last);
-	return f->found;
+	if (f->nopen > 0 && (n > 0 || last)) {
+		if (f->npart == 0 && fold_ascii_run(p, n) == n)
+			feed_ascii(f, p, n, last);
+		else
+			feed_any(f, p, n, last);
+	}
+	return f->nopen == 0;
 }
 
 bool
-finder_find(struct finder *f, const struct needle *n, struct str s)
+finder_find(struct finder *f, struct needle *n, struct str s)
 {
-	finder_start(f, n);
+	f->one = n;
+	finder_start(f, &f->one, 1);
 	return finder_feed(f, s.p, s.len, true);
 }

@@ -1,6 +1,6 @@
 /*
- * SEARCH and UID SEARCH: a message after another, some milliseconds at a
- * time, so that the account's other sessions do not wait for it; then the
+ * SEARCH and UID SEARCH: a message after another, a long one in pieces, some
+ * milliseconds at a time, so that the account's other sessions do not wait for it; then the
  * numbers, as SEARCH or ESEARCH.  Runs in the account's worker.
  */
 #include <stdlib.h>
@@ -76,17 +76,23 @@ add_found(struct search *q, const struct candidate *m)
 static bool
 one_message(struct imap_session *s, struct search *q)
 {
-	struct candidate m = { .seq = ++q->seq };
+	struct candidate m = { .seq = q->seq + 1 };
+	enum verdict v = JUDGE_NO;
 
 	/* One that others have removed matches nothing. */
-	if ((m.rec = view_rec(s, q->seq)) == NULL)
-		return true;
-	m.uid = m.rec->uid;
-	m.flags = m.rec->flags & ~(uint32_t)MSG_RECENT;
-	if (view_recent(&s->view, m.uid))
-		m.flags |= MSG_RECENT;
-	m.keywords = m.rec->keywords;
-	return !judge(&q->judge, &m) || add_found(q, &m);
+	if ((m.rec = view_rec(s, m.seq)) == NULL)
+		judge_skip(&q->judge);
+	else {
+		m.uid = m.rec->uid;
+		m.flags = m.rec->flags & ~(uint32_t)MSG_RECENT;
+		if (view_recent(&s->view, m.uid))
+			m.flags |= MSG_RECENT;
+		m.keywords = m.rec->keywords;
+		v = judge(&q->judge, &m);
+	}
+	if (v != JUDGE_LATER)
+		q->seq = m.seq;
+	return v != JUDGE_YES || add_found(q, &m);
 }
 
 /* Some milliseconds of it; false: no memory. */

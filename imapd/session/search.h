@@ -57,6 +57,9 @@ struct search_node {
 	struct imap_set	 set;
 	struct str	 field, text;
 	struct needle	 needle;	/* of text, folded; text is in UTF-8 */
+	/* the judge's: the message that was asked, and what is known of it */
+	uint64_t	 asked, known;
+	bool		 yes;
 };
 
 struct search_cmd {

@@ -1,6 +1,7 @@
 /*
- * Judging messages by SEARCH's keys, the cheap ones first.  Runs in the
- * account's worker.
+ * Judging messages by SEARCH's keys, the cheap ones first.  What text a message
+ * has is found out for all keys together, so the tree is asked first with that
+ * unknown, and again when something was found.  Runs in the account's worker.
  */
 #include <string.h>
 
@@ -8,7 +9,10 @@
 #include "keyword.h"
 #include "search_judge.h"
 
-static bool	matches(struct judge *, const struct search_node *);
+/* Bytes times needles: what is spent on a message before others have a turn. */
+enum { ENOUGH = 4 * 1024 * 1024, NODE = 16, FIELDS = 8 };
+
+static enum verdict matches(struct judge *, struct search_node *);
 
 void
 judge_init(struct judge *j, struct search_cmd *cmd, struct box *b,
@@ -31,11 +35,13 @@ judge_init(struct judge *j, struct search_cmd *cmd, struct box *b,
 		n->number = bit >= 0 ? 1LL << bit : 0;
 	}
 	text_init(&j->text, b, cmd->cost == COST_BODY);
+	body_init(&j->body, &j->text);
 }
 
 void
 judge_free(struct judge *j)
 {
+	body_free(&j->body);
 	text_free(&j->text);
 }
 
@@ -60,30 +66,62 @@ sent_matches(struct judge *j, const struct search_node *n)
 	return n->key == SEARCH_SENTON ? day == n->number : day >= n->number;
 }
 
-static bool
-text_matches(struct judge *j, const struct search_node *n)
+static enum verdict
+header_matches(struct judge *j, struct search_node *n)
 {
 	int r;
 
-	if (n->key == SEARCH_HEADER)
+	if (n->known != j->serial) {
+		if (j->spent >= ENOUGH)
+			return JUDGE_LATER;
 		r = text_header(&j->text, n->field, &n->needle);
-	else
-		r = text_body(&j->text, &n->needle, n->key == SEARCH_TEXT);
-	if (r == -1)
-		j->failed = true;
-	return r == 1;
+		if (r == -1)
+			j->failed = true;
+		n->known = j->serial;
+		n->yes = r == 1;
+		j->spent += j->text.header * FIELDS;
+	}
+	return n->yes ? JUDGE_YES : JUDGE_NO;
 }
 
-static bool
+static enum verdict
+body_matches(struct judge *j, struct search_node *n)
+{
+	struct body *y = &j->body;
+
+	if (n->needle.len == 0)
+		return JUDGE_YES;
+	if (n->asked == j->serial) {
+		if (n->needle.found)
+			return JUDGE_YES;
+		return y->at == BODY_DONE ? JUDGE_NO : JUDGE_LATER;
+	}
+	/* Flags have changed meanwhile, and it matters now: another pass. */
+	if (y->at == BODY_DONE)
+		body_reset(y);
+	if (y->at == BODY_ASK) {
+		n->asked = j->serial;
+		if (!body_ask(y, &n->needle, n->key == SEARCH_TEXT))
+			j->failed = true;
+	}
+	return JUDGE_LATER;
+}
+
+static enum verdict
 list_matches(struct judge *j, const struct search_node *n)
 {
-	bool or = n->key == SEARCH_OR;
+	enum verdict end = n->key == SEARCH_OR ? JUDGE_YES : JUDGE_NO, v;
+	enum verdict all = n->key == SEARCH_OR ? JUDGE_NO : JUDGE_YES;
 	uint32_t i;
 
-	for (i = n->child; i != 0; i = j->cmd->nodes[i].next)
-		if (matches(j, &j->cmd->nodes[i]) == or)
-			return or;
-	return !or;
+	for (i = n->child; i != 0; i = j->cmd->nodes[i].next) {
+		v = matches(j, &j->cmd->nodes[i]);
+		if (v == end)
+			return v;
+		if (v == JUDGE_LATER)
+			all = v;
+	}
+	return all;
 }
 
 static bool
@@ -118,37 +156,67 @@ record_matches(struct judge *j, const struct search_node *n)
 	}
 }
 
-static bool
-matches(struct judge *j, const struct search_node *n)
+static enum verdict
+matches(struct judge *j, struct search_node *n)
 {
-	bool yes;
+	enum verdict v;
 
 	switch (n->key) {
 	case SEARCH_AND:
 	case SEARCH_OR:
-		yes = list_matches(j, n);
+		v = list_matches(j, n);
 		break;
 	case SEARCH_HEADER:
+		v = header_matches(j, n);
+		break;
 	case SEARCH_BODY:
 	case SEARCH_TEXT:
-		yes = text_matches(j, n);
+		v = body_matches(j, n);
 		break;
 	case SEARCH_SENTBEFORE:
 	case SEARCH_SENTON:
 	case SEARCH_SENTSINCE:
-		yes = sent_matches(j, n);
+		v = sent_matches(j, n) ? JUDGE_YES : JUDGE_NO;
 		break;
 	default:
-		yes = record_matches(j, n);
+		v = record_matches(j, n) ? JUDGE_YES : JUDGE_NO;
 		break;
 	}
-	return yes != n->not;
+	if (!n->not || v == JUDGE_LATER)
+		return v;
+	return v == JUDGE_YES ? JUDGE_NO : JUDGE_YES;
 }
 
-bool
+void
+judge_skip(struct judge *j)
+{
+	j->inside = false;
+}
+
+enum verdict
 judge(struct judge *j, const struct candidate *m)
 {
+	enum verdict v;
+
 	j->at = m;
-	text_message(&j->text, m->rec);
-	return matches(j, &j->cmd->nodes[0]);
+	j->spent = 0;
+	if (!j->inside) {
+		text_message(&j->text, m->rec);
+		body_reset(&j->body);
+		j->serial++;
+	}
+	/* It may have moved in its file. */
+	j->text.rec = m->rec;
+	j->inside = true;
+	while ((v = matches(j, &j->cmd->nodes[0])) == JUDGE_LATER) {
+		j->spent += (uint64_t)j->cmd->nnodes * NODE;
+		if (j->failed)
+			break;
+		if (j->spent >= ENOUGH)
+			return v;
+		if (body_run(&j->body, &j->spent, ENOUGH) == -1)
+			j->failed = true;
+	}
+	j->inside = false;
+	return v == JUDGE_YES ? v : JUDGE_NO;
 }

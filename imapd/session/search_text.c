@@ -1,6 +1,6 @@
 /*
- * Text in messages, for SEARCH: what is asked for is folded once, and most
- * mail is searched where it was read to, without a copy.  Runs in the
+ * A message's bytes in a window, its header and parts, for SEARCH and FETCH;
+ * and what SEARCH looks for in fields of the header.  Runs in the
  * account's worker; what a message says of itself is never believed further
  * than its own bytes.
  */
@@ -9,14 +9,10 @@
 
 #include "box.h"
 #include "cache.h"
-#include "charset.h"
-#include "mime_decode.h"
 #include "rfc2047.h"
 #include "rfc5322.h"
 #include "search.h"
 #include "search_text.h"
-
-enum { PIECE = 32 * 1024 };	/* decoded at a time */
 
 void
 text_init(struct text *t, struct box *b, bool body)
@@ -158,26 +154,26 @@ has(struct str s, const char *what)
 
 /* Could a line's end or an encoded word hide it? */
 static bool
-plain(const struct text *t, struct str s, const struct needle *n)
+plain(struct str s, const struct needle *n)
 {
 	return memchr(n->p, ' ', n->len) == NULL &&
 	    memchr(n->p, '\t', n->len) == NULL && !has(s, "=?");
 }
 
 static int
-find(struct text *t, const struct needle *n, struct str s)
+find(struct text *t, struct needle *n, struct str s)
 {
 	return finder_find(&t->finder, n, s) ? 1 : 0;
 }
 
 static int
-find_in_field(struct text *t, const struct needle *n, struct str body)
+find_in_field(struct text *t, struct needle *n, struct str body)
 {
 	struct str s = { NULL, 0 };
 
 	if (n->len == 0)
 		return 1;
-	if (plain(t, body, n))
+	if (plain(body, n))
 		return find(t, n, body);
 	buf_reset(&t->utf8);
 	if (!rfc2047_utf8(&t->utf8, body))
@@ -188,7 +184,7 @@ find_in_field(struct text *t, const struct needle *n, struct str body)
 }
 
 int
-text_header(struct text *t, struct str name, const struct needle *n)
+text_header(struct text *t, struct str name, struct needle *n)
 {
 	struct field f;
 	struct str h;
@@ -207,30 +203,6 @@ text_header(struct text *t, struct str name, const struct needle *n)
 	return 0;
 }
 
-/* Anywhere in a header, names and all. */
-static int
-find_in_header(struct text *t, const struct needle *n, struct str h)
-{
-	struct cur c = cur_make(h.p, h.len);
-	struct field f;
-	struct str s;
-
-	if (plain(t, h, n))
-		return find(t, n, h);
-	while (field_next(&c, &f)) {
-		buf_reset(&t->utf8);
-		if (!buf_add(&t->utf8, f.name.p, f.name.len) ||
-		    !buf_puts(&t->utf8, ": ") ||
-		    !rfc2047_utf8(&t->utf8, f.body))
-			return -1;
-		s.p = t->utf8.p;
-		s.len = t->utf8.len;
-		if (find(t, n, s))
-			return 1;
-	}
-	return 0;
-}
-
 int
 text_sent(struct text *t, int64_t *day)
 {
@@ -242,7 +214,7 @@ text_sent(struct text *t, int64_t *day)
 	return header_find(h, "Date", &f) && search_date(f.body, day);
 }
 
-/* --- bodies --- */
+/* --- parts --- */
 
 bool
 text_parts(struct text *t)
@@ -255,122 +227,4 @@ text_parts(struct text *t)
 		return false;
 	t->parts = mime_unpack(&t->mime, s.parts);
 	return t->parts;
-}
-
-/* A piece of a part's text, already decoded. */
-static int
-feed(struct text *t, struct charset *cs, const char *p, size_t len, bool last)
-{
-	if (cs == NULL)
-		return finder_feed(&t->finder, p, len, last);
-	buf_reset(&t->utf8);
-	if (!charset_utf8(cs, p, len, last, &t->utf8))
-		return -1;
-	return finder_feed(&t->finder, t->utf8.p, t->utf8.len, last);
-}
-
-static int
-feed_decoded(struct text *t, struct decoder *d, struct charset *cs,
-    const char *p, size_t len, bool last)
-{
-	size_t n, out;
-	int r;
-
-	for (; len > 0; p += n, len -= n) {
-		n = len < PIECE ? len : PIECE;
-		out = decoder_run(d, p, n, t->work.p);
-		if ((r = feed(t, cs, t->work.p, out, false)) != 0)
-			return r;
-	}
-	if (!last)
-		return 0;
-	out = decoder_end(d, t->work.p);
-	return feed(t, cs, t->work.p, out, true);
-}
-
-static int
-find_in_text(struct text *t, const struct mime_part *p, const struct needle *n)
-{
-	struct charset *cs = charset_get(mime_charset(&t->mime, p));
-	uint64_t off = p->body, end = p->body + p->bodylen;
-	struct decoder d;
-	bool decode = decoder_init(&d, p->enc), last;
-	const char *s;
-	size_t got;
-	int r = 0;
-
-	if (decode && !buf_reserve(&t->work, PIECE + DECODER_ROOM))
-		return -1;
-	if (charset_is_utf8(cs))
-		cs = NULL;
-	else
-		charset_reset(cs);
-	finder_start(&t->finder, n);
-	for (; off < end && r == 0; off += got) {
-		if ((s = text_bytes(t, off, end - off > TEXT_WINDOW ?
-			TEXT_WINDOW : end - off, &got)) == NULL)
-			return -1;
-		if (got == 0)
-			break;
-		last = off + got >= end;
-		r = decode ? feed_decoded(t, &d, cs, s, got, last)
-			   : feed(t, cs, s, got, last);
-	}
-	return r;
-}
-
-/* A report of a delivery, and others whose type is message/something. */
-static bool
-is_message(struct str h)
-{
-	struct field f;
-	struct cur c;
-
-	if (!header_find(h, "Content-Type", &f))
-		return false;
-	c = cur_make(f.body.p, f.body.len);
-	cur_span(&c, " \t\r\n");
-	return cur_caselit(&c, "message/");
-}
-
-static int
-find_in_part(struct text *t, const struct mime_part *p,
-    const struct needle *n)
-{
-	struct str h = { NULL, 0 };
-	int r;
-
-	/* The header of the message itself is not part of its body. */
-	if (p->depth > 0 && p->headlen > 0) {
-		if (!text_together(t, p->head, p->headlen, &h))
-			return -1;
-		if ((r = find_in_header(t, n, h)) != 0)
-			return r;
-	}
-	if (p->kind != MIME_TEXT && !(p->kind == MIME_LEAF && is_message(h)))
-		return 0;
-	return p->bodylen == 0 ? 0 : find_in_text(t, p, n);
-}
-
-int
-text_body(struct text *t, const struct needle *n, bool with_header)
-{
-	struct str h;
-	uint32_t i;
-	int r;
-
-	if (n->len == 0)
-		return 1;
-	if (with_header) {
-		if (!text_head(t, &h))
-			return -1;
-		if ((r = find_in_header(t, n, h)) != 0)
-			return r;
-	}
-	if (!text_parts(t))
-		return -1;
-	for (i = 0; i < t->mime.nparts; i++)
-		if ((r = find_in_part(t, &t->mime.part[i], n)) != 0)
-			return r;
-	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * Looking for text in one message after another: in its header, in the
- * decoded text of its parts.  Runs in the account's worker.
+ * Reading one message after another, header and parts; looking for text in
+ * fields of the header.  Runs in the account's worker.
  */
 #ifndef CG_IMAP_SEARCH_TEXT_H
 #define CG_IMAP_SEARCH_TEXT_H
@@ -52,9 +52,8 @@ const char *text_bytes(struct text *, uint64_t off, size_t want, size_t *);
 /* Makes mime the message's tree of parts. */
 bool	text_parts(struct text *);
 
-/* All of these: 1 yes, 0 no, -1 it cannot be read. */
-int	text_header(struct text *, struct str name, const struct needle *);
-int	text_body(struct text *, const struct needle *, bool header);
+/* Both: 1 yes, 0 no, -1 it cannot be read. */
+int	text_header(struct text *, struct str name, struct needle *);
 /* The day that its Date field names. */
 int	text_sent(struct text *, int64_t *day);
 #endif

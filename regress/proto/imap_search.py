@@ -7,6 +7,7 @@ import quopri
 import re
 import select
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from wire import Imap, accounts, run  # noqa: E402
@@ -236,7 +237,41 @@ def patient():
         m.want(tag, "OK")
 
 
+def huge():
+    """Nor does a single message, however much is looked for in it."""
+    line = "Grüße und ein langer Text ohne das gesuchte Wort\n".encode()
+    text = message("Subject: =?utf-8?q?gr=C3=B6=C3=9Fe?=\n",
+                   base64.encodebytes(line * 150000 + "Ende".encode()),
+                   "text/plain; charset=utf-8", "base64")
+    keys = "".join(f" NOT BODY nichts{i}" for i in range(100))
+    with opened("keys") as m, Imap() as other:
+        other.login("keys")
+        m.ask("CREATE huge")
+        tag = m.begin(b"APPEND huge {%d}" % len(text))
+        m.go_on()
+        m.send(text + b"\r\n")
+        m.want(tag, "OK")
+        m.ask("SELECT huge")
+        # What is known of it afterwards is the cache's: now it is.
+        m.ask("FETCH 1 BODYSTRUCTURE")
+        began = time.monotonic()
+        tag = m.begin(f"SEARCH SUBJECT größe{keys} BODY ende"
+                      .encode())
+        turns, longest = 0, 0.0
+        while not select.select([m.s], [], [], 0)[0]:
+            asked = time.monotonic()
+            other.ask("NOOP")
+            longest = max(longest, time.monotonic() - asked)
+            turns += 1
+        said = m.want(tag, "OK")
+        took = time.monotonic() - began
+        assert any(b"SEARCH 1" in x for x in said), said
+        assert turns > 5 and longest < 1 and longest < took / 3, \
+            (turns, longest, took)
+        print(f"{took:.2f} s, others waited {longest * 1000:.0f} ms at most")
+
+
 if __name__ == "__main__":
     accounts("keys")
     run([headers, bodies, records, results, modseq, wrong,
-         patient])
+         patient, huge])

@@ -41,12 +41,13 @@ static const struct {
 };
 
 static bool
-in_pieces(struct finder *f, const struct needle *n, struct str s, size_t size)
+in_pieces(struct finder *f, struct needle *n, struct str s, size_t size)
 {
+	struct needle *open[] = { n };
 	bool found = false;
 	size_t i, k;
 
-	finder_start(f, n);
+	finder_start(f, open, 1);
 	for (i = 0; i < s.len && !found; i += k) {
 		k = s.len - i < size ? s.len - i : size;
 		found = finder_feed(f, s.p + i, k, false);
@@ -108,6 +109,41 @@ everywhere(void **state)
 	finder_free(&f);
 }
 
+/* Many needles at once, in pieces of any size: each as if it were alone. */
+static void
+together(void **state)
+{
+	enum { N = 6 };
+	static const char *const words[N] = { "x", "needle", "GR\303\234SSE",
+		"no such thing", "dle", "a long one, with blanks and \303\274" };
+	static const char text[] = "The neeDLE is here: gr\303\274\303\237e, X; "
+	    "A LONG ONE, WITH blanks and \303\234 at the end";
+	struct needle n[N], *open[N];
+	struct str s = str_make(text);
+	struct finder f;
+	size_t i, k, off, size;
+
+	finder_init(&f);
+	for (i = 0; i < N; i++)
+		assert_true(needle_init(&n[i], str_make(words[i])));
+	for (size = 1; size <= s.len; size++) {
+		for (i = 0; i < N; i++)
+			open[i] = &n[i];
+		finder_start(&f, open, N);
+		for (off = 0; off < s.len; off += k) {
+			k = s.len - off < size ? s.len - off : size;
+			assert_false(finder_feed(&f, s.p + off, k,
+			    off + k == s.len));
+		}
+		assert_int_equal(f.nopen, 1);
+		for (i = 0; i < N; i++)
+			assert_int_equal(n[i].found, i != 3);
+	}
+	for (i = 0; i < N; i++)
+		needle_free(&n[i]);
+	finder_free(&f);
+}
+
 /* What makes a simple search slow does not. */
 static void
 patience(void **state)
@@ -149,7 +185,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds),
-		cmocka_unit_test(everywhere),
+		cmocka_unit_test(everywhere), cmocka_unit_test(together),
 		cmocka_unit_test(patience),
 		cmocka_unit_test(folds)
 	};

@@ -219,17 +219,18 @@ matches(const char *keys, uint32_t i)
 	struct cur c = cur_str(keys);
 	const char *why = search_parse(&c, &s);
 	struct judge j;
-	bool yes;
+	enum verdict v;
 
 	if (why != NULL)
 		fail_msg("%s: %s", keys, why);
 	m.uid = m.rec->uid;
 	judge_init(&j, &s, box, box_count(box), m.uid);
-	yes = judge(&j, &m);
+	while ((v = judge(&j, &m)) == JUDGE_LATER)
+		continue;
 	assert_false(j.failed);
 	judge_free(&j);
 	search_free(&s);
-	return yes;
+	return v == JUDGE_YES;
 }
 
 static void
@@ -255,6 +256,14 @@ test_search(void **state)
 	assert_true(matches("SENTON 1-Feb-1999 SENTBEFORE 2-Feb-1999", 1));
 	assert_false(matches("SENTSINCE 2-Feb-1999", 1));
 	assert_false(matches("NOT TEXT k\xc3\xb6ln", 1));
+	/* Many at once: in the header, a field, a part, nowhere. */
+	assert_true(matches("OR BODY nowhere TEXT nested", 0));
+	assert_true(matches("TEXT nested BODY two TEXT inner TEXT \"a B\"", 0));
+	assert_false(matches("TEXT nested BODY two TEXT inner BODY nest", 0));
+	assert_true(matches("NOT BODY nowhere BODY one NOT TEXT zero", 0));
+	assert_true(matches("OR (BODY none) (TEXT gr\xc3\xbc\xc3\x9f" "e "
+	    "OR BODY no BODY \"aus k\xc3\xb6\")", 1));
+	assert_false(matches("SUBJECT gr TEXT all BODY all", 1));
 	done();
 }
 
