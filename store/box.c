@@ -16,7 +16,9 @@
 #include "keyword.h"
 #include "log.h"
 #include "name.h"
+#include "quota.h"
 #include "single.h"
+#include "template.h"
 
 static const struct box_format *const formats[] = { &format_mbox };
 
@@ -65,6 +67,7 @@ let_go(struct box *b)
 	struct box **p;
 
 	cache_close(b);
+	quota_closing(b);
 	b->fmt->close(b);
 	for (p = &b->acct->boxes; *p != b; p = &(*p)->next)
 		;
@@ -96,6 +99,7 @@ acct_free(struct acct *a)
 		return;
 	while (a->boxes != NULL)
 		box_shut(a->boxes);
+	quota_free(a);
 	info_free(&a->info);
 	close(a->dirfd);
 	free(a->single);
@@ -219,6 +223,7 @@ box_open(struct acct *a, const char *name)
 	}
 	b->next = a->boxes;
 	a->boxes = b;
+	quota_opened(b);
 	return b;
 }
 
@@ -508,6 +513,7 @@ box_expunge(struct box *b, const uint32_t *uids, size_t n)
 		return -1;
 	b->revision++;
 	(void)box_modseq(b);
+	quota_expunged(b->acct);
 	return b->fmt->expunge(b, uids, n);
 }
 

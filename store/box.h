@@ -70,6 +70,8 @@ struct box_format {
 	int	(*change)(struct box *, const uint32_t *, size_t,
 		    const struct flag_change *);
 	int	(*put)(struct box *, struct stored_msg *, size_t);
+	/* What is in it that is not expunged. */
+	int	(*live)(struct box *, uint64_t *bytes, uint64_t *messages);
 };
 
 struct acct {
@@ -79,6 +81,7 @@ struct acct {
 	bool		 making;	/* a single mailbox may be made */
 	struct info	 info;
 	struct box	*boxes;
+	struct quota	*quota;		/* quota.c; NULL: never asked for */
 	/* A worker's, or NULL: this one closes, and revision is not told. */
 	void		(*news)(struct box *);
 };

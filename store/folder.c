@@ -25,6 +25,7 @@
 #include "folder_int.h"
 #include "log.h"
 #include "name.h"
+#include "quota.h"
 
 /* What lies beside a mailbox; itself last. */
 static const char *const exts[] = { ".mbox.idx", ".mbox.dat", ".mbox.torn",
@@ -275,7 +276,7 @@ folder_create(struct acct *a, const char *given, const char *class)
 		return -1;
 	if (!bare && folder_exists(a, name))
 		errno = EEXIST;
-	else
+	else if (bare || quota_mailbox_room(a) == 0)
 		ret = bare ? make_bare(a, name)
 			   : make_box(a, name, folder_class(class));
 	err = errno;
@@ -337,6 +338,7 @@ folder_delete(struct acct *a, const char *name)
 	path = folder_path(name, ".folder");
 	(void)unlinkat(a->dirfd, path, AT_REMOVEDIR);
 	free(path);
+	quota_removed(a, name);
 	/* On disk when something else is written there. */
 	boxes = dict_get(info_root(&a->info), "Mailboxes");
 	if (boxes != NULL)

@@ -17,6 +17,7 @@
 #include "folder.h"
 #include "folder_int.h"
 #include "name.h"
+#include "quota.h"
 
 /*
  * The name of what lies at (or, unless it goes alone, below) from, once it is
@@ -206,6 +207,7 @@ rename_folder(struct acct *a, const char *from, const char *to, bool alone)
 	int ret = -1;
 
 	from = name_canon(from);
+	quota_forget(a);
 	if (check(a, from, to, alone, &box, &bare) == -1)
 		return -1;
 	if (strcmp(from, "INBOX") == 0)

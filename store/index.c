@@ -92,9 +92,9 @@ idx_boot(void)
 }
 
 bool
-idx_same_boot(const struct idx *ix)
+idx_same_boot(const struct idx_head *h)
 {
-	int64_t d = ix->head->boot - idx_boot();
+	int64_t d = h->boot - idx_boot();
 
 	return d > -BOOT_SLACK && d < BOOT_SLACK;
 }
@@ -284,6 +284,19 @@ fail:
 	idx_close(ix);
 	errno = err;
 	return -1;
+}
+
+bool
+idx_peek(int dirfd, const char *path, struct idx_head *h)
+{
+	int fd = file_open_beneath(dirfd, path, O_RDONLY, 0);
+	ssize_t n;
+
+	if (fd == -1)
+		return false;
+	n = file_pread(fd, h, sizeof(*h), 0);
+	close(fd);
+	return n == (ssize_t)sizeof(*h) && head_good(h);
 }
 
 void

@@ -19,7 +19,7 @@ enum {
 	IDX_SLOTS = 128,
 	IDX_SLOTOFF = 4096,
 	IDX_RECOFF = 16384,
-	IDX_VERSION = 4
+	IDX_VERSION = 5
 };
 
 enum {
@@ -44,6 +44,12 @@ struct idx_head {
 	uint64_t	wire;		/* octets of all messages, as sent */
 	uint64_t	garbage;	/* bytes of expunged messages */
 	uint64_t	junk;		/* bytes that belong to no message */
+	/* What was counted of the messages beyond end: see mbox_live(). */
+	uint64_t	tailfrom;	/* nothing of this holds if not end */
+	uint64_t	tailend;	/* up to here */
+	uint64_t	tailgarbage;
+	uint32_t	tailcount;
+	uint32_t	pad;
 	uint32_t	count;
 	uint32_t	clean;
 	uint32_t	born;		/* its mailbox: inodes come again */
@@ -117,6 +123,8 @@ struct idx {
  */
 int	idx_open(struct idx *, int dirfd, const char *path, bool map);
 void	idx_close(struct idx *);
+/* The head of one that nobody has open; false: there is none to be believed. */
+bool	idx_peek(int dirfd, const char *path, struct idx_head *);
 /* Forgets the records, binds it to this mailbox. */
 void	idx_reset(struct idx *, uint64_t ino);
 
@@ -150,5 +158,5 @@ uint32_t idx_lower(const struct idx *, uint32_t uid);
 struct rec *idx_find(const struct idx *, uint32_t uid);
 /* When this machine started, to the second; two tell boots apart. */
 int64_t	idx_boot(void);
-bool	idx_same_boot(const struct idx *);
+bool	idx_same_boot(const struct idx_head *);
 #endif

@@ -103,14 +103,21 @@ recover(struct box *b, bool power_lost)
 }
 
 uint32_t
+mbox_birth(const struct statx *st)
+{
+	if (!(st->stx_mask & STATX_BTIME))
+		return 0;
+	return st->stx_btime.tv_sec * 2654435761u ^ st->stx_btime.tv_nsec;
+}
+
+uint32_t
 mbox_born(int fd)
 {
 	struct statx st;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) == -1 ||
-	    !(st.stx_mask & STATX_BTIME))
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) == -1)
 		return 0;
-	return st.stx_btime.tv_sec * 2654435761u ^ st.stx_btime.tv_nsec;
+	return mbox_birth(&st);
 }
 
 static int
@@ -119,14 +126,14 @@ take_over(struct box *b)
 	struct idx_head *h = b->idx.head;
 	uint32_t born = mbox_born(b->fd);
 	bool known = b->idx.believed && h->ino == b->ino && h->born == born;
-	bool power_lost = known && !idx_same_boot(&b->idx);
+	bool power_lost = known && !idx_same_boot(h);
 
 	/* Each slot stands for itself: a kill may have spoilt the head. */
 	idx_slots_claim(&b->idx, b->ino);
 	if (!known)
 		idx_reset(&b->idx, b->ino);
 	h->born = born;
-	if (!idx_same_boot(&b->idx))
+	if (!idx_same_boot(h))
 		h->clean &= IDX_DIRSYNCED;
 	/* Who made it may have died before the directory was synced. */
 	if (!(h->clean & IDX_DIRSYNCED))
@@ -198,7 +205,7 @@ mbox_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
 
 const struct box_format format_mbox = { ".mbox", mbox_open, mbox_close,
 	mbox_changed, mbox_deliver, mbox_refresh, mbox_read, mbox_flags,
-	mbox_expunge, mbox_tidy, mbox_change, mbox_put };
+	mbox_expunge, mbox_tidy, mbox_change, mbox_put, mbox_live };
 
 int
 win_init(struct win *w, int fd, uint64_t size)

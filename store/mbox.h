@@ -47,10 +47,26 @@ int	mbox_cut_tail(struct box *);
 int	mbox_refresh(struct box *);
 bool	mbox_changed(struct box *);
 
+/*
+ * Where a message ends whose From_ line said f and whose text begins at body;
+ * f NULL: where bytes end that belong to none.  *sep: the empty line after it.
+ */
+uint64_t mbox_end(struct win *, uint64_t body, const struct from_line *f,
+	    unsigned *sep);
+
+/* mbox_live.c */
+int	mbox_live(struct box *, uint64_t *bytes, uint64_t *messages);
+/* n messages more, up to end: before size is set to it. */
+void	mbox_grew(struct box *, size_t n, uint64_t end);
+/* The records were made anew or brought up to the file. */
+void	mbox_tail_reset(struct box *);
+
 /* mbox_deliver.c */
 void	mbox_deliver(struct box *, struct delivery *, size_t);
 
 /* When the file was made, as a number; 0 where nobody knows. */
+struct statx;
+uint32_t mbox_birth(const struct statx *);
 uint32_t mbox_born(int fd);
 
 /* mbox_put.c */

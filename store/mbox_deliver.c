@@ -17,6 +17,7 @@
 #include "file.h"
 #include "log.h"
 #include "mbox.h"
+#include "quota.h"
 
 enum {
 	BUFSIZE = 1024 * 1024,
@@ -296,6 +297,16 @@ tell_all(struct delivery *d, size_t n, int code, const char *esc,
 			settle(&d[i], code, esc, text);
 }
 
+static size_t
+unsettled(const struct delivery *d, size_t n)
+{
+	size_t i, k = 0;
+
+	for (i = 0; i < n; i++)
+		k += !d[i].settled;
+	return k;
+}
+
 static int
 write_all(struct batch *t, struct delivery *d, size_t n)
 {
@@ -393,6 +404,7 @@ append(struct box *b, struct delivery *d, size_t n)
 		full_or_broken(b, d, n, err);
 		return;
 	}
+	mbox_grew(b, unsettled(d, n), t.off);
 	b->size = t.off;
 	b->revision++;
 	tell_all(d, n, 0, "2.0.0", "Delivered to the user mailbox");
@@ -403,6 +415,9 @@ mbox_deliver(struct box *b, struct delivery *d, size_t n)
 {
 	if (n > DELIVER_BATCH)
 		panic("%zu messages in a batch", n);
-	if (skip_known(b, d, n) > 0)
+	if (skip_known(b, d, n) == 0)
+		return;
+	quota_admit(b, d, n);
+	if (unsettled(d, n) > 0)
 		append(b, d, n);
 }

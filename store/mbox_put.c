@@ -193,6 +193,7 @@ put_all(struct put *t, struct stored_msg *m, size_t n)
 		b->bad = true;
 		return -1;
 	}
+	mbox_grew(b, n, t->off);
 	b->size = t->off;
 	b->revision++;
 	return 0;

@@ -115,15 +115,25 @@ search(struct win *w, uint64_t off, bool first, struct extent *x)
 	x->sep = at - x->end;
 }
 
+uint64_t
+mbox_end(struct win *w, uint64_t body, const struct from_line *f,
+    unsigned *sep)
+{
+	struct extent x;
+
+	if (f != NULL && f->length != FROM_NOLENGTH &&
+	    length_holds(w, body, body + f->length, sep))
+		return body + f->length;
+	search(w, body, false, &x);
+	*sep = x.sep;
+	return x.end;
+}
+
 static void
 find_end(struct win *w, uint64_t body, const struct from_line *f,
     struct extent *x)
 {
-	if (f->length != FROM_NOLENGTH &&
-	    length_holds(w, body, body + f->length, &x->sep))
-		x->end = body + f->length;
-	else
-		search(w, body, false, x);
+	x->end = mbox_end(w, body, f, &x->sep);
 	x->wire = measure(w, body, x->end, &x->open);
 }
 
@@ -252,8 +262,10 @@ scan(struct box *b)
 	win_free(&w);
 	if (ret == 0)
 		ret = number(b, from);
-	if (ret == 0)
+	if (ret == 0) {
 		b->idx.head->end = b->size;
+		mbox_tail_reset(b);
+	}
 	return ret == 0 ? idx_put_head(&b->idx) : -1;
 }
 
@@ -266,6 +278,7 @@ forget_records(struct box *b, const char *why)
 		log_msg(LOG_PROBLEM, "%s: index made anew: %s", b->file, why);
 	h->count = 0;
 	h->end = h->wire = h->garbage = h->junk = 0;
+	mbox_tail_reset(b);
 	idx_renew(&b->idx);
 }
 

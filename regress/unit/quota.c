@@ -1,0 +1,355 @@
+/* What an account keeps: counted, limited, and found again after a kill. */
+#include "store_test.h"
+
+#include "append.h"
+#include "buf.h"
+#include "copy.h"
+#include "folder.h"
+#include "from.h"
+#include "quota.h"
+
+/* By the files alone: From_ lines by their lengths. */
+static void
+truth_of(const char *file, struct quota_usage *u)
+{
+	struct from_line f;
+	size_t len, off = 0, n;
+	char *p = file_read(top, file, 1 << 28, &len), *lf;
+
+	if (p == NULL)
+		return;
+	while (off < len) {
+		lf = memchr(p + off, '\n', len - off);
+		assert_non_null(lf);
+		assert_true(from_parse(p + off, lf - (p + off), &f));
+		n = lf + 1 - (p + off) + f.length + 1;
+		/* A last line without its end has one here. */
+		if (off + n < len && p[off + n] == '\n')
+			n++;
+		if (!(f.flags & MSG_EXPUNGED)) {
+			u->bytes += n;
+			u->messages++;
+		}
+		off += n;
+	}
+	free(p);
+}
+
+static const char *const files[] = { "INBOX.mbox", "a.mbox", "b.mbox",
+	"a.folder/c.mbox" };
+
+static void
+check(struct acct *a)
+{
+	struct quota_usage u, truth = { 0, 0, 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		truth_of(files[i], &truth);
+	assert_int_equal(quota_usage(a, &u), 0);
+	assert_int_equal(u.bytes, truth.bytes);
+	assert_int_equal(u.messages, truth.messages);
+}
+
+static void
+append_one(struct acct *a, const char *name, const char *text)
+{
+	struct box *b = box_open(a, name);
+	struct append_to to = { .date = 1795228826 };
+
+	assert_non_null(b);
+	to.msg = append_begin(a, 0);
+	assert_int_equal(append_write(to.msg, text, strlen(text)), 0);
+	assert_int_equal(append_commit(b, &to, 1), 0);
+	append_free(to.msg);
+	box_close(b);
+}
+
+static void
+expunge(struct acct *a, const char *name, uint32_t uid)
+{
+	struct box *b = box_open(a, name);
+
+	assert_non_null(b);
+	assert_int_equal(box_expunge(b, &uid, 1), 0);
+	box_close(b);
+}
+
+static void
+fill_all(struct acct *a)
+{
+	int i;
+
+	assert_int_equal(folder_create(a, "a", NULL), 0);
+	assert_int_equal(folder_create(a, "b", NULL), 0);
+	assert_int_equal(folder_create(a, "a/c", NULL), 0);
+	for (i = 0; i < 5; i++) {
+		append_one(a, "INBOX", "A: b\r\n\r\ntext\r\n");
+		append_one(a, "a", "A: b\r\n\r\na longer text\r\n");
+		append_one(a, "b", "A: b\r\n\r\nno end");
+		append_one(a, "a/c", "A: b\r\n\r\n");
+	}
+}
+
+/* Whatever happens the sum is what the files say. */
+static void
+test_sums(void **state)
+{
+	struct acct *a = account(true);
+	struct box *b, *c;
+	uint32_t uids[3] = { 1, 2, 3 }, out[3];
+
+	check(a);
+	fill_all(a);
+	check(a);
+	expunge(a, "INBOX", 2);
+	check(a);
+	expunge(a, "INBOX", 5);
+	check(a);
+	expunge(a, "b", 1);
+	b = box_open(a, "a");
+	c = box_open(a, "b");
+	check(a);
+	assert_int_equal(copy_messages(b, uids, 3, c, out), 0);
+	check(a);
+	box_close(c);
+	check(a);
+	deliver(b, 1, "A: delivered\n\ntext\n");
+	check(a);
+	assert_int_equal(folder_rename(a, "b", "d"), 0);
+	assert_int_equal(folder_rename(a, "d", "b"), 0);
+	check(a);
+	assert_int_equal(folder_delete(a, "b"), 0);
+	check(a);
+	assert_int_equal(folder_delete(a, "a"), 0);
+	box_close(b);
+	check(a);
+	assert_int_equal(folder_rename(a, "INBOX", "a"), 0);
+	check(a);
+	acct_free(a);
+	a = account(false);
+	check(a);
+	acct_free(a);
+}
+
+/* In delivery, which has no records: known heads, then none at all. */
+static void
+test_delivery(void **state)
+{
+	struct acct *a = account(true);
+	struct box *b;
+	size_t i;
+	char idx[64];
+
+	fill_all(a);
+	expunge(a, "INBOX", 2);
+	expunge(a, "a", 3);
+	acct_free(a);
+	a = account(false);
+	check(a);
+	b = inbox(a);
+	check(a);
+	deliver(b, 7, "A: b\n\ntext\n");
+	check(a);
+	deliver(b, 8, "A: b\n\ntext\n\nFrom me\n");
+	check(a);
+	box_close(b);
+	check(a);
+	acct_free(a);
+	a = account(false);
+	b = inbox(a);
+	deliver(b, 9, "A: b\n\ntext\n");
+	check(a);
+	acct_free(a);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(idx, sizeof(idx), "%s.idx", files[i]);
+		unlinkat(top, idx, 0);
+	}
+	a = account(false);
+	check(a);
+	b = inbox(a);
+	deliver(b, 10, "A: b\n\ntext\n");
+	check(a);
+	acct_free(a);
+	a = account(true);
+	check(a);
+	acct_free(a);
+}
+
+/* Any byte of an index's head: the sum stays right. */
+static void
+test_damage(void **state)
+{
+	struct acct *a = account(true);
+	char *good, bad;
+	size_t len, i;
+
+	fill_all(a);
+	expunge(a, "a", 3);
+	check(a);
+	acct_free(a);
+	good = whole("a.mbox.idx", &len);
+	for (i = 0; i < sizeof(struct idx_head); i++) {
+		int fd = openat(top, "a.mbox.idx", O_RDWR);
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(file_pwrite(fd, good, len, 0), 0);
+		bad = good[i] ^ 0x5a;
+		assert_int_equal(file_pwrite(fd, &bad, 1, i), 0);
+		close(fd);
+		a = account(i % 2 == 0);
+		check(a);
+		acct_free(a);
+	}
+	free(good);
+}
+
+/* Killed at any moment: who comes next counts what is there. */
+static void
+work_until_killed(int ready)
+{
+	struct acct *a = account(true);
+	struct box *b;
+	uint64_t id = 1000;
+
+	quota_limit(a, "{Bytes=1G;}");
+	for (;; id++) {
+		append_one(a, "a", "A: b\r\n\r\nappended\r\n");
+		b = inbox(a);
+		deliver(b, id, "A: b\n\ndelivered\n");
+		if (id % 3 == 0)
+			expunge(a, "a", box_open(a, "a")->idx.head->uidnext - 2);
+		box_close(b);
+		if (id == 1010)
+			(void)!write(ready, "x", 1);
+	}
+}
+
+static void
+test_kill(void **state)
+{
+	struct acct *a = account(true);
+	int i, p[2], status;
+	pid_t pid;
+	char c;
+
+	fill_all(a);
+	acct_free(a);
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(pipe(p), 0);
+		if ((pid = fork()) == 0)
+			work_until_killed(p[1]);
+		assert_int_equal(read(p[0], &c, 1), 1);
+		usleep(i * 137);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		close(p[0]);
+		close(p[1]);
+		a = account(i % 2);
+		check(a);
+		acct_free(a);
+	}
+}
+
+static void
+test_room(void **state)
+{
+	struct acct *a = account(true);
+	struct quota_usage u;
+	char text[64];
+
+	assert_int_equal(quota_room(a, UINT64_MAX / 2, 1), 0);
+	assert_int_equal(quota_mailbox_room(a), 0);
+	fill_all(a);
+	assert_int_equal(quota_usage(a, &u), 0);
+	assert_int_equal(u.messages, 20);
+	assert_int_equal(u.mailboxes, 4);
+	snprintf(text, sizeof(text), "{Bytes=%llu;Mailboxes=4;Text=\"x y\";}",
+	    (unsigned long long)u.bytes + 10);
+	quota_limit(a, text);
+	assert_string_equal(quota_limits(a)->text, "x y");
+	assert_int_equal(quota_room(a, 10, 1), 0);
+	assert_int_equal(quota_room(a, 11, 1), -1);
+	assert_int_equal(errno, EDQUOT);
+	assert_int_equal(folder_create(a, "e", NULL), -1);
+	assert_int_equal(errno, EDQUOT);
+	assert_int_equal(folder_create(a, "e/", NULL), 0);
+	assert_int_equal(folder_delete(a, "b"), 0);
+	assert_true(quota_freed(a));
+	assert_false(quota_freed(a));
+	assert_int_equal(folder_create(a, "b", NULL), 0);
+	quota_limit(a, "{Messages=16;}");
+	assert_int_equal(quota_room(a, 1, 1), 0);
+	assert_int_equal(quota_room(a, 1, 2), -1);
+	assert_int_equal(quota_percent(a), 93);
+	quota_limit(a, "");
+	assert_int_equal(quota_room(a, 1, 2), 0);
+	assert_int_equal(quota_percent(a), 0);
+	acct_free(a);
+}
+
+static void
+expect(struct box *b, uint64_t id, int code, const char *esc)
+{
+	struct delivery d = job(id, "A: b\n\ntext\n");
+
+	box_deliver(b, &d, 1);
+	close(d.fd);
+	assert_int_equal(d.code, code);
+	assert_string_equal(d.esc, esc);
+}
+
+static void
+test_admit(void **state)
+{
+	struct acct *a = account(false);
+	struct box *b = inbox(a);
+	struct delivery d[3] = { job(10, "A: b\n\ntext\n"),
+		job(11, "A: b\n\ntext\n"), job(12, "A: b\n\ntext\n") };
+	struct quota_usage u, one;
+	char text[64];
+	int i;
+
+	expect(b, 1, 0, "2.0.0");
+	assert_int_equal(quota_usage(a, &one), 0);
+	snprintf(text, sizeof(text), "{Bytes=%llu;}",
+	    (unsigned long long)one.bytes * 4 + 1);
+	quota_limit(a, text);
+	expect(b, 2, 0, "2.0.0");
+	/* two of three fit; what was stored before is stored */
+	box_deliver(b, d, 3);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(d[i].code, i < 2 ? 0 : 1);
+		close(d[i].fd);
+	}
+	assert_string_equal(d[2].esc, "5.2.2");
+	assert_int_equal(quota_usage(a, &u), 0);
+	assert_int_equal(u.bytes, one.bytes * 4);
+	expect(b, 2, 0, "2.0.0");
+	expect(b, 3, 1, "5.2.2");
+	quota_limit(a, "{Messages=5;Suspend=80;}");
+	expect(b, 4, 2, "4.2.2");
+	quota_limit(a, "{Messages=6;Suspend=80;}");
+	expect(b, 4, 0, "2.0.0");
+	expect(b, 5, 2, "4.2.2");
+	quota_limit(a, "");
+	expect(b, 5, 0, "2.0.0");
+	check(a);
+	acct_free(a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_sums, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_delivery, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_admit, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,496 @@
+/*
+ * An account's limits and usage: see quota.h.  Every mailbox has an entry.
+ * An open one's numbers are asked of itself each time, so that nothing that
+ * changes a mailbox need know of limits; a closed one's stand in its entry.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "buf.h"
+#include "dict.h"
+#include "folder.h"
+#include "log.h"
+#include "mbox.h"
+#include "name.h"
+#include "quota.h"
+
+struct entry {
+	char		*name;
+	bool		 open;
+	uint64_t	 bytes, messages;	/* when it was closed */
+};
+
+struct quota {
+	struct quota_limits limits;
+	char		*text;
+	bool		 known;
+	bool		 freed;
+	struct entry	*v;
+	size_t		 n, cap;
+	uint64_t	 bytes, messages;	/* of the closed ones */
+};
+
+static const struct quota_limits none = { QUOTA_NONE, QUOTA_NONE, QUOTA_NONE,
+	0, 0, 0, "" };
+
+static struct quota *
+get(struct acct *a)
+{
+	if (a->quota == NULL) {
+		a->quota = xcalloc(1, sizeof(*a->quota));
+		a->quota->limits = none;
+	}
+	return a->quota;
+}
+
+void
+quota_forget(struct acct *a)
+{
+	struct quota *q = a->quota;
+	size_t i;
+
+	if (q == NULL)
+		return;
+	for (i = 0; i < q->n; i++)
+		free(q->v[i].name);
+	free(q->v);
+	q->v = NULL;
+	q->n = q->cap = 0;
+	q->bytes = q->messages = 0;
+	q->known = false;
+}
+
+void
+quota_free(struct acct *a)
+{
+	quota_forget(a);
+	if (a->quota != NULL)
+		free(a->quota->text);
+	free(a->quota);
+	a->quota = NULL;
+}
+
+/* --- limits --- */
+
+static uint64_t
+limit_of(const struct val *d, const char *key)
+{
+	int64_t n = dict_int(d, key, -1);
+
+	return n < 0 ? QUOTA_NONE : (uint64_t)n;
+}
+
+static unsigned
+percent_of(const struct val *d, const char *key)
+{
+	int64_t n = dict_int(d, key, 0);
+
+	return n < 0 || n > 100 ? 0 : (unsigned)n;
+}
+
+void
+quota_limit(struct acct *a, const char *limits)
+{
+	struct quota *q = get(a);
+	const char *err = "";
+	struct val *d;
+
+	free(q->text);
+	q->text = NULL;
+	q->limits = none;
+	if (*limits == '\0')
+		return;
+	if ((d = val_parse_all(limits, strlen(limits), &err)) == NULL) {
+		log_warnx("limits: %s", err);
+		return;
+	}
+	q->text = xstrdup(dict_str(d, "Text", ""));
+	q->limits.text = q->text;
+	q->limits.bytes = limit_of(d, "Bytes");
+	q->limits.messages = limit_of(d, "Messages");
+	q->limits.mailboxes = limit_of(d, "Mailboxes");
+	q->limits.suspend = percent_of(d, "Suspend");
+	q->limits.alert = percent_of(d, "Alert");
+	q->limits.notice = percent_of(d, "Notice");
+	val_free(d);
+}
+
+const struct quota_limits *
+quota_limits(const struct acct *a)
+{
+	return a->quota != NULL ? &a->quota->limits : &none;
+}
+
+static bool
+is_limited(const struct acct *a)
+{
+	return a->quota != NULL && (a->quota->limits.bytes != QUOTA_NONE ||
+	    a->quota->limits.messages != QUOTA_NONE);
+}
+
+/* --- entries --- */
+
+static struct entry *
+find(struct quota *q, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < q->n; i++)
+		if (strcmp(q->v[i].name, name) == 0)
+			return &q->v[i];
+	return NULL;
+}
+
+static struct entry *
+enter(struct quota *q, const char *name)
+{
+	struct entry *v;
+
+	if (q->n == q->cap) {
+		q->cap = q->cap != 0 ? 2 * q->cap : 16;
+		if ((v = reallocarray(q->v, q->cap, sizeof(*v))) == NULL)
+			panic("out of memory");
+		q->v = v;
+	}
+	v = &q->v[q->n++];
+	memset(v, 0, sizeof(*v));
+	v->name = xstrdup(name);
+	return v;
+}
+
+static void
+set_open(struct quota *q, struct entry *e)
+{
+	if (e->open)
+		return;
+	e->open = true;
+	q->bytes -= e->bytes;
+	q->messages -= e->messages;
+}
+
+static void
+set_closed(struct quota *q, struct entry *e, uint64_t bytes, uint64_t messages)
+{
+	e->open = false;
+	e->bytes = bytes;
+	e->messages = messages;
+	q->bytes += bytes;
+	q->messages += messages;
+}
+
+void
+quota_opened(struct box *b)
+{
+	struct quota *q = b->acct->quota;
+	struct entry *e;
+
+	if (q == NULL || !q->known)
+		return;
+	if ((e = find(q, b->name)) == NULL)
+		e = enter(q, b->name);
+	set_open(q, e);
+}
+
+void
+quota_closing(struct box *b)
+{
+	struct quota *q = b->acct->quota;
+	uint64_t bytes, messages;
+	struct entry *e;
+
+	if (q == NULL || !q->known)
+		return;
+	e = find(q, b->name);
+	if (e == NULL || !e->open ||
+	    b->fmt->live(b, &bytes, &messages) == -1)
+		quota_forget(b->acct);
+	else
+		set_closed(q, e, bytes, messages);
+}
+
+void
+quota_removed(struct acct *a, const char *name)
+{
+	struct quota *q = a->quota;
+	struct entry *e;
+
+	if (q == NULL)
+		return;
+	q->freed = true;
+	if (!q->known || (e = find(q, name)) == NULL)
+		return;
+	set_open(q, e);
+	free(e->name);
+	*e = q->v[--q->n];
+}
+
+void
+quota_expunged(struct acct *a)
+{
+	if (a->quota != NULL)
+		a->quota->freed = true;
+}
+
+bool
+quota_freed(struct acct *a)
+{
+	bool yes = a->quota != NULL && a->quota->freed;
+
+	if (yes)
+		a->quota->freed = false;
+	return yes;
+}
+
+/* --- usage --- */
+
+/* By what the last one who closed it in order has written. */
+static bool
+peek(struct acct *a, const char *file, uint64_t *bytes, uint64_t *messages)
+{
+	struct idx_head h;
+	struct statx st;
+	uint64_t gone;
+	char *path;
+	bool good;
+
+	if (statx(a->dirfd, file, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS |
+	    STATX_BTIME, &st) == -1 || !S_ISREG(st.stx_mode))
+		return false;
+	path = xasprintf("%s.idx", file);
+	good = idx_peek(a->dirfd, path, &h);
+	free(path);
+	if (!good || h.ino != st.stx_ino || h.born != mbox_birth(&st) ||
+	    !(h.clean & IDX_CLEAN_TAIL) || h.size != st.stx_size ||
+	    !idx_same_boot(&h) || h.tailfrom != h.end ||
+	    h.tailend != h.size)
+		return false;
+	gone = h.garbage + h.tailgarbage;
+	*bytes = gone < h.size ? h.size - gone : 0;
+	*messages = h.count + (uint64_t)h.tailcount;
+	return true;
+}
+
+/* Opened, it is repaired and counted; closed, it has a head to peek at. */
+static int
+count_opened(struct acct *a, const char *name, uint64_t *bytes,
+    uint64_t *messages)
+{
+	struct box *b = box_open(a, name);
+	int ret, err;
+
+	if (b == NULL)
+		return -1;
+	ret = b->fmt->live(b, bytes, messages);
+	err = errno;
+	box_close(b);
+	errno = err;
+	return ret;
+}
+
+static int
+count_one(struct acct *a, const char *name)
+{
+	uint64_t bytes = 0, messages = 0;
+	struct quota *q = a->quota;
+	char *file = NULL;
+	struct buf path;
+	int ret = 0;
+
+	if (box_find_open(a, name) != NULL) {
+		enter(q, name)->open = true;
+		return 0;
+	}
+	buf_init(&path, 0);
+	if (a->single != NULL)
+		file = xstrdup(a->single);
+	else if (name_path(&path, name) && buf_puts(&path, ".mbox"))
+		file = xstrdup(path.p);
+	buf_free(&path);
+	if (file == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (faccessat(a->dirfd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !peek(a, file, &bytes, &messages))
+		ret = count_opened(a, name, &bytes, &messages);
+	free(file);
+	if (ret == 0)
+		set_closed(q, enter(q, name), bytes, messages);
+	return ret;
+}
+
+static int
+recount(struct acct *a)
+{
+	struct folders f;
+	size_t i;
+	int ret = 0, err;
+
+	quota_forget(a);
+	if (folder_list(a, &f, false) == -1)
+		return -1;
+	for (i = 0; i < f.n && ret == 0; i++)
+		if (!(f.v[i].flags & (FOLDER_NOSELECT | FOLDER_GONE)))
+			ret = count_one(a, f.v[i].name);
+	err = errno;
+	folders_free(&f);
+	if (ret == -1)
+		quota_forget(a);
+	a->quota->known = ret == 0;
+	errno = err;
+	return ret;
+}
+
+static int
+add_up(struct acct *a, struct quota_usage *u)
+{
+	struct quota *q = a->quota;
+	uint64_t bytes, messages;
+	struct box *b;
+
+	u->bytes = q->bytes;
+	u->messages = q->messages;
+	u->mailboxes = q->n;
+	for (b = a->boxes; b != NULL; b = b->next) {
+		if (b->fmt->live(b, &bytes, &messages) == -1)
+			return -1;
+		u->bytes += bytes;
+		u->messages += messages;
+	}
+	return 0;
+}
+
+int
+quota_usage(struct acct *a, struct quota_usage *u)
+{
+	struct quota *q = get(a);
+
+	if (!q->known && recount(a) == -1)
+		return -1;
+	return add_up(a, u);
+}
+
+/* --- is there room? --- */
+
+int
+quota_room(struct acct *a, uint64_t bytes, uint64_t messages)
+{
+	const struct quota_limits *l = quota_limits(a);
+	struct quota_usage u;
+
+	if (!is_limited(a))
+		return 0;
+	if (quota_usage(a, &u) == -1)
+		return -1;
+	if (u.bytes + bytes <= l->bytes && u.messages + messages <= l->messages)
+		return 0;
+	errno = EDQUOT;
+	return -1;
+}
+
+int
+quota_mailbox_room(struct acct *a)
+{
+	const struct quota_limits *l = quota_limits(a);
+	struct quota_usage u;
+
+	if (l->mailboxes == QUOTA_NONE)
+		return 0;
+	if (quota_usage(a, &u) == -1)
+		return -1;
+	if (u.mailboxes < l->mailboxes)
+		return 0;
+	errno = EDQUOT;
+	return -1;
+}
+
+static unsigned
+part(uint64_t used, uint64_t limit)
+{
+	if (limit == QUOTA_NONE)
+		return 0;
+	if (used >= limit)
+		return 100;
+	return (unsigned)((double)used * 100 / (double)limit);
+}
+
+static unsigned
+percent(const struct quota_limits *l, const struct quota_usage *u)
+{
+	unsigned b = part(u->bytes, l->bytes);
+	unsigned m = part(u->messages, l->messages);
+
+	return b > m ? b : m;
+}
+
+int
+quota_percent(struct acct *a)
+{
+	struct quota_usage u;
+
+	if (!is_limited(a))
+		return 0;
+	if (quota_usage(a, &u) == -1)
+		return -1;
+	return (int)percent(&a->quota->limits, &u);
+}
+
+static void
+settle(struct delivery *d, int code, const char *esc, const char *text)
+{
+	d->code = code;
+	d->esc = esc;
+	d->text = text;
+	d->settled = true;
+}
+
+/* As mbox_deliver.c writes it: From_ line, Return-Path, what is added. */
+static uint64_t
+stored_size(const struct delivery *d)
+{
+	enum { FROM = 7 + FROM_TAIL, RETURN = 16, END = 1 };
+	size_t path = strlen(d->sender);
+
+	if (path > FROM_PATHMAX)
+		path = FROM_PATHMAX;
+	return FROM + path + RETURN + path + strlen(d->header) + d->size +
+	    END;
+}
+
+void
+quota_admit(struct box *b, struct delivery *d, size_t n)
+{
+	const struct quota_limits *l = quota_limits(b->acct);
+	struct quota_usage u;
+	uint64_t size;
+	bool known;
+	size_t i;
+
+	if (!is_limited(b->acct))
+		return;
+	known = quota_usage(b->acct, &u) == 0;
+	for (i = 0; i < n; i++) {
+		if (d[i].settled)
+			continue;
+		size = stored_size(&d[i]);
+		if (!known)
+			settle(&d[i], 2, "4.3.0",
+			    "the account's size cannot be found out now");
+		else if (l->suspend > 0 && percent(l, &u) >= l->suspend)
+			settle(&d[i], 2, "4.2.2", "account is full");
+		else if (u.bytes + size > l->bytes ||
+		    u.messages >= l->messages)
+			settle(&d[i], 1, "5.2.2",
+			    "account is full (quota exceeded)");
+		else {
+			u.bytes += size;
+			u.messages++;
+		}
+	}
+}
