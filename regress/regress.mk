@@ -44,9 +44,9 @@ $(O)/fuzz/%: $(O)/o/regress/fuzz/%.o $(UNITARS)
 	    $(filter %.a,$^) $(LIBS) -lcrypt
 
 # Parts of a daemon that a test links by themselves.
-ROUTER_CORE	= $(O)/o/routerd/route.o $(O)/o/routerd/table.o \
-		  $(O)/o/routerd/names.o
-$(O)/unit/router $(O)/fuzz/router: $(ROUTER_CORE)
+ROUTER_CORE	= $(call objs,$(wildcard routerd/route.c routerd/route_*.c \
+		  routerd/table*.c routerd/names.c))
+$(O)/unit/router $(O)/unit/route_table $(O)/fuzz/router: $(ROUTER_CORE)
 $(O)/unit/seal: $(O)/o/stored/seal.o
 $(O)/fuzz/pwd: $(O)/o/pwdd/session.o $(O)/o/pwdd/login.o \
 		  $(O)/o/pwdd/command.o

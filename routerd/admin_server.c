@@ -142,15 +142,15 @@ do_get_router_table(struct command *c)
 static void
 do_set_router_table(struct command *c)
 {
+	struct table_bad bad;
 	struct table *t;
-	char text[64];
-	int line = 0;
+	char text[128];
 
 	if (!need(c, "Settings"))
 		return;
-	if ((t = table_parse(arg_text(c, 0), &line)) == NULL) {
-		snprintf(text, sizeof(text), "line %d is not a routing record",
-		    line);
+	if ((t = table_parse(arg_text(c, 0), &bad)) == NULL) {
+		snprintf(text, sizeof(text), "line %u: %s", bad.line,
+		    bad.why);
 		answer(c, 501, text);
 		return;
 	}
@@ -301,6 +301,7 @@ do_route(struct command *c)
 	if (!may(&c->who, "Settings") && !need(c, "Users"))
 		return;
 	q.access = strcasecmp(arg_text(c, 1), "access") == 0;
+	q.signal = strcasecmp(arg_text(c, 1), "signal") == 0;
 	if (strlen(q.address) > 1024) {
 		answer(c, 501, "the address is too long");
 		return;

@@ -42,7 +42,8 @@ static const struct {
 	const char	*part;		/* of that file's dictionary */
 } places[] = {
 	{ "Domain", "DomainDefault", NULL },
-	{ "Account", "DomainDefault", "AccountDefaults" }
+	{ "Account", "DomainDefault", "AccountDefaults" },
+	{ "Template", "DomainDefault", "AccountTemplate" }
 };
 
 static const char *
@@ -483,10 +484,11 @@ apply_router(void)
 	int line;
 
 	table_free(env.table);
-	env.table = table_parse_lax(settings_text(merged, "Router", "Table"));
+	env.table = table_parse_lax(settings_text(merged, "Router", "Table"),
+	    "Routing Table");
 	table_free(env.all_aliases);
 	env.all_aliases = table_parse_lax(settings_text(merged, "Router",
-	    "AllDomainAliases"));
+	    "AllDomainAliases"), "All-Domain Aliases");
 	iplist_free(env.clients);
 	env.clients = iplist_parse(settings_text(merged, "Protection",
 	    "ClientIPs"), &line);

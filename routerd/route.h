@@ -31,6 +31,7 @@ struct route_query {
 	const char	*local;		/* or "" */
 	const char	*account;	/* authenticated sender, or "" */
 	bool		 access;	/* a login name */
+	bool		 signal;	/* neither mail nor login */
 	bool		 consulted;	/* the external authenticator has been */
 };
 

@@ -1,50 +1,137 @@
 /*
- * The Routing Table: from lines of text to something that is searched by
- * hash.  Runs in routerd; knows neither files nor domains.
+ * The Routing Table: records, and how the first that fits is found.  Runs in
+ * routerd; knows neither files nor domains.
  *
- * The first record that fits wins.  Exact domains and exact aliases are looked
- * up; of those with an asterisk, aliases stand in a list of their domain, and
- * domain records in one list of all.  The lowest line of what was found is it.
+ * The first record that fits wins.  A domain is looked up once and leads to
+ * the records that name it; its exact aliases are looked up by name.  Records
+ * with an asterisk are looked up by what is fixed in them, the longer side of
+ * the asterisk, once for each length that occurs.  The lowest line of all that
+ * was found is it.
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "log.h"
 #include "names.h"
 #include "table.h"
 
+/* Records of one key, in the order of their lines. */
+struct bucket {
+	struct record	 *first;
+	struct record	**end;
+};
+
+/* Records by one fixed end; the lengths that occur, ascending. */
+struct ends {
+	struct map	*map;
+	uint16_t	*len;
+	size_t		 n;
+};
+
+struct wild {
+	struct ends	 heads, tails;
+};
+
+/* What is said of one domain. */
+struct place {
+	struct bucket	 domain;	/* "x.com = ..." */
+	struct map	*exact;		/* aliases, by their local parts */
+	struct wild	 wild;		/* aliases with asterisks */
+};
+
 struct table {
-	struct map	*exact;		/* "local@domain" or "@domain" */
-	struct map	*starred;	/* domain to aliases with asterisks */
-	struct record	*domains;	/* domain records with asterisks */
-	struct record  **domains_end;
+	struct map	*places;
+	struct wild	 domains;
 	uint32_t	 lines;
+	struct table_bad bad;
 };
 
 static void
-record_free(void *arg)
+bucket_clear(struct bucket *b)
 {
-	struct record *r = arg, *next;
+	struct record *r, *next;
 
-	for (; r != NULL; r = next) {
+	for (r = b->first; r != NULL; r = next) {
 		next = r->next;
-		free(r->local);
-		free(r->domain);
-		free(r->right);
-		free(r);
+		record_free(r);
 	}
 }
 
-static struct table *
-table_new(void)
+static void
+bucket_free(void *arg)
 {
-	struct table *t = xcalloc(1, sizeof(*t));
+	bucket_clear(arg);
+	free(arg);
+}
 
-	t->exact = map_new();
-	t->starred = map_new();
-	t->domains_end = &t->domains;
-	return t;
+static void
+bucket_add(struct bucket *b, struct record *r)
+{
+	if (b->first == NULL)
+		b->end = &b->first;
+	*b->end = r;
+	b->end = &r->next;
+}
+
+static void
+map_add(struct map **m, const char *key, size_t len, struct record *r)
+{
+	struct bucket *b;
+
+	if (*m == NULL)
+		*m = map_new();
+	if ((b = map_get(*m, key, len)) == NULL) {
+		b = xcalloc(1, sizeof(*b));
+		map_put(*m, key, len, b);
+	}
+	bucket_add(b, r);
+}
+
+static void
+ends_add(struct ends *e, const char *key, size_t len, struct record *r)
+{
+	size_t i = 0;
+
+	map_add(&e->map, key, len, r);
+	while (i < e->n && e->len[i] < len)
+		i++;
+	if (i < e->n && e->len[i] == len)
+		return;
+	e->len = reallocarray(e->len, e->n + 1, sizeof(*e->len));
+	if (e->len == NULL)
+		fatal("table");
+	memmove(e->len + i + 1, e->len + i, (e->n - i) * sizeof(*e->len));
+	e->len[i] = len;
+	e->n++;
+}
+
+static void
+wild_add(struct wild *w, struct record *r)
+{
+	if (r->tail >= r->head)
+		ends_add(&w->tails, r->star + 1, r->tail, r);
+	else
+		ends_add(&w->heads, r->star - r->head, r->head, r);
+}
+
+static void
+wild_clear(struct wild *w)
+{
+	map_free(w->heads.map, bucket_free);
+	map_free(w->tails.map, bucket_free);
+	free(w->heads.len);
+	free(w->tails.len);
+}
+
+static void
+place_free(void *arg)
+{
+	struct place *p = arg;
+
+	bucket_clear(&p->domain);
+	map_free(p->exact, bucket_free);
+	wild_clear(&p->wild);
+	free(p);
 }
 
 void
@@ -52,206 +139,35 @@ table_free(struct table *t)
 {
 	if (t == NULL)
 		return;
-	map_free(t->exact, record_free);
-	map_free(t->starred, record_free);
-	record_free(t->domains);
+	map_free(t->places, place_free);
+	wild_clear(&t->domains);
 	free(t);
 }
 
-static size_t
-make_key(char *key, size_t size, struct str local, struct str domain)
+static struct place *
+place_of(struct table *t, const char *domain)
 {
-	if (local.len + 1 + domain.len > size)
-		return 0;
-	memcpy(key, local.p, local.len);
-	key[local.len] = '@';
-	memcpy(key + local.len + 1, domain.p, domain.len);
-	return local.len + 1 + domain.len;
+	struct place *p = map_get(t->places, domain, strlen(domain));
+
+	if (p == NULL) {
+		p = xcalloc(1, sizeof(*p));
+		map_put(t->places, domain, strlen(domain), p);
+	}
+	return p;
 }
 
 static void
 insert(struct table *t, struct record *r)
 {
-	struct record *last;
-	char key[2048];
-	size_t len;
-
-	if (r->star == NULL) {
-		len = make_key(key, sizeof(key), str_make(r->local),
-		    str_make(r->domain));
-		if (len == 0 || map_get(t->exact, key, len) != NULL)
-			record_free(r);		/* never reached */
-		else
-			map_put(t->exact, key, len, r);
-		return;
-	}
-	if (!r->alias) {
-		*t->domains_end = r;
-		t->domains_end = &r->next;
-		return;
-	}
-	last = map_get(t->starred, r->domain, strlen(r->domain));
-	if (last == NULL) {
-		map_put(t->starred, r->domain, strlen(r->domain), r);
-		return;
-	}
-	while (last->next != NULL)
-		last = last->next;
-	last->next = r;
-}
-
-static struct str
-trim(struct str s)
-{
-	while (s.len > 0 && strchr(" \t\r", *s.p) != NULL)
-		s.p++, s.len--;
-	while (s.len > 0 && strchr(" \t\r", s.p[s.len - 1]) != NULL)
-		s.len--;
-	return s;
-}
-
-static char *
-lower_dup(struct str s)
-{
-	char *p = xcalloc(1, s.len + 1);
-
-	name_lower(s, p, s.len + 1);
-	return p;
-}
-
-/* "Relay:", "N:", ...: taken off the left side. */
-static enum record_relay
-take_prefix(struct str *left)
-{
-	static const struct {
-		const char		*word;
-		enum record_relay	 relay;
-	} words[] = {
-		{ "relay:", REC_RELAY }, { "r:", REC_RELAY },
-		{ "norelay:", REC_NORELAY }, { "n:", REC_NORELAY },
-		{ "relayall:", REC_RELAYALL }
-	};
-	struct cur c = { left->p, left->p + left->len };
-	size_t i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (!cur_caselit(&c, words[i].word))
-			continue;
-		*left = trim((struct str){ c.p, cur_left(&c) });
-		return words[i].relay;
-	}
-	return REC_RELAY;
-}
-
-/* Where the @ is that parts local from domain; the length if there is none. */
-static size_t
-find_at(struct str s)
-{
-	size_t i = s.len;
-	bool quoted = false;
-	size_t at = s.len;
-
-	for (i = 0; i < s.len; i++) {
-		if (s.p[i] == '\\' && quoted)
-			i++;
-		else if (s.p[i] == '"')
-			quoted = !quoted;
-		else if (s.p[i] == '@' && !quoted)
-			at = i;
-	}
-	return at;
-}
-
-static int
-count_stars(const char *s)
-{
-	int n = 0;
-
-	for (; *s != '\0'; s++)
-		n += *s == '*';
-	return n;
-}
-
-static struct str
-unquote(struct str s)
-{
-	if (s.len >= 2 && s.p[0] == '"' && s.p[s.len - 1] == '"' &&
-	    memchr(s.p, '\\', s.len) == NULL)
-		return (struct str){ s.p + 1, s.len - 2 };
-	return s;
-}
-
-static bool
-set_left(struct record *r, struct str left)
-{
-	size_t at;
-
-	r->relay = take_prefix(&left);
-	r->alias = left.len >= 2 && left.p[0] == '<' &&
-	    left.p[left.len - 1] == '>';
-	if (r->alias) {
-		left = trim((struct str){ left.p + 1, left.len - 2 });
-		at = find_at(left);
-		r->local = lower_dup(unquote((struct str){ left.p, at }));
-		if (at < left.len)
-			at++;
-		r->domain = lower_dup((struct str){ left.p + at,
-						    left.len - at });
-	} else {
-		r->local = xstrdup("");
-		r->domain = lower_dup(left);
-	}
-	if (count_stars(r->local) + count_stars(r->domain) > 1 ||
-	    (r->alias && strchr(r->domain, '*') != NULL))
-		return false;
-	if (strpbrk(r->domain, " \t<>\"@") != NULL ||
-	    strlen(r->domain) > DOMAIN_MAXLEN || strlen(r->local) > 1000)
-		return false;
-	r->star = strchr(r->alias ? r->local : r->domain, '*');
-	return r->alias ? *r->local != '\0' : *r->domain != '\0';
-}
-
-/* Left of the ; that begins a comment. */
-static struct str
-cut_comment(struct str line)
-{
-	bool quoted = false;
-	size_t i;
-
-	for (i = 0; i < line.len; i++) {
-		if (line.p[i] == '"')
-			quoted = !quoted;
-		else if (line.p[i] == ';' && !quoted)
-			line.len = i;
-	}
-	return trim(line);
-}
-
-static int
-add_line(struct table *t, struct str line)
-{
-	struct record *r;
-	struct str right;
-	const char *eq;
-
-	t->lines++;
-	line = cut_comment(line);
-	if (line.len == 0)
-		return 0;
-	if ((eq = memchr(line.p, '=', line.len)) == NULL)
-		return -1;
-	r = xcalloc(1, sizeof(*r));
-	r->line = t->lines;
-	right = trim((struct str){ eq + 1, line.p + line.len - eq - 1 });
-	r->right = xcalloc(1, right.len + 1);
-	memcpy(r->right, right.p, right.len);
-	if (!set_left(r, trim((struct str){ line.p, eq - line.p })) ||
-	    right.len > 1000 || (r->alias && right.len == 0)) {
-		record_free(r);
-		return -1;
-	}
-	insert(t, r);
-	return 0;
+	if (!r->alias && r->star != NULL)
+		wild_add(&t->domains, r);
+	else if (!r->alias)
+		bucket_add(&place_of(t, r->domain)->domain, r);
+	else if (r->star != NULL)
+		wild_add(&place_of(t, r->domain)->wild, r);
+	else
+		map_add(&place_of(t, r->domain)->exact, r->local,
+		    strlen(r->local), r);
 }
 
 static bool
@@ -267,84 +183,140 @@ next_line(struct cur *c, struct str *line)
 	return true;
 }
 
-struct table *
-table_parse(const char *text, int *line)
+static struct table *
+parse(const char *text, const char *name)
 {
-	struct table *t = table_new();
+	struct table *t = xcalloc(1, sizeof(*t));
 	struct cur c = cur_str(text);
-	struct str s;
+	struct record *r;
+	const char *why;
+	struct str line;
 
-	while (next_line(&c, &s)) {
-		if (add_line(t, s) == 0)
+	t->places = map_new();
+	while (next_line(&c, &line)) {
+		t->lines++;
+		if ((r = record_parse(line, &why)) != NULL) {
+			r->line = t->lines;
+			insert(t, r);
+		}
+		if (why == NULL)
 			continue;
-		*line = t->lines;
-		table_free(t);
-		return NULL;
+		if (t->bad.line == 0)
+			t->bad = (struct table_bad){ t->lines, why };
+		if (name == NULL)
+			break;
+		log_msg(LOG_PROBLEM, "%s, line %u: %s; ignored", name,
+		    t->lines, why);
 	}
 	return t;
 }
 
 struct table *
-table_parse_lax(const char *text)
+table_parse(const char *text, struct table_bad *bad)
 {
-	struct table *t = table_new();
-	struct cur c = cur_str(text);
-	struct str s;
+	struct table *t = parse(text, NULL);
 
-	while (next_line(&c, &s))
-		if (add_line(t, s) == -1)
-			log_msg(LOG_PROBLEM, "Routing Table, line %u: not "
-			    "understood, ignored", t->lines);
-	return t;
+	*bad = t->bad;
+	if (bad->line == 0)
+		return t;
+	table_free(t);
+	return NULL;
 }
 
-/* Does text fit "head*tail"?  What stands for the asterisk. */
-static bool
-fits(const char *pattern, const char *star, struct str text, size_t *at,
-    size_t *len)
+struct table *
+table_parse_lax(const char *text, const char *name)
 {
-	size_t head = star - pattern, tail = strlen(star + 1);
-
-	if (text.len < head + tail || memcmp(text.p, pattern, head) != 0 ||
-	    memcmp(text.p + text.len - tail, star + 1, tail) != 0)
-		return false;
-	*at = head;
-	*len = text.len - head - tail;
-	return true;
+	return parse(text, name);
 }
 
-static const struct record *
-first_fit(const struct record *r, const struct record *best, struct str text,
-    size_t *at, size_t *len)
+const struct table_bad *
+table_bad(const struct table *t)
 {
-	for (; r != NULL && (best == NULL || r->line < best->line);
-	    r = r->next)
-		if (fits(r->alias ? r->local : r->domain, r->star, text, at,
-		    len))
-			return r;
-	return best;
+	return &t->bad;
+}
+
+/* --- to find --- */
+
+struct found {
+	enum route_mode		 mode;
+	const struct record	*best;
+	size_t			 star, starlen;
+};
+
+/* The first of a list for this mode, if it comes before the best so far. */
+static void
+try_exact(struct found *f, const struct bucket *b)
+{
+	const struct record *r;
+
+	if (b == NULL)
+		return;
+	for (r = b->first; r != NULL; r = r->next) {
+		if (f->best != NULL && r->line > f->best->line)
+			return;
+		if ((r->modes & f->mode) == 0)
+			continue;
+		f->best = r;
+		f->star = f->starlen = 0;
+		return;
+	}
+}
+
+/* One end of the text fits all of them by now; does the other? */
+static void
+try_list(struct found *f, const struct bucket *b, struct str text)
+{
+	const struct record *r;
+
+	if (b == NULL)
+		return;
+	for (r = b->first; r != NULL; r = r->next) {
+		if (f->best != NULL && r->line > f->best->line)
+			return;
+		if ((r->modes & f->mode) == 0 ||
+		    text.len < r->head + r->tail ||
+		    memcmp(text.p, r->star - r->head, r->head) != 0 ||
+		    memcmp(text.p + text.len - r->tail, r->star + 1,
+			r->tail) != 0)
+			continue;
+		f->best = r;
+		f->star = r->head;
+		f->starlen = text.len - r->head - r->tail;
+		return;
+	}
+}
+
+static void
+try_wild(struct found *f, const struct wild *w, struct str text)
+{
+	size_t i, n;
+
+	for (i = 0; i < w->heads.n && w->heads.len[i] <= text.len; i++)
+		try_list(f, map_get(w->heads.map, text.p, w->heads.len[i]),
+		    text);
+	for (i = 0; i < w->tails.n && w->tails.len[i] <= text.len; i++) {
+		n = w->tails.len[i];
+		try_list(f, map_get(w->tails.map, text.p + text.len - n, n),
+		    text);
+	}
 }
 
 const struct record *
-table_find(const struct table *t, struct str local, struct str domain,
-    size_t *star, size_t *starlen)
+table_find(const struct table *t, enum route_mode mode, struct str local,
+    struct str domain, size_t *star, size_t *starlen)
 {
-	const struct record *best, *r;
-	char key[2048];
-	size_t len;
+	struct found f = { .mode = mode };
+	const struct place *p = map_get(t->places, domain.p, domain.len);
 
-	*star = *starlen = 0;
-	len = make_key(key, sizeof(key), local, domain);
-	if (len == 0)
-		return NULL;
-	best = map_get(t->exact, key, len);
-	r = map_get(t->starred, domain.p, domain.len);
-	best = first_fit(r, best, local, star, starlen);
-	if (domain.len == 0)
-		return best;
-	len = make_key(key, sizeof(key), (struct str){ "", 0 }, domain);
-	r = map_get(t->exact, key, len);
-	if (r != NULL && (best == NULL || r->line < best->line))
-		best = r;
-	return first_fit(t->domains, best, domain, star, starlen);
+	if (p != NULL) {
+		if (p->exact != NULL)
+			try_exact(&f, map_get(p->exact, local.p, local.len));
+		try_wild(&f, &p->wild, local);
+		try_exact(&f, &p->domain);
+	}
+	if (domain.len > 0)
+		try_wild(&f, &t->domains, domain);
+	*star = f.star;
+	*starlen = f.starlen;
+	return f.best;
 }

@@ -33,7 +33,8 @@ setup(void)
 	d->reroute[1] = xstrdup("error");
 	names.main->reroute[0] = xstrdup("error");
 	names.main->reroute[1] = xstrdup("error");
-	env.all_aliases = table_parse_lax("<abuse> = john\n<a*> = *@x.com\n");
+	env.all_aliases = table_parse_lax("<abuse> = john\n<a*> = *@x.com\n",
+	    "aliases");
 	env.addresses = map_new();
 	env.clients = iplist_parse("10.0.0.0/8\n", &line);
 	env.add_domain = xstrdup("org");
@@ -63,7 +64,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(table, data, left);
 	address = xcalloc(1, size - skip + 1);
 	memcpy(address, data + skip, size - skip);
-	env.table = table_parse_lax(table);
+	env.table = table_parse_lax(table, "table");
 	q.address = address;
 	for (int i = 0; i < 2; i++) {
 		q.access = i;

@@ -56,9 +56,9 @@ setup(void **state)
 	add_accounts("dept1.xyz.com", "john");
 	assert_int_equal(names_add_alias(&names, "mail.client.com",
 	    names_domain(&names, "client.com")), 0);
-	env.table = table_parse_lax("");
+	env.table = table_parse_lax("", "table");
 	env.all_aliases = table_parse_lax("<abuse> = postmaster\n"
-	    "<postmaster> = postmaster\n");
+	    "<postmaster> = postmaster\n", "aliases");
 	env.addresses = map_new();
 	env.clients = iplist_parse("10.0.0.0/8\n", &(int){ 0 });
 	env.add_domain = xstrdup("");
@@ -73,12 +73,12 @@ setup(void **state)
 static void
 set_table(const char *text)
 {
-	int line = 0;
+	struct table_bad bad;
 
 	table_free(env.table);
-	env.table = table_parse(text, &line);
+	env.table = table_parse(text, &bad);
 	if (env.table == NULL)
-		fail_msg("line %d of: %s", line, text);
+		fail_msg("line %u of: %s: %s", bad.line, text, bad.why);
 }
 
 /* "LOCAL|john|" or "550 unknown user account"; a + at the end: may relay. */
@@ -376,18 +376,18 @@ test_access(void **state)
 static void
 test_bad(void **state)
 {
+	struct table_bad bad;
 	char far[4096];
-	int line = 0;
 
 	memset(far, 'a', sizeof(far));
 	memcpy(far + 1100, "@x.com", 7);
 	check(far, "501", false, "");
 	check("a@b@", "501", false, "");
 	set_table("<*> = *********@x.com\n<y*@z.org> = *@z.org\n");
-	assert_null(table_parse("a = b\nnonsense\n", &line));
-	assert_int_equal(line, 2);
-	assert_null(table_parse("<a*b*> = c\n", &line));
-	assert_null(table_parse("<a@*.com> = c\n", &line));
+	assert_null(table_parse("a = b\nnonsense\n", &bad));
+	assert_int_equal(bad.line, 2);
+	assert_null(table_parse("<a*b*> = c\n", &bad));
+	assert_null(table_parse("<a@*.com> = c\n", &bad));
 	/* Grows with each step until it does not fit. */
 	set_table("<a*> = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa*\n");
 	check("ab", "501", false, "");

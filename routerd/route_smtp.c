@@ -1,0 +1,177 @@
+/*
+ * The Router's part of the SMTP module: which addresses go to other hosts, by
+ * which name, and what the host is told.  Runs in routerd; must never touch a
+ * file or wait.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "addr.h"
+#include "route_int.h"
+
+static enum step
+take_smtp(struct state *s, const char *host, const char *address)
+{
+	struct route_answer *a = s->a;
+
+	if (!str_copy(str_make(host), a->host, sizeof(a->host)) ||
+	    !str_copy(str_make(address), a->address, sizeof(a->address)))
+		return route_too_long(s);
+	memcpy(a->module, "SMTP", sizeof("SMTP"));
+	a->relay = s->marked || route_is_client(s);
+	return DONE;
+}
+
+static const char *
+last_percent(const char *local)
+{
+	const char *pct = NULL;
+	bool quoted = false;
+
+	for (; *local != '\0'; local++) {
+		if (*local == '\\' && quoted && local[1] != '\0')
+			local++;
+		else if (*local == '"')
+			quoted = !quoted;
+		else if (*local == '%' && !quoted)
+			pct = local;
+	}
+	return pct;
+}
+
+/* What is sent: a%b%c is a%b@c; a local part alone is one of the host's. */
+static bool
+to_standard(const char *local, const char *host, char *out, size_t size)
+{
+	const char *pct = last_percent(local);
+	int n;
+
+	if (pct != NULL && pct != local && pct[1] != '\0')
+		n = snprintf(out, size, "%.*s@%s", (int)(pct - local), local,
+		    pct + 1);
+	else
+		n = snprintf(out, size, "%s@%s", local, host);
+	return n >= 0 && (size_t)n < size;
+}
+
+static enum step
+take_standard(struct state *s, const char *host, const char *port)
+{
+	char address[ROUTE_MAXLOCAL + DOMAIN_MAXLEN + 2];
+	char queue[DOMAIN_MAXLEN + 8];
+
+	if (*s->local == '\0')
+		return route_refuse(s, 553, "5.1.3",
+		    "the address has no name");
+	if (!to_standard(s->local, host, address, sizeof(address)))
+		return route_too_long(s);
+	if (*port == '\0')
+		return take_smtp(s, host, address);
+	snprintf(queue, sizeof(queue), "%s:%s", host, port);
+	return take_smtp(s, queue, address);
+}
+
+/* Does the address lead to a host by its number?  "1.2.3.4" from "[1.2.3.4]" */
+bool
+route_literal_ip(const char *domain, char *ip, size_t size)
+{
+	struct str d = str_make(domain);
+	struct in6_addr in6;
+
+	if (d.len < 3 || d.p[0] != '[' || d.p[d.len - 1] != ']')
+		return false;
+	d.p++;
+	d.len -= 2;
+	if (d.len > 5 && strncasecmp(d.p, "ipv6:", 5) == 0) {
+		d.p += 5;
+		d.len -= 5;
+		return str_copy(d, ip, size) &&
+		    inet_pton(AF_INET6, ip, &in6) == 1 &&
+		    inet_ntop(AF_INET6, &in6, ip, size) != NULL;
+	}
+	return str_copy(d, ip, size) && inet_pton(AF_INET, ip, &in6) == 1;
+}
+
+static bool
+is_port(const char *s)
+{
+	size_t len = strlen(s);
+
+	return len > 0 && len <= 5 && strspn(s, "0123456789") == len &&
+	    strtoul(s, NULL, 10) - 1 < 65535;
+}
+
+/* [1.2.3.4], or [1.2.3.4:26]: the port stays with the host's name. */
+static enum step
+take_literal(struct state *s)
+{
+	char host[DOMAIN_MAXLEN + 1], port[8] = "", ip[64];
+	char *colon, *end;
+
+	snprintf(host, sizeof(host), "%s", s->domain);
+	end = host + strlen(host) - 1;
+	colon = strncmp(host, "[ipv6:", 6) == 0 ? NULL : strchr(host, ':');
+	if (colon != NULL && end > colon && *end == ']') {
+		if (!str_copy((struct str){ colon + 1, end - colon - 1 }, port,
+		    sizeof(port)) || !is_port(port))
+			*host = '\0';
+		colon[0] = ']';
+		colon[1] = '\0';
+	}
+	if (!route_literal_ip(host, ip, sizeof(ip)))
+		return route_refuse(s, 553, "5.1.2", "bad address literal");
+	return take_standard(s, host, port);
+}
+
+/* host.smtp, host.26.smtp, or .via, as it was called later */
+static enum step
+take_suffixed(struct state *s, size_t len)
+{
+	char host[DOMAIN_MAXLEN + 1];
+	struct in_addr in;
+	char *dot;
+
+	snprintf(host, sizeof(host), "%.*s", (int)len, s->domain);
+	dot = strrchr(host, '.');
+	if (dot == NULL || inet_pton(AF_INET, host, &in) == 1 ||
+	    !is_port(dot + 1))
+		return take_standard(s, host, "");
+	*dot = '\0';
+	return take_standard(s, host, dot + 1);
+}
+
+enum step
+route_smtp_first(struct state *s)
+{
+	size_t len;
+
+	if (s->domain[0] == '[')
+		return take_literal(s);
+	if (route_suffix(s->domain, ".smtp", &len) ||
+	    route_suffix(s->domain, ".via", &len))
+		return take_suffixed(s, len);
+	return PASS;
+}
+
+enum step
+route_smtp_final(struct state *s)
+{
+	char address[ROUTE_MAXLOCAL + DOMAIN_MAXLEN + 2];
+	size_t len = strlen(s->local);
+
+	if (strchr(s->domain, '.') == NULL)
+		return PASS;
+	if (!addr_valid_domain(str_make(s->domain)))
+		return route_refuse(s, 553, "5.1.2",
+		    "this is not a domain name");
+	if (len == 0)
+		return route_refuse(s, 553, "5.1.3",
+		    "the address has no name");
+	memcpy(address, s->local, len);
+	address[len] = '@';
+	memcpy(address + len + 1, s->domain, strlen(s->domain) + 1);
+	return take_smtp(s, s->domain, address);
+}
