@@ -58,15 +58,15 @@ const struct cli_cmd cli_account[] = {
 	    "remote POP accounts polled" },
 	{ "SetAccountRPOP", NULL, "accountName newRecords()", PROC_MAX,
 	    "Users, or CanModifyRPOP", "replaces the remote POP accounts" },
-	{ "GetAccountInfo", "gtacntinf", "accountName KEY keyName", PROC_MAX,
+	{ "GetAccountInfo", "gtacntinf", "accountName KEY keyName", PROC_STORED,
 	    SELF, "one element of the account's info" },
 	{ "GetWebUser", "gtwusr", "accountName", PROC_MAX, ADMIN,
 	    "web mail settings" },
 	{ "SetWebUser", "stwusr", "accountName newSettings{}", PROC_MAX, ADMIN,
 	    "replaces the web mail settings" },
-	{ "GetAccountStat", NULL, "accountName [KEY keyName]", PROC_MAX, SELF,
+	{ "GetAccountStat", NULL, "accountName [KEY keyName]", PROC_STORED, SELF,
 	    "an account's statistics" },
-	{ "ResetAccountStat", NULL, "accountName [KEY keyName]", PROC_MAX,
+	{ "ResetAccountStat", NULL, "accountName [KEY keyName]", PROC_STORED,
 	    "Users, or BasicSettings", "clears an account's statistics" },
 	{ .name = NULL }
 };

@@ -80,6 +80,9 @@ const struct cli_cmd	*cli_next(const struct cli_cmd *);
  */
 int	cli_parse(struct cur, const struct cli_cmd **cmd, struct val **args,
 	    struct buf *err);
+/* The text of the argument that the pattern calls so, or "". */
+const char	*cli_arg(const struct cli_cmd *, const struct val *args,
+		    const char *name);
 /*
  * The answer on the wire: "200 OK", and a success's data (an object's text,
  * or NULL or "") on the lines that follow, or with inl as 201 on one line.

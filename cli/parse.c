@@ -340,6 +340,25 @@ parse_args(struct match *m, const struct cli_cmd *cmd, struct val *args)
 	return -1;
 }
 
+const char *
+cli_arg(const struct cli_cmd *cmd, const struct val *args, const char *name)
+{
+	struct cur pat = cur_str(cmd->args);
+	const char *text = NULL;
+	struct item it;
+	size_t n = 0;
+
+	for (it = next_item(&pat); it.kind != P_END; it = next_item(&pat)) {
+		if (it.kind == P_OPEN || it.kind == P_CLOSE ||
+		    it.kind == P_KEYWORD)
+			continue;
+		if (str_eq(it.text, name) && n < val_count(args))
+			text = val_text(val_at(args, n));
+		n++;
+	}
+	return text != NULL ? text : "";
+}
+
 int
 cli_parse(struct cur line, const struct cli_cmd **cmd, struct val **args,
     struct buf *err)

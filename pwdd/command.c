@@ -14,6 +14,7 @@
 
 enum {
 	ARGS_MAX = 59999,		/* ADMIN's args field */
+	OBJECT_MAX = 512,		/* and its names */
 	ANSWER_MAX = 64 * 1024 * 1024,
 	COMMAND_TIMEOUT = 120000	/* a whole domain may go */
 };
@@ -59,14 +60,20 @@ on_admined(const struct ipc_pkt *pkt, void *arg)
 }
 
 static void
-ask_owner(struct session *s, const char *verb, enum proc_id owner,
+ask_owner(struct session *s, const struct cli_cmd *cmd,
     const struct val *args)
 {
-	struct msg_admin m = { .verb = verb, .args = "",
-		.ticket = { s->ticket, TICKET_LEN } };
+	struct msg_admin m = { .verb = cmd->name, .args = "",
+		.ticket = { s->ticket, TICKET_LEN },
+		.object = cli_arg(cmd, args, "accountName"),
+		.actas = cli_arg(cmd, args, "authAccountName") };
 	struct buf b;
 	int fd = -1;
 
+	if (strlen(m.object) > OBJECT_MAX || strlen(m.actas) > OBJECT_MAX) {
+		tell(s, 501, "illegal account name", NULL);
+		return;
+	}
 	buf_init(&b, ANSWER_MAX);
 	if (!val_write(&b, args, false) ||
 	    (b.len > ARGS_MAX &&
@@ -76,7 +83,7 @@ ask_owner(struct session *s, const char *verb, enum proc_id owner,
 		if (fd == -1)
 			m.args = b.p;
 		conn_pause(s->fs->conn);
-		ipc_call(proc_peer(owner), IPC_ADMIN, s->fs->id, &m, fd,
+		ipc_call(proc_peer(cmd->owner), IPC_ADMIN, s->fs->id, &m, fd,
 		    COMMAND_TIMEOUT, on_admined, s);
 	}
 	if (b.p != NULL)
@@ -116,7 +123,7 @@ command_newpass(struct session *s, struct cur args)
 	val_append(v, val_bytes(args.p, cur_left(&args)));
 	val_append(v, val_string(""));
 	val_append(v, val_string("NO"));
-	ask_owner(s, "SetAccountPassword", PROC_AUTHD, v);
+	ask_owner(s, cli_find(str_make("SetAccountPassword")), v);
 	val_free(v);
 }
 
@@ -137,7 +144,7 @@ command_line(struct session *s, char *line, size_t len)
 			tell(s, 501, "this command is not available yet",
 			    NULL);
 		else
-			ask_owner(s, cmd->name, cmd->owner, args);
+			ask_owner(s, cmd, args);
 		val_free(args);
 	}
 	buf_free(&text);

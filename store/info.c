@@ -21,6 +21,7 @@ info_init(struct info *in, int dirfd, const char *file)
 {
 	in->dirfd = dirfd;
 	in->dict = NULL;
+	in->lazy = false;
 	in->file = strdup(file);
 	return in->file != NULL;
 }
@@ -178,6 +179,21 @@ info_sweep(struct info *in)
 	free(tmp);
 }
 
+/* In a directory that is not yet an account: nobody sees half of it. */
+static int
+write_lazily(struct info *in, const struct buf *b)
+{
+	int fd, ret;
+
+	fd = file_open_beneath(in->dirfd, in->file,
+	    O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd == -1)
+		return -1;
+	ret = file_write(fd, b->p, b->len);
+	close(fd);
+	return ret;
+}
+
 static int
 write_out(struct info *in)
 {
@@ -188,6 +204,8 @@ write_out(struct info *in)
 	buf_init(&b, 0);
 	if (!val_write(&b, in->dict, true) || !buf_putc(&b, '\n'))
 		errno = ENOMEM;
+	else if (in->lazy)
+		ret = write_lazily(in, &b);
 	else
 		ret = file_replace_by(in->dirfd, tmp, in->file, 0600, b.p,
 		    b.len);
@@ -216,6 +234,13 @@ info_box(struct info *in, const char *box, bool make)
 	return subdict(d, box);
 }
 
+void
+info_revert(struct info *in)
+{
+	val_free(in->dict);
+	in->dict = NULL;
+}
+
 int
 info_save(struct info *in)
 {
@@ -226,8 +251,7 @@ info_save(struct info *in)
 	if (write_out(in) == 0)
 		return 0;
 	/* What is in memory was never written: read it again next time. */
-	val_free(in->dict);
-	in->dict = NULL;
+	info_revert(in);
 	return -1;
 }
 

@@ -23,6 +23,7 @@ struct info {
 	int		 dirfd;		/* borrowed */
 	char		*file;		/* account.info, john.info */
 	struct val	*dict;		/* NULL until it is needed */
+	bool		 lazy;		/* whoever asked syncs the whole account */
 };
 
 /* UIDNext and ModSeq are bounds: everything below may have been used. */
@@ -48,6 +49,8 @@ struct val *info_root(struct info *);
 struct val *info_box(struct info *, const char *box, bool make);
 /* Durable when it returns 0; else -1, errno, and the change is forgotten. */
 int	info_save(struct info *);
+/* Forgets what was changed and not saved. */
+void	info_revert(struct info *);
 /* What a killed info_put() left behind goes. */
 void	info_sweep(struct info *);
 #endif

@@ -14,6 +14,12 @@ struct imap_session;
 void	worker_main(int dirfd, const char *single, const char *path, int io)
 	    __attribute__((noreturn));
 
+/* worker_admin.c */
+void	admin_command(struct ipc *, struct ipc_pkt *, struct acct *);
+
+/* worker_main.c: its last login stands in account.info as it is in memory. */
+void	login_noted(struct acct *);
+
 /* worker_idle.c */
 void	idle_start(struct ipc *broker, struct acct *);
 /* True: it was handed back, for it has been silent; nothing of it is left. */

@@ -10,17 +10,22 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "box.h"
+#include "dict.h"
 #include "imapd/session/session.h"
 #include "log.h"
 #include "pop3d/session/session.h"
+#include "rfc5322.h"
 #include "settings.h"
 #include "worker.h"
 
 enum {
 	REST_SECONDS = 5,	/* without a session, before asking to end */
+	ADMIN_REST = 1,		/* the same if it was for a command alone */
+	LOGIN_SECONDS = 3600,	/* what LastLogin may be behind in the file */
 	LOOK_SECONDS = 1,	/* between looks for silent clients */
 	PENDING = 256
 };
@@ -56,6 +61,8 @@ static TAILQ_HEAD(, client)	clients = TAILQ_HEAD_INITIALIZER(clients);
 static struct work		*work;
 static size_t			nwork;
 static struct box		*inbox;		/* kept open between sessions */
+static time_t			last_login;	/* 0: none here */
+static bool			only_admin;	/* nobody else came */
 
 static void leave(int) __attribute__((noreturn));
 
@@ -67,6 +74,34 @@ leave(int status)
 	_exit(status);
 }
 
+/* --- the last login --- */
+
+/* What is in the file may be older: each login is not worth a sync. */
+void
+login_noted(struct acct *a)
+{
+	struct val *root = info_root(&a->info);
+	char when[32];
+
+	if (last_login == 0 || root == NULL)
+		return;
+	date_queue(when, sizeof(when), last_login);
+	(void)dict_setf(root, "#LastLogin", "%s", when);
+}
+
+static void
+login_save(void)
+{
+	struct val *root = last_login != 0 ? info_root(&account->info) : NULL;
+	const char *was = dict_str(root, "#LastLogin", "");
+
+	if (root == NULL ||
+	    date_queue_parse(str_make(was)) + LOGIN_SECONDS > last_login)
+		return;
+	login_noted(account);
+	(void)info_save(&account->info);
+}
+
 /* --- rest --- */
 
 static void	rest_later(void);
@@ -76,8 +111,10 @@ rest_answered(const struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
 
-	if (m != NULL && m->code == 0)
+	if (m != NULL && m->code == 0) {
+		login_save();
 		leave(0);
+	}
 	rest_later();
 }
 
@@ -98,7 +135,7 @@ rest_now(int fd, short what, void *arg)
 static void
 rest_later(void)
 {
-	static const struct timeval tv = { REST_SECONDS, 0 };
+	struct timeval tv = { only_admin ? ADMIN_REST : REST_SECONDS, 0 };
 
 	if (TAILQ_EMPTY(&clients) && nwork == 0)
 		event_add(rest, &tv);
@@ -235,6 +272,9 @@ got_session(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		client_over(c);
 		return;
 	}
+	only_admin = false;
+	if (m->state.len == 0)
+		last_login = time(NULL);
 	if (m->watched)
 		idle_watched();
 	if (inbox == NULL)
@@ -276,6 +316,7 @@ got_deliver(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		log_warnx("job %llu dropped", (unsigned long long)m->id);
 		leave(1);
 	}
+	only_admin = false;
 	w = &work[nwork++];
 	memset(w, 0, sizeof(*w));
 	p = w->texts = xcalloc(1, strlen(m->mailbox) + strlen(m->sender) +
@@ -345,6 +386,18 @@ deliver(int fd, short what, void *arg)
 		rest_later();
 }
 
+/* --- administration --- */
+
+static void
+got_admin(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	if (last_login == 0 && TAILQ_EMPTY(&clients))
+		only_admin = true;
+	admin_command(ipc, pkt, account);
+	imap_sessions_notify(account);
+	rest_later();
+}
+
 /* --- the end --- */
 
 static void
@@ -358,6 +411,7 @@ got_stop(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		c->service->stop(c->session, m->text);
 	while (nwork > 0)
 		deliver(-1, 0, NULL);
+	login_save();
 	/* What was said last must reach the clients. */
 	event_base_loopexit(base, &moment);
 }
@@ -371,6 +425,7 @@ broker_down(struct ipc *ipc, void *arg)
 static const struct ipc_disp from_broker[] = {
 	{ IPC_WORK_SESSION, got_session },
 	{ IPC_DELIVER, got_deliver },
+	{ IPC_WORK_ADMIN, got_admin },
 	{ IPC_WORK_STOP, got_stop },
 	{ IPC_NONE, NULL }
 };
