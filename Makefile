@@ -17,6 +17,7 @@ LDFLAGS		= $(LDHARDEN) $(SANFLAGS)
 LIBS		= -levent_core -lssl -lcrypto -lcrypt -lseccomp -licuuc -lbsd \
 		  -lpthread
 LIBS_authd-priv	= -lpam
+LIBS_smtpd-send	= -lcares
 
 # A library is a directory; a program is a directory, or the part of one that
 # is named here.
@@ -31,13 +32,14 @@ LIBCLI		= $(O)/libcli.a
 LIBPOP		= $(O)/libpopsession.a
 LIBIMAP		= $(O)/libimapsession.a
 
-DAEMONS		= logd authd authd-priv routerd queued smtpd pop3d imapd pwdd \
-		  stored stored-delivery stored-worker
+DAEMONS		= logd authd authd-priv routerd queued smtpd smtpd-send pop3d \
+		  imapd pwdd stored stored-delivery stored-worker
 SBIN		= cgserver cgctl
 BIN		= cgmail
 
 SRC_authd	:= $(filter-out authd/priv%,$(wildcard authd/*.c))
 SRC_authd-priv	:= $(wildcard authd/priv*.c)
+SRC_smtpd-send	:= $(wildcard smtpd/send/*.c)
 SRC_stored	:= $(filter-out stored/delivery% stored/worker%,\
 		     $(wildcard stored/*.c))
 SRC_stored-delivery := $(wildcard stored/delivery*.c)

@@ -112,6 +112,19 @@ account_forget(const char *path)
 		cache_drop(a);
 }
 
+void
+account_forget_below(const char *dir)
+{
+	size_t n = strlen(dir);
+	struct account *a, *next;
+
+	for (a = newest; a != NULL; a = next) {
+		next = a->older;
+		if (strncmp(a->path, dir, n) == 0 && a->path[n] == '/')
+			cache_drop(a);
+	}
+}
+
 static bool
 ends_in(const char *s, size_t len, const char *end)
 {

@@ -41,6 +41,9 @@ static const struct ipc_disp from_stored[] = {
 /* DeleteDomain removes accounts on behalf of whoever asked routerd. */
 static const struct ipc_disp from_routerd[] = {
 	{ IPC_TICKET_CHECK,	ticket_check },
+	{ IPC_RIGHTS_CHECK,	domain_rights },
+	{ IPC_ALL_CHECK,	domain_all_check },
+	{ IPC_DOMAIN_MOVED,	domain_moved },
 	{ IPC_ADMIN,		admin_request },
 	{ IPC_NONE,		NULL }
 };

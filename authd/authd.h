@@ -38,6 +38,7 @@ struct val *account_read(const char *path);
 /* Durable, then in the cache.  -1 and errno. */
 int	account_save(const char *path, const struct val *settings);
 void	account_forget(const char *path);
+void	account_forget_below(const char *dir);
 bool	account_is_single(const char *path);
 bool	account_place(const char *path, struct place *);
 void	place_close(struct place *);
@@ -159,6 +160,7 @@ struct ticket *ticket_new(const char *account, const char *domain, bool local,
 struct ticket *ticket_find(struct ipc_str);
 void	ticket_drop_channel(struct ipc *);
 void	ticket_drop_account(const char *account);
+void	ticket_drop_domain(const char *domain);
 size_t	ticket_count(void);
 /* What it allows: a fresh dictionary of rights, or NULL. */
 struct val *ticket_rights(const struct ticket *);
@@ -215,6 +217,12 @@ void	journal_end(unsigned notes);
 bool	path_is_there(const char *path);
 /* Tells routerd what an earlier authd could not; then done. */
 void	journal_recover(void (*done)(bool ok));
+
+/* --- domain.c: what routerd asks --- */
+
+void	domain_rights(struct ipc *, struct ipc_pkt *, void *);
+void	domain_all_check(struct ipc *, struct ipc_pkt *, void *);
+void	domain_moved(struct ipc *, struct ipc_pkt *, void *);
 
 /* --- first.c --- */
 

@@ -107,6 +107,18 @@ of_account(const struct ticket *t, const void *arg)
 	return strcmp(t->account, arg) == 0 && !t->local;
 }
 
+static bool
+of_domain(const struct ticket *t, const void *arg)
+{
+	return strcmp(t->domain, arg) == 0 && !t->local;
+}
+
+void
+ticket_drop_domain(const char *domain)
+{
+	drop_if(of_domain, domain);
+}
+
 void
 ticket_drop_channel(struct ipc *ipc)
 {

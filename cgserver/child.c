@@ -37,6 +37,7 @@ static const struct kind {
 	{ PROC_LOGD, true }, { PROC_ROUTERD, true }, { PROC_AUTHD, false },
 	{ PROC_PRIV, false }, { PROC_QUEUED, false }, { PROC_STORED, false },
 	{ PROC_DELIVERY, false }, { PROC_TEMPLATE, false },
+	{ PROC_SENDER, false },
 	{ PROC_SMTPD, false }, { PROC_POP3D, false }, { PROC_IMAPD, false },
 	{ PROC_PWDD, false },
 };

@@ -102,6 +102,9 @@ config_of(const struct child *c)
 		dict_setf(d, "SaltKey", "%s", keys_salt());
 	if (c->id == PROC_QUEUED)
 		dict_set(d, "TrustedUsers", val_copy(conf.trusted));
+	if (c->id == PROC_SENDER)
+		dict_setf(d, "Resolver", "%s",
+		    conf.resolver != NULL ? conf.resolver : "");
 	if (c->id == PROC_PRIV) {
 		dict_set(d, "HelperDirs", val_copy(conf.helpers));
 		if (conf.pam_dir != NULL)

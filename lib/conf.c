@@ -31,7 +31,7 @@ static const char *const user_of[PROC_MAX] = {
 	[PROC_SMTPD] = "_cgsmtp", [PROC_POP3D] = "_cgpop",
 	[PROC_IMAPD] = "_cgimap", [PROC_PWDD] = "_cgadm",
 	[PROC_STORED] = "_cgmail", [PROC_DELIVERY] = "_cgmail",
-	[PROC_TEMPLATE] = "_cgmail"
+	[PROC_TEMPLATE] = "_cgmail", [PROC_SENDER] = "_cgsmtp"
 };
 
 /* The words of one line, the first being the keyword. */
@@ -251,6 +251,13 @@ set_helpers(struct conf *c, const struct line *l)
 	return NULL;
 }
 
+static const char *
+set_resolver(struct conf *c, const struct line *l)
+{
+	set(&c->resolver, l->word[1]);
+	return NULL;
+}
+
 static const struct keyword {
 	const char	*word;
 	int		 min, max;	/* values */
@@ -269,6 +276,8 @@ static const struct keyword {
 	{ "processes",	  2, 2, set_processes,	"processes DAEMON NUMBER" },
 	{ "sandbox",	  1, 1, set_sandbox,	"sandbox strict|weak" },
 	{ "tls",	  2, 2, set_tls,	"tls KEYFILE CERTIFICATEFILE" },
+	{ "resolver",	  1, 1, set_resolver,
+	    "resolver ADDRESS[:PORT][,...]" },
 	{ "tls-clients",  1, 1, set_tls_clients, "tls-clients CAFILE" },
 	{ "trusted-users", 1, MAXWORDS - 1, set_trusted,
 	    "trusted-users NAME ..." },
@@ -511,6 +520,7 @@ conf_free(struct conf *c)
 	free(c->pam_dir);
 	for (i = 0; i < CONF_USERS; i++)
 		free(c->users[i].alias);
+	free(c->resolver);
 	free(c->users);
 	for (i = 0; i < c->nlisten; i++) {
 		free(c->listen[i].module);

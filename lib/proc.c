@@ -84,7 +84,7 @@ static const char *const names[PROC_MAX] = {
 	[PROC_SMTPD] = "smtpd", [PROC_POP3D] = "pop3d",
 	[PROC_IMAPD] = "imapd", [PROC_PWDD] = "pwdd",
 	[PROC_STORED] = "stored", [PROC_DELIVERY] = "stored-delivery",
-	[PROC_TEMPLATE] = "stored-worker",
+	[PROC_TEMPLATE] = "stored-worker", [PROC_SENDER] = "smtpd-send",
 };
 
 const char *

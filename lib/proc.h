@@ -19,8 +19,9 @@
  * Uid, Gid, Groups (array of numbers), LogLevel, Pinned (module to dictionary;
  * routerd only), PasswordKey (64 hex digits; authd only), SaltKey (the
  * same; authd and fronts, for SCRAM), Uids (process name
- * to uid, gid; for who shall own what), TrustedUsers (queued), HelperDirs
- * and PamDir (priv), OwnerUid (authd: who started cgserver), ControlSocket
+ * to uid, gid; for who shall own what), TrustedUsers (queued), OSPasswords,
+ * HelperDirs, HelperUid, HelperGid and PamDir (priv), Resolver (sender),
+ * OwnerUid (authd: who started cgserver), ControlSocket
  * (authd: the name that cgctl.sock is bound to), Processes.
  */
 #ifndef CG_PROC_H
@@ -35,7 +36,7 @@
 enum proc_id {
 	PROC_SERVER, PROC_LOGD, PROC_AUTHD, PROC_PRIV, PROC_ROUTERD,
 	PROC_QUEUED, PROC_SMTPD, PROC_POP3D, PROC_IMAPD, PROC_PWDD,
-	PROC_STORED, PROC_DELIVERY, PROC_TEMPLATE, PROC_MAX
+	PROC_STORED, PROC_DELIVERY, PROC_TEMPLATE, PROC_SENDER, PROC_MAX
 };
 
 /* What CTL_CONFIG's dictionary says; valid for the process's life. */

@@ -21,6 +21,7 @@ static const struct {
 	{ "routerd",		{ "ROUTER" } },
 	{ "queued",		{ "QUEUE", "DEQUEUER", "PIPE" } },
 	{ "smtpd",		{ "SMTPI" } },
+	{ "smtpd-send",		{ "SMTP" } },
 	{ "pop3d",		{ "POP" } },
 	{ "imapd",		{ "IMAP" } },
 	{ "pwdd",		{ "PWD" } },

@@ -161,6 +161,7 @@ static const struct proc_def def = {
 		[PROC_SMTPD] = from_smtpd,
 		[PROC_STORED] = from_stored,
 		[PROC_PWDD] = from_pwdd,
+		[PROC_SENDER] = nothing,
 		[PROC_AUTHD] = nothing,
 		[PROC_ROUTERD] = nothing
 	},

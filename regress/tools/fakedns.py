@@ -17,9 +17,10 @@ needed; # and ; begin comments.  Types:
     AD                                  its answers are marked authentic
     SLOW seconds                        they come so late
 
-A name may begin with *. , which stands for one or more labels.  CNAMEs are
-followed here as far as the zone goes, loops too, as a resolver would.  Names
-that do not exist are NXDOMAIN; names without that type an empty answer.
+A name may begin with *. , which stands for one or more labels, or be * alone.
+CNAMEs are followed here as far as the zone goes, loops too, as a resolver
+would.  Names that do not exist are NXDOMAIN; names without that type an empty
+answer.
 """
 import argparse
 import ipaddress
@@ -110,7 +111,7 @@ class Zone:
         if name in self.records:
             return name
         labels = name.split(".")
-        for i in range(1, len(labels)):
+        for i in range(1, len(labels) + 1):
             star = ".".join(["*"] + labels[i:])
             if star in self.records:
                 return star
