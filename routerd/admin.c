@@ -10,7 +10,7 @@
 
 #include "file.h"
 #include "log.h"
-#include "router.h"
+#include "object.h"
 
 struct pending {
 	struct command	 cmd;
@@ -147,7 +147,7 @@ static admin_fn *
 find_verb(const char *name)
 {
 	static const struct verb *const tables[] = { verbs_domain,
-		verbs_server };
+		verbs_server, verbs_alias, verbs_forwarder, verbs_group };
 	const struct verb *v;
 	size_t i;
 

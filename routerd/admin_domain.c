@@ -28,8 +28,8 @@ need_users(struct command *c)
 }
 
 /* The n-th argument, or the caller's own; NULL: has been answered. */
-static struct domain *
-find_domain(struct command *c, size_t n)
+struct domain *
+admin_domain(struct command *c, size_t n)
 {
 	char name[DOMAIN_MAXLEN + 1];
 	const char *text = arg_text(c, n);
@@ -60,7 +60,7 @@ by_name(const void *a, const void *b)
 static void
 do_list_accounts(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 	struct account **list, *a;
 	size_t n = 0, i = 0;
 	struct val *v;
@@ -69,7 +69,7 @@ do_list_accounts(struct command *c)
 		return;
 	list = xcalloc(d->accounts.used + 1, sizeof(*list));
 	while ((a = names_next(d, &i)) != NULL)
-		if (!a->reserved)
+		if (names_is_account(a) && !a->reserved)
 			list[n++] = a;
 	qsort(list, n, sizeof(*list), by_name);
 	v = val_dict();
@@ -99,9 +99,8 @@ do_account_location(struct command *c)
 		answer(c, 501, denied);
 		return;
 	}
-	a = names_find(d, lower, strlen(lower));
-	if (a == NULL || a->reserved ||
-	    !names_path(d, a, path, sizeof(path)))
+	a = names_account(d, lower, strlen(lower));
+	if (a == NULL || !names_path(d, a, path, sizeof(path)))
 		answer(c, 501, "unknown user account");
 	else
 		answer_val(c, val_string(path + strlen(d->dir) + 1));
@@ -348,12 +347,12 @@ do_delete_domain(struct command *c)
 	struct removal *r;
 	struct domain *d;
 
-	if (!need_users(c) || (d = find_domain(c, 0)) == NULL)
+	if (!need_users(c) || (d = admin_domain(c, 0)) == NULL)
 		return;
 	if (d->main)
 		answer(c, 501, "the Main Domain cannot be removed");
 	else if (*arg_text(c, 1) == '\0')
-		answer_err(c, d->accounts.used > 0 ?
+		answer_err(c, d->naccounts > 0 ?
 		    "the domain is not empty" : remove_domain(d));
 	else {
 		r = xcalloc(1, sizeof(*r));
@@ -367,7 +366,7 @@ do_delete_domain(struct command *c)
 static void
 do_get_settings(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 
 	if (d != NULL)
 		answer_val(c, val_copy(d->settings));
@@ -376,7 +375,7 @@ do_get_settings(struct command *c)
 static void
 do_get_effective(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 	const struct val *x;
 	struct val *v;
 	size_t i;
@@ -433,7 +432,7 @@ store_domain(struct command *c, struct domain *d, struct val *new)
 static void
 do_update_settings(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 	struct val *changes;
 
 	if (d == NULL)
@@ -448,7 +447,7 @@ do_set_settings(struct command *c)
 {
 	struct domain *d;
 
-	if (need_users(c) && (d = find_domain(c, 0)) != NULL)
+	if (need_users(c) && (d = admin_domain(c, 0)) != NULL)
 		store_domain(c, d, config_update(NULL,
 		    arg_val(c, 1, VAL_DICT)));
 }
@@ -456,7 +455,7 @@ do_set_settings(struct command *c)
 static void
 do_get_defaults(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 	const struct val *v;
 
 	if (d == NULL)
@@ -485,7 +484,7 @@ store_defaults(struct command *c, struct domain *d, struct val *new)
 static void
 do_update_defaults(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 	struct val *changes;
 
 	if (d == NULL)
@@ -501,7 +500,7 @@ do_set_defaults(struct command *c)
 {
 	struct domain *d;
 
-	if (need_users(c) && (d = find_domain(c, 0)) != NULL)
+	if (need_users(c) && (d = admin_domain(c, 0)) != NULL)
 		store_defaults(c, d, config_update(NULL,
 		    arg_val(c, 1, VAL_DICT)));
 }
@@ -509,7 +508,7 @@ do_set_defaults(struct command *c)
 static void
 do_get_template(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 
 	if (d != NULL)
 		answer_val(c, val_copy(d->template));
@@ -537,7 +536,7 @@ store_template(struct command *c, struct domain *d, struct val *new)
 static void
 do_update_template(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 	struct val *changes;
 
 	if (d == NULL)
@@ -552,7 +551,7 @@ do_set_template(struct command *c)
 {
 	struct domain *d;
 
-	if (need_users(c) && (d = find_domain(c, 0)) != NULL)
+	if (need_users(c) && (d = admin_domain(c, 0)) != NULL)
 		store_template(c, d, config_update(NULL,
 		    arg_val(c, 1, VAL_DICT)));
 }
@@ -560,7 +559,7 @@ do_set_template(struct command *c)
 static void
 do_get_aliases(struct command *c)
 {
-	struct domain *d = find_domain(c, 0);
+	struct domain *d = admin_domain(c, 0);
 	struct val *all, *v;
 	size_t i;
 
@@ -615,7 +614,7 @@ do_set_aliases(struct command *c)
 {
 	struct domain *d;
 
-	if (need_users(c) && (d = find_domain(c, 0)) != NULL)
+	if (need_users(c) && (d = admin_domain(c, 0)) != NULL)
 		answer_err(c, put_aliases(d, arg_val(c, 1, VAL_ARRAY)));
 }
 

@@ -451,6 +451,42 @@ domain_text(const struct domain *d, const char *name, const char *dflt)
 	return strcasecmp(v, "default") == 0 ? dflt : v;
 }
 
+const struct val *
+domain_setting(const struct domain *d, const char *name)
+{
+	const struct val *v = dict_get(d->settings, name);
+	const char *text = v != NULL ? val_text(v) : NULL;
+
+	if (v == NULL || (text != NULL && strcasecmp(text, "default") == 0))
+		return settings_value(merged, "Domain", name);
+	return v;
+}
+
+bool
+domain_bool(const struct domain *d, const char *name)
+{
+	const char *text = domain_text(d, name, NULL);
+
+	return text != NULL ? dict_bool(d->settings, name, false) :
+	    settings_bool(merged, "Domain", name);
+}
+
+static enum toall
+toall_mode(const struct domain *d)
+{
+	static const char *const words[] = { "anybody", "Clients",
+		"Authenticated Users", "Authenticated Domain Users",
+		"Authenticated Administrator", "nobody" };
+	const char *text = domain_text(d, "MailToAllAction",
+	    settings_text(merged, "Domain", "MailToAllAction"));
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(text, words[i]) == 0)
+			return i;
+	return TOALL_NOBODY;
+}
+
 static void
 apply_domains(void)
 {
@@ -463,8 +499,11 @@ apply_domains(void)
 	struct domain *d;
 	int i;
 
-	for (d = names.first; d != NULL; d = d->next)
+	for (d = names.first; d != NULL; d = d->next) {
 		d->limit = dict_int(d->settings, "AccountsLimit", limit);
+		d->consult = domain_bool(d, "ExternalOnUnknown");
+		d->toall = toall_mode(d);
+	}
 	for (i = 0; i < 2; i++) {
 		dmode = settings_text(merged, "Domain", mode[i]);
 		dto = settings_text(merged, "Domain", to[i]);

@@ -324,6 +324,16 @@ intern_dir(struct domain *d, const char *subdir)
 	return d->ndirs++;
 }
 
+static void
+count(struct names *n, struct domain *d, const struct account *a, int by)
+{
+	if (names_is_account(a)) {
+		d->naccounts += by;
+		n->naccounts += by;
+	} else if (names_kind(a) == NAME_ALIAS)
+		d->naliases += by;
+}
+
 struct account *
 names_add(struct names *n, struct domain *d, const char *name,
     const char *subdir, const char *file, enum account_type type)
@@ -350,10 +360,7 @@ names_add(struct names *n, struct domain *d, const char *name,
 	slot = account_slot(t, name, len, a->hash);
 	*slot = a;
 	t->used++;
-	if (names_is_account(a)) {
-		d->naccounts++;
-		n->naccounts++;
-	}
+	count(n, d, a, 1);
 	return a;
 }
 
@@ -370,10 +377,7 @@ names_del(struct names *n, struct domain *d, const char *name)
 	    name_hash(name, strlen(name)));
 	if (*slot == NULL)
 		return false;
-	if (names_is_account(*slot)) {
-		d->naccounts--;
-		n->naccounts--;
-	}
+	count(n, d, *slot, -1);
 	free(*slot);
 	*slot = NULL;
 	t->used--;

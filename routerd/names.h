@@ -55,6 +55,7 @@ struct domain {
 	bool			 main;
 	struct account_table	 accounts;	/* all names */
 	size_t			 naccounts;	/* accounts among them */
+	size_t			 naliases;
 	struct map		*groups;	/* name to struct val: settings */
 	char		       **dirs;	/* "", "js.sub/": see account.dir */
 	size_t			 ndirs;

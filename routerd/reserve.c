@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "log.h"
-#include "router.h"
+#include "object.h"
 
 /* "john@x.com", or "john" of the Main Domain. */
 static struct domain *
@@ -45,6 +45,7 @@ reserve(const struct msg_name_reserve *m, char *path, size_t size)
 	enum account_type type = type_of(m->type);
 	struct account *a;
 	struct domain *d;
+	const char *err;
 
 	if ((d = split(m->name, name, sizeof(name))) == NULL)
 		return "unknown domain";
@@ -52,9 +53,13 @@ reserve(const struct msg_name_reserve *m, char *path, size_t size)
 		return "illegal account name";
 	if (type == ACCOUNT_NONE)
 		return "unknown account type";
-	if (names_find(d, name, strlen(name)) != NULL)
-		return "Account with this name already exists";
-	if (d->limit >= 0 && d->accounts.used >= (size_t)d->limit)
+	if ((a = names_find(d, name, strlen(name))) != NULL)
+		return names_is_account(a) ?
+		    "Account with this name already exists" :
+		    "an object with this name already exists";
+	if ((err = object_new_name(d, name)) != NULL)
+		return err;
+	if (d->limit >= 0 && d->naccounts >= (size_t)d->limit)
 		return "the domain has as many accounts as it may have";
 	if ((a = names_add(&names, d, name, "", name, type)) == NULL)
 		return "out of memory";
@@ -81,6 +86,21 @@ done(struct ipc *ipc, struct ipc_pkt *pkt, const char *err)
 		.text = err != NULL ? err : "" };
 
 	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &m, -1);
+}
+
+/*
+ * Aliases go along within a domain; in another one they would be strangers'
+ * names.  Members of groups are who they were, wherever they went.
+ */
+static void
+follow(struct domain *old, const char *from, const struct domain *d,
+    const char *name)
+{
+	char full[NAME_MAXLEN + DOMAIN_MAXLEN + 2];
+
+	alias_follow(old, from, old == d ? name : "");
+	snprintf(full, sizeof(full), "%s@%s", name, d->name);
+	group_follow(old, from, old == d ? name : full);
 }
 
 /* From "Domains/x.com/js.sub/john.macnt": the directory, file and type. */
@@ -116,6 +136,8 @@ publish(const struct msg_name_publish *m)
 	names_del(&names, d, name);
 	if (names_add(&names, d, name, sub, file, type) == NULL)
 		return "out of memory";
+	if (old != NULL)
+		follow(old, from, d, name);
 	return NULL;
 }
 
@@ -131,9 +153,16 @@ on_name_remove(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	const struct msg_name_remove *m = pkt->m;
 	char name[NAME_MAXLEN + 1];
 	struct domain *d = split(m->name, name, sizeof(name));
+	struct account *a = d != NULL ? names_find(d, name, strlen(name)) :
+					NULL;
+	bool was = a != NULL && names_is_account(a) && !a->reserved;
 
-	if (d != NULL)
+	if (a != NULL && names_is_account(a))
 		names_del(&names, d, name);
+	if (was && !d->moving) {
+		alias_follow(d, name, "");
+		group_follow(d, name, "");
+	}
 	done(ipc, pkt, NULL);
 }
 

@@ -44,6 +44,10 @@ int	config_write(const char *path, const struct val *);
 struct val *config_aliases(void);
 int	config_set_aliases(const struct val *);
 
+/* A domain's setting in force: its own, or the default of all.  Or NULL. */
+const struct val *domain_setting(const struct domain *, const char *name);
+bool	domain_bool(const struct domain *, const char *name);
+
 /* own.c: IP addresses of this host, read before the walls. */
 void	own_read(void);
 void	own_apply(void);		/* fills env.addresses */
@@ -75,6 +79,8 @@ bool	may_domain(const struct caller *, const struct domain *);
 const char	 *arg_text(const struct command *, size_t);
 const struct val *arg_val(const struct command *, size_t, enum val_type);
 void	answer(const struct command *, unsigned code, const char *text);
+/* The domain that an argument names, or the caller's own; NULL: answered. */
+struct domain *admin_domain(struct command *, size_t);
 /* Takes the value. */
 void	answer_val(const struct command *, struct val *);
 void	answer_err(const struct command *, const char *err);	/* or OK */

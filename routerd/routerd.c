@@ -4,43 +4,115 @@
  * _cgroute in the base directory.  This file is its main(): who may ask what.
  * It must never block on a peer, nor touch what is inside an account.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
-#include "router.h"
+#include "object.h"
 
 struct names	 names;
 struct route_env env;
 
-static uint64_t	 routed, refused;
+static uint64_t	 nrouted, nrefused;
 
 /* The field limits of ROUTED and of struct route_answer are the same. */
+static void
+routed(struct ipc_ref ref, const char *address, const struct route_answer *a,
+    int level)
+{
+	struct msg_routed r = { .code = a->code, .smtp = a->smtp,
+		.esc = a->esc, .text = a->text, .module = a->module,
+		.host = a->host, .address = a->address, .path = a->path,
+		.domain = a->domain, .alias = a->alias, .relay = a->relay };
+
+	if (a->code == 0) {
+		nrouted++;
+		log_msg(level, "%s: '<%s>' accepted", a->module, address);
+	} else {
+		nrefused++;
+		log_msg(LOG_LOW, "'<%s>' refused: %s", address, a->text);
+	}
+	ipc_answer(ref, IPC_ROUTED, &r, -1);
+}
+
+/* A question that waits for the external authenticator. */
+struct consultation {
+	struct ipc_ref	 ref;
+	struct route_query q;
+	int		 level;
+	char		 text[1];	/* what the query points to */
+};
+
+static void
+consulted(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
+	struct consultation *c = arg;
+	struct route_answer a;
+
+	c->q.consulted = true;
+	route_address(&env, &c->q, &a);
+	/* Perhaps it exists: nobody knows now. */
+	if (a.code == 1 && (m == NULL || m->code == 2)) {
+		a.code = 2;
+		a.smtp = 450;
+		snprintf(a.esc, sizeof(a.esc), "4.3.0");
+		snprintf(a.text, sizeof(a.text), "temporary failure");
+	}
+	routed(c->ref, c->q.address, &a, c->level);
+	free(c);
+}
+
+static const char *
+keep(char **at, const char *s)
+{
+	size_t len = strlen(s) + 1;
+
+	memcpy(*at, s, len);
+	*at += len;
+	return *at - len;
+}
+
+static void
+consult(struct ipc_ref ref, const struct route_query *q,
+    const struct route_answer *a, int level)
+{
+	size_t len = strlen(q->address) + strlen(q->peer) + strlen(q->local) +
+	    strlen(q->account) + 4;
+	char name[sizeof(a->host) + sizeof(a->domain)], *at;
+	struct msg_name_unknown m = { .name = name };
+	struct consultation *c = xcalloc(1, sizeof(*c) + len);
+
+	at = c->text;
+	c->ref = ref;
+	c->level = level;
+	c->q = *q;
+	c->q.address = keep(&at, q->address);
+	c->q.peer = keep(&at, q->peer);
+	c->q.local = keep(&at, q->local);
+	c->q.account = keep(&at, q->account);
+	snprintf(name, sizeof(name), "%.255s@%.255s", a->host, a->domain);
+	ipc_call(proc_peer(PROC_AUTHD), IPC_NAME_UNKNOWN, 0, &m, -1,
+	    IPC_TIMEOUT, consulted, c);
+}
+
 static void
 on_route(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_route *m = pkt->m;
 	struct route_query q = { .address = m->address, .peer = m->peer,
 		.local = m->local, .account = m->account,
-		.access = m->access != 0 };
+		.access = m->access != 0, .consulted = m->consult == 0 };
 	struct route_answer a;
-	struct msg_routed r;
 	/* What is enqueued is for the log's readers, the rest is detail. */
 	int level = proc_who(ipc, NULL) == PROC_QUEUED ? LOG_MAJOR : LOG_LOW;
 
 	route_address(&env, &q, &a);
-	if (a.code == 0) {
-		routed++;
-		log_msg(level, "%s: '<%s>' accepted", a.module, m->address);
-	} else {
-		refused++;
-		log_msg(LOG_LOW, "'<%s>' refused: %s", m->address, a.text);
-	}
-	r = (struct msg_routed){ .code = a.code, .smtp = a.smtp, .esc = a.esc,
-		.text = a.text, .module = a.module, .host = a.host,
-		.address = a.address, .path = a.path, .domain = a.domain,
-		.alias = a.alias, .relay = a.relay };
-	ipc_answer(ipc_ref(ipc, pkt), IPC_ROUTED, &r, -1);
+	if (a.consult)
+		consult(ipc_ref(ipc, pkt), &q, &a, level);
+	else
+		routed(ipc_ref(ipc, pkt), m->address, &a, level);
 }
 
 static const struct ipc_disp from_asker[] = {
@@ -48,8 +120,15 @@ static const struct ipc_disp from_asker[] = {
 	{ IPC_NONE,		NULL }
 };
 
+static const struct ipc_disp from_queued[] = {
+	{ IPC_ROUTE,		on_route },
+	{ IPC_EXPAND,		on_expand },
+	{ IPC_NONE,		NULL }
+};
+
 static const struct ipc_disp from_authd[] = {
 	{ IPC_ROUTE,		on_route },
+	{ IPC_NAME_ALIASES,	on_name_aliases },
 	{ IPC_NAME_RESERVE,	on_name_reserve },
 	{ IPC_NAME_PUBLISH,	on_name_publish },
 	{ IPC_NAME_REMOVE,	on_name_remove },
@@ -97,8 +176,8 @@ status(struct val *d)
 {
 	dict_setf(d, "Domains", "%zu", names.ndomains);
 	dict_setf(d, "Accounts", "%zu", names.naccounts);
-	dict_setf(d, "Routed", "%llu", (unsigned long long)routed);
-	dict_setf(d, "Refused", "%llu", (unsigned long long)refused);
+	dict_setf(d, "Routed", "%llu", (unsigned long long)nrouted);
+	dict_setf(d, "Refused", "%llu", (unsigned long long)nrefused);
 }
 
 int
@@ -119,7 +198,7 @@ main(int argc, char **argv)
 		.peers = {
 			[PROC_AUTHD] = from_authd,
 			[PROC_SMTPD] = from_asker,
-			[PROC_QUEUED] = from_asker,
+			[PROC_QUEUED] = from_queued,
 			[PROC_STORED] = from_asker,
 			[PROC_PWDD] = from_pwdd,
 		},

@@ -13,7 +13,7 @@
 
 #include "file.h"
 #include "log.h"
-#include "router.h"
+#include "object.h"
 
 enum { MAXDEPTH = 8 };
 
@@ -157,6 +157,16 @@ remove_leftover(const char *name)
 }
 
 static void
+scan_domain(struct domain *d)
+{
+	scan_domain_settings(d);
+	scan_accounts(d, "", 0);
+	pairs_load(d, NAME_ALIAS);
+	pairs_load(d, NAME_FORWARDER);
+	group_load(d);
+}
+
+static void
 scan_domains(void)
 {
 	char name[DOMAIN_MAXLEN + 1];
@@ -188,8 +198,7 @@ scan_domains(void)
 			free(d->dir);
 			d->dir = xasprintf("Domains/%s", e->d_name);
 		}
-		scan_domain_settings(d);
-		scan_accounts(d, "", 0);
+		scan_domain(d);
 	}
 	closedir(dir);
 }
@@ -197,8 +206,7 @@ scan_domains(void)
 void
 scan_all(void)
 {
-	scan_domain_settings(names.main);
-	scan_accounts(names.main, "", 0);
+	scan_domain(names.main);
 	scan_domains();
 	log_msg(LOG_MAJOR, "%zu accounts in %zu domains", names.naccounts,
 	    names.ndomains);

@@ -1,0 +1,103 @@
+/*
+ * What aliases, forwarders and groups have in common: names that must be
+ * free, and who may make them.  Runs in routerd.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "object.h"
+
+/* Virtual ones of mail to all must not be hidden by real ones. */
+static bool
+is_taken_by_all(const struct domain *d, const char *name)
+{
+	return d->toall != TOALL_NOBODY && (strcmp(name, "all") == 0 ||
+	    (d->main && strcmp(name, "alldomains") == 0));
+}
+
+const char *
+object_new_name(const struct domain *d, const char *name)
+{
+	if (!name_valid_account(name))
+		return "illegal object name";
+	if (d->moving)
+		return "the domain is being renamed or removed";
+	if (is_taken_by_all(d, name))
+		return "this name is for mail to all accounts";
+	if (names_find(d, name, strlen(name)) != NULL)
+		return "an object with this name already exists";
+	return NULL;
+}
+
+bool
+object_may(struct command *c, const struct domain *d, const char *right)
+{
+	if (may(&c->who, "Users") || (may_domain(&c->who, d) &&
+	    (right == NULL || may(&c->who, right))))
+		return true;
+	answer(c, 501, "you have no right to do that");
+	return false;
+}
+
+struct domain *
+object_domain(struct command *c, size_t n, char *name, size_t size)
+{
+	char lower[NAME_MAXLEN + DOMAIN_MAXLEN + 2], *at;
+	struct domain *d;
+
+	if (!name_lower(str_make(arg_text(c, n)), lower, sizeof(lower))) {
+		answer(c, 501, "illegal object name");
+		return NULL;
+	}
+	if ((at = strrchr(lower, '@')) != NULL)
+		*at = '\0';
+	if (!str_copy(str_make(lower), name, size)) {
+		answer(c, 501, "illegal object name");
+		return NULL;
+	}
+	d = names_domain(&names, at != NULL && at[1] != '\0' ? at + 1 :
+	    c->who.domain);
+	if (d != NULL && may_domain(&c->who, d))
+		return d;
+	answer(c, 501, d == NULL && may(&c->who, "Users") ?
+	    "unknown domain" : "you have no right to do that");
+	return NULL;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp((*(const struct account *const *)a)->name,
+	    (*(const struct account *const *)b)->name);
+}
+
+const struct account **
+object_list(const struct domain *d, enum account_type kind, size_t *n)
+{
+	const struct account **list, *a;
+	size_t i = 0;
+
+	*n = 0;
+	list = xcalloc(d->accounts.used - d->naccounts + 1, sizeof(*list));
+	while ((a = names_next(d, &i)) != NULL)
+		if (names_kind(a) == kind)
+			list[(*n)++] = a;
+	qsort(list, *n, sizeof(*list), by_name);
+	return list;
+}
+
+void
+answer_names(struct command *c, const struct domain *d,
+    enum account_type kind)
+{
+	const struct account **list;
+	struct val *v = val_array();
+	size_t n, i;
+
+	list = object_list(d, kind, &n);
+	for (i = 0; i < n; i++)
+		val_append(v, val_string(list[i]->name));
+	free(list);
+	answer_val(c, v);
+}

@@ -1,0 +1,55 @@
+/*
+ * Names of a domain that are no accounts: aliases, forwarders, groups; where
+ * they are kept, and that they follow what they name.  All texts of errors
+ * are constant or static; NULL is success, and then it is on the disk.
+ */
+#ifndef ROUTERD_OBJECT_H
+#define ROUTERD_OBJECT_H
+
+#include "router.h"
+
+/* Is the name free, and may it be one?  With what is wrong. */
+const char *object_new_name(const struct domain *, const char *name);
+/* What a command names: domain and lower-case name; NULL: was answered. */
+struct domain *object_domain(struct command *, size_t arg, char *name,
+	    size_t);
+/* May the caller do that there?  Answers if not. */
+bool	 object_may(struct command *, const struct domain *, const char *right);
+/* All names of a kind, sorted; free the array. */
+const struct account **object_list(const struct domain *, enum account_type,
+	    size_t *n);
+void	 answer_names(struct command *, const struct domain *,
+	    enum account_type);
+
+/* pairs.c: Aliases.data, Forwarders.data: one dictionary, name to text. */
+void	 pairs_load(struct domain *, enum account_type);
+/*
+ * Changes some: name to text, or to "" where it goes.  The file first, then
+ * memory.  Names that come must be free.
+ */
+int	 pairs_change(struct domain *, enum account_type,
+	    const struct val *changes);
+
+/* alias.c */
+struct val *alias_list(const struct domain *, const char *account);
+/* The account's, or everybody's (account to array), all or none. */
+const char *alias_set(struct domain *, const char *account,
+	    const struct val *list);
+const char *alias_set_many(struct domain *, const struct val *);
+/* An account has another name in this domain, or "": none any more. */
+void	 alias_follow(struct domain *, const char *old, const char *new);
+extern ipc_handler	on_name_aliases;
+
+/* group.c */
+void	 group_load(struct domain *);
+const struct val *group_get(const struct domain *, const char *name);
+/* A name of the domain has become another ("" for none): as members have it. */
+void	 group_follow(struct domain *, const char *old, const char *new);
+/* NULL, or what is wrong with these settings. */
+const char *group_check(const struct val *);
+
+/* expand.c */
+extern ipc_handler	on_expand;
+
+extern const struct verb	verbs_alias[], verbs_forwarder[], verbs_group[];
+#endif
