@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "authd.h"
+#include "extauth.h"
 #include "log.h"
 #include "settings.h"
 
@@ -34,6 +35,7 @@ static const struct ipc_disp from_owner[] = {
 static const struct ipc_disp from_stored[] = {
 	{ IPC_TICKET_CHECK,	ticket_check },
 	{ IPC_ACCESS,		login_access },
+	{ IPC_LIMITS_ASK,	limits_ask },
 	{ IPC_ADMIN_ACCESS,	admin_access },
 	{ IPC_NONE,		NULL }
 };
@@ -45,6 +47,7 @@ static const struct ipc_disp from_routerd[] = {
 	{ IPC_ALL_CHECK,	domain_all_check },
 	{ IPC_DOMAIN_MOVED,	domain_moved },
 	{ IPC_ADMIN,		admin_request },
+	{ IPC_NAME_UNKNOWN,	extauth_new },
 	{ IPC_NONE,		NULL }
 };
 
@@ -64,14 +67,17 @@ settings(const struct val *all)
 {
 	log_set_level(settings_int(all, "Main", "AccountsLogLevel"));
 	effective_settings_changed();
+	limits_tell("", NULL, "");
 	/* The main domain's name may have changed. */
 	rights_forget();
+	extauth_settings(all);
 }
 
 static void
 start(void)
 {
 	slow_start();
+	extauth_start();
 	first_start();
 }
 
@@ -80,12 +86,19 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_ROUTERD || id == PROC_STORED)
 		first_peer();
+	if (id == PROC_PRIV)
+		extauth_peer_up();
+	if (id == PROC_SMTPD || id == PROC_POP3D || id == PROC_IMAPD ||
+	    id == PROC_PWDD)
+		extauth_tell_front(ipc);
 }
 
 static void
 peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
 	ticket_drop_channel(ipc);
+	if (id == PROC_PRIV)
+		extauth_peer_down();
 }
 
 static void
@@ -95,6 +108,7 @@ status(struct val *dict)
 	dict_setf(dict, "FailedLogins", "%llu",
 	    (unsigned long long)login_failed);
 	dict_setf(dict, "Tickets", "%zu", ticket_count());
+	extauth_status(dict);
 	dict_setf(dict, "WatchedFailures", "%zu", limit_count());
 }
 

@@ -104,6 +104,7 @@ void	proof_nobody(const struct claim *, proof_cb *, void *arg);
 /* A clear password against the CommuniGate one alone. */
 void	proof_own(struct account *, struct str clear, proof_cb *, void *arg);
 bool	method_is_clear(const char *method);
+bool	method_is_token(const char *method);
 
 /* --- external.c: clients' certificates --- */
 

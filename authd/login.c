@@ -233,8 +233,13 @@ granted(const struct ipc_pkt *pkt, void *arg)
 static void
 ask_grant(struct login *l)
 {
-	struct msg_grant m = { 0 };
+	const struct account *a = account_get(l->path);
+	struct msg_grant m = { .limits = "" };
+	struct buf limits;
 
+	buf_init(&limits, 0);
+	if (a != NULL && account_limits(&limits, a->settings, l->domain))
+		m.limits = limits.p;
 	arc4random_buf(l->ticket, sizeof(l->ticket));
 	m.ticket.p = l->ticket;
 	m.ticket.len = sizeof(l->ticket);
@@ -247,6 +252,7 @@ ask_grant(struct login *l)
 	m.seconds = GRANT_SECONDS;
 	ipc_call(proc_peer(PROC_STORED), IPC_GRANT, 0, &m, -1, IPC_TIMEOUT,
 	    granted, l);
+	buf_free(&limits);
 }
 
 static void
@@ -608,6 +614,11 @@ login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		    "use TLS or a secure login method");
 		return;
 	}
+	if (method_is_token(l->method) && !l->tls) {
+		refuse(l, "token-without-TLS", "PRIVACYREQUIRED",
+		    "tokens need TLS");
+		return;
+	}
 	if (!is_client_ip(l->peer) && settings_bool(proc_settings(),
 		"Protection", "ClientsOnlyLogin")) {
 		refuse(l, "not-a-client-address", "NOSERVICE",
@@ -627,6 +638,7 @@ login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	r.local = m->local;
 	r.account = "";
 	r.access = 1;
+	r.consult = 1;
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_ROUTE, 0, &r, -1, IPC_TIMEOUT,
 	    routed, l);
 }

@@ -1,8 +1,9 @@
 /*
- * authd-priv, the root helper: is this the OS user's password?  It runs as
- * root, hears authd alone, one kind of small packet, and owns nothing.  Each
- * check is a child of its own: PAM modules may sleep, leak or crash.  It
- * refuses uid 0 and system users whatever PAM would say.
+ * authd-priv, the root helper: is this the OS user's password, and start that
+ * program of the administrator's (priv_start.c).  It runs as root, hears authd
+ * alone, a few kinds of small packets, and owns nothing.  Each check is a
+ * child of its own: PAM modules may sleep, leak or crash.  It refuses uid 0
+ * and system users whatever PAM would say.
  */
 #include <sys/wait.h>
 
@@ -102,6 +103,10 @@ os_check(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct check *c;
 	int fds[2];
 
+	if (!dict_bool(proc_conf()->conf, "OSPasswords", false)) {
+		answer(ref, 1, "OS passwords are switched off");
+		return;
+	}
 	if (checks >= CHECKS_MAX || (c = calloc(1, sizeof(*c))) == NULL) {
 		answer(ref, 2, "too many checks at once");
 		return;
@@ -138,8 +143,17 @@ os_check(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 
 static const struct ipc_disp from_authd[] = {
 	{ IPC_OS_CHECK,	os_check },
+	{ IPC_HELPER_FD, programs_fd },
+	{ IPC_HELPER_START, programs_start },
+	{ IPC_HELPER_KILL, programs_kill },
 	{ IPC_NONE,	NULL }
 };
+
+static void
+peer_down(enum proc_id id, int instance, struct ipc *ipc)
+{
+	programs_end();
+}
 
 int
 main(int argc, char **argv)
@@ -153,6 +167,9 @@ main(int argc, char **argv)
 			.keep_root = true,
 		},
 		.peers = { [PROC_AUTHD] = from_authd },
+		.start = programs_init,
+		.peer_down = peer_down,
+		.stop = programs_stop,
 	};
 
 	return proc_run(argc, argv, &def);

@@ -1,8 +1,11 @@
-/* What the root helper's two files say to one another. */
+/* What the root helper's files say to one another. */
 #ifndef PRIV_H
 #define PRIV_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "ipc.h"
 
 enum { PRIV_NO = 'n', PRIV_YES = 'y', PRIV_LATER = 'l' };
 
@@ -12,4 +15,21 @@ enum { PRIV_NO = 'n', PRIV_YES = 'y', PRIV_LATER = 'l' };
  */
 char	priv_pam(const char *confdir, const char *user, const char *password,
 	    size_t len);
+
+/*
+ * Is this a program that may be started: in one of the directories that
+ * cgserver.conf lists, root's all the way, and nobody else may write to it?
+ * NULL, or why not.
+ */
+const char *priv_trusts(const char *path);
+
+/* --- priv_start.c: the programs that run --- */
+
+void	programs_init(void);
+void	programs_fd(struct ipc *, struct ipc_pkt *, void *);
+void	programs_start(struct ipc *, struct ipc_pkt *, void *);
+void	programs_kill(struct ipc *, struct ipc_pkt *, void *);
+/* Whoever asked for them is gone, or the suite stops: none shall be left. */
+void	programs_end(void);
+void	programs_stop(void);
 #endif

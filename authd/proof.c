@@ -1,7 +1,7 @@
 /*
- * Is that the password?  First the CommuniGate one, then the host's (manual
- * 08).  Runs in authd, the only process that sees stored passwords; it logs
- * none.
+ * Is that the password?  First the CommuniGate one, then the host's, then an
+ * external program's (manual 08).  Runs in authd, the only process that sees
+ * stored passwords; it logs none.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "authd.h"
+#include "extauth.h"
 #include "log.h"
 
 struct password_key proof_key;
@@ -25,6 +26,7 @@ static const struct method {
 	bool		(*mutual)(struct str clear, struct str challenge,
 			    struct str hex, struct buf *final);
 	unsigned int	scram;		/* 1 or 256 */
+	bool		token;		/* the external program alone knows */
 } methods[] = {
 	{ .name = "PLAIN", .clear = true },
 	{ .name = "LOGIN", .clear = true },
@@ -36,6 +38,8 @@ static const struct method {
 	{ .name = "SCRAM-SHA-1-PLUS", .scram = 1 },
 	{ .name = "SCRAM-SHA-256", .scram = 256 },
 	{ .name = "SCRAM-SHA-256-PLUS", .scram = 256 },
+	{ .name = "OAUTHBEARER", .token = true },
+	{ .name = "XOAUTH2", .token = true },
 	{ .name = NULL }
 };
 
@@ -56,6 +60,14 @@ method_is_clear(const char *name)
 	const struct method *m = method_find(name);
 
 	return m != NULL && m->clear;
+}
+
+bool
+method_is_token(const char *name)
+{
+	const struct method *m = method_find(name);
+
+	return m != NULL && m->token;
 }
 
 static int
@@ -328,17 +340,18 @@ end_check(struct check *k, enum proof proof)
 	cb(proof, arg);
 }
 
-/* The suite's own password is told; if it was not that, the host's may be. */
+/* Whatever came before: a yes of the external program counts. */
 static void
-own_checked(enum proof proof, void *arg)
+check_external(struct check *k, enum proof proof)
 {
-	struct check *k = arg;
+	const struct method *m = method_find(k->claim.method);
 	struct claim c = k->claim;
 	proof_cb *cb = k->cb;
+	void *arg = k->arg;
 	struct account *a;
 
-	if (proof == PROOF_YES || proof == PROOF_LATER ||
-	    !method_is_clear(c.method)) {
+	if (proof == PROOF_YES || (!m->clear && m->digest == NULL &&
+	    !m->token)) {
 		end_check(k, proof);
 		return;
 	}
@@ -346,13 +359,43 @@ own_checked(enum proof proof, void *arg)
 		end_check(k, PROOF_LATER);
 		return;
 	}
-	if (!effective_bool(a->settings, c.domain, "UseSysPassword")) {
+	if (!effective_bool(a->settings, c.domain, "UseExtPassword")) {
 		end_check(k, proof);
 		return;
 	}
-	arg = k->arg;
 	free(k);
-	check_os(&c, a, proof == PROOF_OFF ? PROOF_NO : proof, cb, arg);
+	extauth_verify(&c, proof == PROOF_OFF ? PROOF_NO : proof, cb, arg);
+}
+
+static void
+os_told(enum proof proof, void *arg)
+{
+	check_external(arg, proof);
+}
+
+/* The suite's own password is told; if it was not that, the host's may be. */
+static void
+own_checked(enum proof proof, void *arg)
+{
+	struct check *k = arg;
+	struct account *a;
+
+	if (proof == PROOF_YES || proof == PROOF_LATER) {
+		end_check(k, proof);
+		return;
+	}
+	if (!method_is_clear(k->claim.method)) {
+		check_external(k, proof);
+		return;
+	}
+	if ((a = account_get(k->claim.path)) == NULL)
+		end_check(k, PROOF_LATER);
+	else if (effective_bool(a->settings, k->claim.domain,
+	    "UseSysPassword"))
+		check_os(&k->claim, a, proof == PROOF_OFF ? PROOF_NO : proof,
+		    os_told, k);
+	else
+		check_external(k, proof);
 }
 
 void
@@ -373,7 +416,9 @@ proof_check(const struct claim *c, proof_cb *cb, void *arg)
 	}
 	k = xcalloc(1, sizeof(*k));
 	*k = (struct check) { *c, cb, arg };
-	if (!effective_bool(a->settings, c->domain, "UseAppPassword"))
+	if (m->token)
+		check_external(k, PROOF_NO);
+	else if (!effective_bool(a->settings, c->domain, "UseAppPassword"))
 		own_checked(PROOF_OFF, k);
 	else if (m->clear)
 		proof_own(a, c->secret, own_checked, k);
@@ -414,7 +459,8 @@ proof_nobody(const struct claim *c, proof_cb *cb, void *arg)
 	const struct method *m = method_find(c->method);
 	struct account a = { 0 };
 
-	if (m != NULL && effective_bool(NULL, c->domain, "UseAppPassword"))
+	if (m != NULL && !m->token &&
+	    effective_bool(NULL, c->domain, "UseAppPassword"))
 		a.settings = nobody(effective_text(NULL, c->domain,
 		    "PasswordEncryption"), c->domain);
 	if (a.settings == NULL)

@@ -90,7 +90,8 @@ children_make(void)
 		n += conf.processes[kinds[i].id];
 	children = xcalloc(n, sizeof(*children));
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (kinds[i].id == PROC_PRIV && !conf.os_passwords)
+		if (kinds[i].id == PROC_PRIV && !conf.os_passwords &&
+		    val_count(conf.helpers) == 0)
 			continue;
 		for (k = 0; k < conf.processes[kinds[i].id]; k++)
 			slot_make(&children[nchildren++], kinds[i].id, k);

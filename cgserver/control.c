@@ -106,7 +106,12 @@ config_of(const struct child *c)
 		dict_setf(d, "Resolver", "%s",
 		    conf.resolver != NULL ? conf.resolver : "");
 	if (c->id == PROC_PRIV) {
+		dict_setf(d, "OSPasswords", conf.os_passwords ? "YES" : "NO");
 		dict_set(d, "HelperDirs", val_copy(conf.helpers));
+		dict_setf(d, "HelperUid", "%lu",
+		    (unsigned long)conf.helper_user.uid);
+		dict_setf(d, "HelperGid", "%lu",
+		    (unsigned long)conf.helper_user.gid);
 		if (conf.pam_dir != NULL)
 			dict_setf(d, "PamDir", "%s", conf.pam_dir);
 	}

@@ -258,6 +258,13 @@ set_resolver(struct conf *c, const struct line *l)
 	return NULL;
 }
 
+static const char *
+set_helper_user(struct conf *c, const struct line *l)
+{
+	set(&c->helper_user.alias, l->word[1]);
+	return NULL;
+}
+
 static const struct keyword {
 	const char	*word;
 	int		 min, max;	/* values */
@@ -266,6 +273,8 @@ static const struct keyword {
 } keywords[] = {
 	{ "base",	  1, 1, set_base,	"base DIRECTORY" },
 	{ "helper-dirs",  1, 64, set_helpers,	"helper-dirs DIRECTORY ..." },
+	{ "helper-user",  1, 1, set_helper_user,
+	    "helper-user USER-OR-NUMBER" },
 	{ "hostname",	  1, 1, set_hostname,	"hostname NAME" },
 	{ "libexec",	  1, 1, set_libexec,	"libexec DIRECTORY" },
 	{ "listen",	  2, 4, set_listen,
@@ -530,6 +539,7 @@ conf_free(struct conf *c)
 	val_free(c->pinned);
 	val_free(c->trusted);
 	val_free(c->helpers);
+	free(c->helper_user.alias);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -557,6 +567,22 @@ find_user(struct conf_user *u)
 	return u->uid == 0 ? -1 : 0;
 }
 
+/* Programs that others have written must not run as anybody of the suite. */
+static int
+find_helper_user(struct conf *c, char **err)
+{
+	struct conf_user *u = &c->helper_user;
+
+	if (geteuid() != 0 || val_count(c->helpers) == 0)
+		return 0;
+	u->name = "";
+	if (u->alias != NULL && find_user(u) == 0)
+		return 0;
+	*err = xstrdup(u->alias == NULL ? "helper-dirs wants a helper-user" :
+	    "helper-user: there is no such user, or it is root");
+	return -1;
+}
+
 int
 conf_find_users(struct conf *c, char **err)
 {
@@ -576,7 +602,7 @@ conf_find_users(struct conf *c, char **err)
 			return -1;
 		}
 	}
-	return 0;
+	return find_helper_user(c, err);
 }
 
 const struct conf_user *

@@ -53,6 +53,7 @@ struct conf {
 	struct val		*pinned;	/* module to dictionary */
 	struct val		*trusted;	/* array of user names */
 	struct val		*helpers;	/* array of directories */
+	struct conf_user	 helper_user;	/* whom their programs run as */
 };
 
 enum { CONF_USERS = 10, CONF_MAXSIZE = 1024 * 1024 };

@@ -108,6 +108,8 @@ void	front_sasl(struct front_session *, const struct front_sasl_def *,
 	    const struct sasl_mech *, const char *first);
 void	front_sasl_line(struct front_session *, const char *line);
 void	front_sasl_forget(struct front_session *);
+/* What authd may say: the proc_def's peers[PROC_AUTHD]. */
+extern const struct ipc_disp front_authd_disp[];
 /* The setting AdvertiseSecureSASL. */
 bool	front_sasl_secure(void);
 /* SASL_SALTKEY bytes. */

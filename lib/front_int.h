@@ -19,6 +19,9 @@ enum {
 	FRONT_TICKET = 16
 };
 
+/* Of a method whose secret is a token. */
+bool	front_is_token(const char *method);
+
 struct iplist;
 struct slot;			/* an address's place in the shared memory */
 

@@ -117,7 +117,8 @@ front_auth(struct front_session *s, const char *method, const char *name,
 	r->cb = cb;
 	conn_pause(s->conn);
 	r->bad = strlen(name) > MAXNAME || strlen(authz) > MAXNAME ||
-	    strlen(challenge) > SASL_CHALLENGE || secretlen > MAXSECRET;
+	    strlen(challenge) > SASL_CHALLENGE || secretlen >
+	    (front_is_token(method) ? SASL_TOKEN : MAXSECRET);
 	if (r->bad) {
 		memset(&m, 0, sizeof(m));
 		ipc_call(NULL, IPC_AUTH, 0, &m, -1, 0, auth_answered, r);

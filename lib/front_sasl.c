@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "front.h"
+#include "front_int.h"
 #include "log.h"
 #include "rfc5322.h"
 
@@ -19,6 +19,9 @@ struct front_sasl {
 	struct sasl	 sa;
 	/* The answer, held until the client has seen the server's proof. */
 	bool		 held;
+	/* Likewise a refusal, until it has seen why. */
+	bool		 refused;
+	char		*reason, *text;
 	char		*account, *mailbox;
 	unsigned char	 ticket[TICKET_MAX];
 	size_t		 ticketlen;
@@ -41,6 +44,8 @@ front_sasl_forget(struct front_session *s)
 	sasl_wipe(&f->sa);
 	free(f->account);
 	free(f->mailbox);
+	free(f->reason);
+	free(f->text);
 	explicit_bzero(f, sizeof(*f));
 	free(f);
 }
@@ -115,12 +120,50 @@ hold(struct front_session *s, const struct msg_authed *m)
 	return ok;
 }
 
+/* A token's: the client hears why, and says so, before it is told. */
+static bool
+hold_refusal(struct front_session *s, const struct sasl_mech *mech,
+    const struct msg_authed *m)
+{
+	const char *why = sasl_oauth_refusal(mech);
+	struct front_sasl *f = s->sasl;
+	struct buf b;
+
+	f->reason = strdup(m->reason);
+	f->text = strdup(m->text);
+	buf_init(&b, MAXANSWER);
+	f->refused = f->reason != NULL && f->text != NULL &&
+	    base64_encode(&b, why, strlen(why));
+	if (f->refused)
+		prompt(s, b.p, b.len);
+	buf_free(&b);
+	return f->refused;
+}
+
+static void
+tell_refusal(struct front_session *s)
+{
+	struct front_sasl *f = s->sasl;
+	char *reason = f->reason, *text = f->text;
+	struct msg_authed m = { .code = 1, .reason = reason, .text = text,
+		.account = "", .mailbox = "", .proof = "", .alerts = "" };
+
+	f->reason = f->text = NULL;
+	told(s, &m);
+	free(reason);
+	free(text);
+}
+
 static void
 answered(struct front_session *s, const struct msg_authed *m)
 {
 	const struct front_sasl_def *def = s->sasl->def;
+	const struct sasl_mech *mech = s->sasl->sa.mech;
 
 	sasl_wipe(&s->sasl->sa);
+	if (m != NULL && m->code == 1 && mech->needs & SASL_TOKENS &&
+	    hold_refusal(s, mech, m))
+		return;
 	if (m == NULL || m->code != 0 || *m->proof == '\0')
 		told(s, m);
 	else if (!hold(s, m)) {
@@ -172,7 +215,9 @@ step(struct front_session *s, const char *line)
 void
 front_sasl_line(struct front_session *s, const char *line)
 {
-	if (!s->sasl->held)
+	if (s->sasl->refused)
+		tell_refusal(s);
+	else if (!s->sasl->held)
 		step(s, line);
 	else if (*line == '\0' || strcmp(line, "=") == 0)
 		release(s);
@@ -188,6 +233,30 @@ binding(void *arg, struct str type, struct buf *out)
 	return conn_binding(s->conn, type, out);
 }
 
+/* Can the external authenticator judge tokens now? */
+static bool tokens;
+
+static void
+got_offers(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_auth_offers *m = pkt->m;
+
+	tokens = m->tokens != 0;
+}
+
+const struct ipc_disp front_authd_disp[] = {
+	{ IPC_AUTH_OFFERS,	got_offers },
+	{ IPC_NONE,		NULL }
+};
+
+bool
+front_is_token(const char *method)
+{
+	const struct sasl_mech *m = sasl_find(str_make(method));
+
+	return m != NULL && (m->needs & SASL_TOKENS) != 0;
+}
+
 unsigned int
 front_sasl_offers(const struct front_session *s)
 {
@@ -197,6 +266,8 @@ front_sasl_offers(const struct front_session *s)
 		offers |= SASL_SECURE;
 	if (!s->tls)
 		return offers;
+	if (tokens)
+		offers |= SASL_TOKENS;
 	return offers | SASL_BOUND |
 	    (conn_certs(s->conn, NULL) ? SASL_CERT : 0);
 }

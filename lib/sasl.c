@@ -141,6 +141,8 @@ const struct sasl_mech sasl_mechs[] = {
 	{ "SCRAM-SHA-1-PLUS", SASL_SECURE | SASL_BOUND, sasl_scram },
 	{ "SCRAM-SHA-256-PLUS", SASL_SECURE | SASL_BOUND, sasl_scram },
 	{ "EXTERNAL", SASL_CERT, external },
+	{ "OAUTHBEARER", SASL_TOKENS, sasl_oauthbearer },
+	{ "XOAUTH2", SASL_TOKENS, sasl_xoauth2 },
 	{ NULL, 0, NULL }
 };
 

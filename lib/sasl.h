@@ -18,6 +18,7 @@ enum {
 	SASL_SALT = 16,
 	SASL_ITERATIONS = 10000,
 	SASL_PROOF = 1024,	/* the longest secret, a password */
+	SASL_TOKEN = 3072,	/* of OAUTHBEARER and XOAUTH2 */
 	SASL_CHALLENGE = 2048
 };
 
@@ -26,7 +27,8 @@ enum {
 	SASL_CLEAR_OK = 1 << 0,	/* passwords may be sent as they are */
 	SASL_BOUND = 1 << 1,	/* TLS, whose channel binding is known */
 	SASL_CERT = 1 << 2,	/* the client has shown a certificate */
-	SASL_SECURE = 1 << 3	/* digests of passwords are announced */
+	SASL_SECURE = 1 << 3,	/* digests of passwords are announced */
+	SASL_TOKENS = 1 << 4	/* TLS, and somebody can judge tokens */
 };
 
 /* Of the connection; must live as long as the conversation. */
@@ -49,7 +51,7 @@ struct sasl {
 	char	 challenge[SASL_CHALLENGE + 1];
 	char	 nonce[385];
 	char	 bound[1601];		/* SCRAM: what c= must be */
-	char	 secret[SASL_PROOF + 1];
+	char	 secret[SASL_TOKEN + 1];
 	size_t	 secretlen;
 };
 
@@ -90,6 +92,16 @@ bool	sasl_put_name(struct str, char *to, size_t size);
 bool	sasl_put_secret(struct sasl *, struct str);
 /* Printable, without a comma. */
 void	sasl_nonce(char *, size_t);
+/* =2C is a comma, =3D the sign itself (RFC 5801); not empty. */
+bool	sasl_saslname(struct str, char *to, size_t size);
+/*
+ * What a client hears whose token was refused; it answers, with nothing that
+ * matters, before it is told that the login has failed (RFC 7628).
+ */
+const char *sasl_oauth_refusal(const struct sasl_mech *);
+enum sasl_result sasl_oauthbearer(struct sasl *, struct str in,
+	    struct buf *out);
+enum sasl_result sasl_xoauth2(struct sasl *, struct str in, struct buf *out);
 enum sasl_result sasl_scram(struct sasl *, struct str in, struct buf *out);
 enum sasl_result sasl_digest(struct sasl *, struct str in, struct buf *out);
 #endif

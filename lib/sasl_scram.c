@@ -22,9 +22,8 @@ is_sha256(const struct sasl *sa)
 	return strncmp(sa->mech->name, "SCRAM-SHA-256", 13) == 0;
 }
 
-/* =2C is a comma, =3D the sign itself; nothing else is written so. */
-static bool
-saslname(struct str in, char *to, size_t size)
+bool
+sasl_saslname(struct str in, char *to, size_t size)
 {
 	struct cur c = cur_make(in.p, in.len);
 	struct buf b;
@@ -89,7 +88,7 @@ take_header(struct sasl *sa, struct cur *c)
 	r = take_flag(sa, c, &data);
 	ok = r == SASL_MORE && cur_lit(c, ",");
 	if (ok && cur_lit(c, "a="))
-		ok = saslname(cur_until(c, ","), sa->authz, sizeof(sa->authz));
+		ok = sasl_saslname(cur_until(c, ","), sa->authz, sizeof(sa->authz));
 	ok = ok && cur_lit(c, ",") && buf_add(&all, start, c->p - start) &&
 	    (data.len == 0 || buf_add(&all, data.p, data.len)) &&
 	    base64_encode(&text, all.p, all.len) &&
@@ -137,7 +136,7 @@ client_first(struct sasl *sa, struct str in, struct buf *out)
 	if ((r = take_header(sa, &c)) != SASL_MORE)
 		return r;
 	bare = (struct str){ c.p, cur_left(&c) };
-	if (!cur_lit(&c, "n=") || !saslname(cur_until(&c, ","), sa->name,
+	if (!cur_lit(&c, "n=") || !sasl_saslname(cur_until(&c, ","), sa->name,
 	    sizeof(sa->name)) || !cur_lit(&c, ",r="))
 		return SASL_BAD;
 	nonce = cur_until(&c, ",");

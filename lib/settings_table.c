@@ -34,6 +34,10 @@ const struct setting settings_table[] = {
 	ONOFF("Main", "AdvertiseSecureSASL", "YES",
 	    "announce CRAM-MD5, DIGEST-MD5, SCRAM; NO where passwords are the "
 	    "system's or stored one way"),
+	VALUE("Main", "ExternalAUTH", "{Enabled=NO;LogLevel=3;}",
+	    "a program that checks passwords and unknown names: Enabled, "
+	    "ProgramName, LogLevel, Timeout, AutoRestart (seconds, or "
+	    "Disabled)"),
 	TIME("Main", "WorkerRest", "30s", 0, HOUR,
 	    "how long an account's worker without sessions stays"),
 	NUM("Main", "MaxWorkers", "2000", 1, 60000,

@@ -16,7 +16,7 @@ static const struct {
 } table[] = {
 	{ "cgserver",		{ "SERVER" } },
 	{ "logd",		{ "LOG" } },
-	{ "authd",		{ "AUTH" } },
+	{ "authd",		{ "AUTH", "EXTAUTH" } },
 	{ "authd-priv",		{ "PRIV" } },
 	{ "routerd",		{ "ROUTER" } },
 	{ "queued",		{ "QUEUE", "DEQUEUER", "PIPE" } },

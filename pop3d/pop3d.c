@@ -24,7 +24,6 @@ init(const struct proc_conf *conf)
 int
 main(int argc, char **argv)
 {
-	static const struct ipc_disp none[] = { { IPC_NONE, NULL } };
 	static const struct proc_def def = {
 		.name = "pop3d",
 		.tag = "POP",
@@ -35,7 +34,7 @@ main(int argc, char **argv)
 			.noproc = true
 		},
 		.peers = {
-			[PROC_AUTHD] = none,
+			[PROC_AUTHD] = front_authd_disp,
 			[PROC_STORED] = front_stored_disp
 		},
 		.init = init,

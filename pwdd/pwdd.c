@@ -48,7 +48,7 @@ main(int argc, char **argv)
 			.empty_root = true,
 		},
 		.peers = {
-			[PROC_AUTHD] = from_owner,
+			[PROC_AUTHD] = front_authd_disp,
 			[PROC_ROUTERD] = from_owner,
 			[PROC_QUEUED] = from_owner,
 			[PROC_STORED] = front_stored_disp,

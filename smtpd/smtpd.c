@@ -95,7 +95,7 @@ main(int argc, char **argv)
 			.noproc = true
 		},
 		.peers = {
-			[PROC_AUTHD] = none,
+			[PROC_AUTHD] = front_authd_disp,
 			[PROC_ROUTERD] = none,
 			[PROC_QUEUED] = none
 		},
