@@ -22,6 +22,7 @@ static const struct verb {
 	{ "CreateAccount",		admin_create },
 	{ "RenameAccount",		admin_rename },
 	{ "DeleteAccount",		admin_delete },
+	{ "ImportAccounts",		admin_import },
 	{ "GetAccount",			admin_get_settings },
 	{ "GetAccountSettings",		admin_get_settings },
 	{ "GetAccountEffectiveSettings", admin_get_effective },

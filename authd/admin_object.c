@@ -27,8 +27,20 @@ created(int code, const char *text, void *arg)
 		    "the account cannot be made");
 }
 
-static const char *
-may_create(const struct admin *a, const char *domain, const char *type)
+const char *
+account_type(const char *type)
+{
+	static const char *const types[] = { "MultiMailbox", "TextMailbox" };
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcasecmp(type, types[i]) == 0)
+			return types[i];
+	return NULL;
+}
+
+const char *
+account_may_create(const struct admin *a, const char *domain, const char *type)
 {
 	if (!admin_may(a, domain, "CanCreateAccounts") ||
 	    (strcmp(type, "MultiMailbox") != 0 &&
@@ -38,16 +50,16 @@ may_create(const struct admin *a, const char *domain, const char *type)
 }
 
 /* The Account Template with what was given on top of it. */
-static struct val *
+struct val *
 initial_settings(const struct admin *a, const char *domain,
     const struct val *given, const char **err)
 {
 	const struct val *limit = admin_is_users(a) ? NULL : a->rights;
-	const struct val *template = domain_setting(domain,
-	    "AccountTemplate");
+	struct val *template = template_settings(domain);
 	struct val *base, *v;
 
 	base = settings_prepare(NULL, template, domain, NULL, err);
+	val_free(template);
 	if (base == NULL || given == NULL)
 		return base;
 	v = settings_prepare(base, given, domain, limit, err);
@@ -84,17 +96,18 @@ admin_create(struct admin *a)
 		admin_later(a);
 		return;
 	}
-	if ((err = may_create(a, a->odomain, type)) != NULL) {
+	if ((err = account_may_create(a, a->odomain, type)) != NULL) {
 		admin_fail(a, 501, err);
 		return;
 	}
-	if (strcmp(type, "MultiMailbox") != 0 &&
-	    strcmp(type, "TextMailbox") != 0) {
-		admin_fail(a, 501, "accounts of this type cannot be made yet");
+	if ((type = account_type(type)) == NULL) {
+		admin_fail(a, 501, "accounts of this type cannot be made: "
+		    "mailboxes are of the Text format");
 		return;
 	}
 	if (*admin_arg(a, 2) != '\0') {
-		admin_fail(a, 501, "external mailboxes cannot be made yet");
+		admin_fail(a, 501, "external mailboxes cannot be made: "
+		    "accounts have their INBOX in the base directory");
 		return;
 	}
 	settings = initial_settings(a, a->odomain,
@@ -108,9 +121,8 @@ admin_create(struct admin *a)
 
 /* --- what removing and renaming have in common --- */
 
-/* What is only told: nobody waits for its answer. */
-static void
-ignored(const struct ipc_pkt *pkt, void *arg)
+void
+admin_ignored(const struct ipc_pkt *pkt, void *arg)
 {
 }
 
@@ -122,7 +134,7 @@ release(const struct admin *a, const char *newpath)
 		.newpath = newpath };
 
 	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_RELEASE, 0, &m, -1,
-	    IPC_TIMEOUT, ignored, NULL);
+	    IPC_TIMEOUT, admin_ignored, NULL);
 }
 
 static bool
@@ -268,7 +280,7 @@ rename_undo(struct admin *a, const char *text)
 	struct msg_name_remove m = { .name = a->newname };
 
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
-	    IPC_TIMEOUT, ignored, NULL);
+	    IPC_TIMEOUT, admin_ignored, NULL);
 	release(a, a->path);
 	admin_fail(a, 501, text);
 }

@@ -188,6 +188,15 @@ int	rights_first(void);
 bool	rights_setting(const struct val *rights, const char *setting);
 void	rights_forget(void);
 
+/* --- template.c: what a new account begins with --- */
+
+/* The settings of the template: a fresh dictionary, or NULL. */
+struct val *template_settings(const char *domain);
+/* What stored puts into it, as ACCOUNT_INIT has it. */
+bool	template_fill(struct buf *, const char *domain);
+/* A descriptor of its first message, or -1. */
+int	template_greeting(const char *domain);
+
 /* --- create.c --- */
 
 struct create;
@@ -196,6 +205,21 @@ typedef void create_cb(int code, const char *text, void *arg);
 /* Takes settings. */
 void	create_account(const char *name, const char *type,
 	    struct val *settings, create_cb *, void *arg);
+/*
+ * Many at once: cb is called after each step with code 0; or once with another
+ * and all that was made is gone again, as is the struct.  What was made must be
+ * synced before create_rename(), the directory of create_path() after it.
+ */
+struct create *create_reserve(const char *name, const char *type,
+	    struct val *settings, create_cb *, void *arg);
+void	create_make(struct create *);
+int	create_rename(struct create *);
+void	create_publish(struct create *);	/* the struct is gone after */
+/* What was renamed, but is not to be published. */
+void	create_drop(struct create *);
+/* Undoes what was reserved or made but not renamed; no cb. */
+void	create_cancel(struct create *);
+const char *create_path(const struct create *);
 /* Puts an account's tree out of sight, durably: it is gone; files follow. */
 int	create_retire(const char *path);
 /* --- single.c --- */
@@ -282,6 +306,15 @@ bool	admin_outranked(const struct admin *);
 /* admin_object.c, admin_settings.c, admin_server.c */
 void	admin_create(struct admin *);
 void	admin_rename(struct admin *);
+void	admin_import(struct admin *);
+/* The type as we write it; NULL for what cannot be made. */
+const char *account_type(const char *);
+const char *account_may_create(const struct admin *, const char *domain,
+	    const char *type);
+/* For what is only told: nobody waits for its answer. */
+ipc_answer_cb admin_ignored;
+struct val *initial_settings(const struct admin *, const char *domain,
+	    const struct val *given, const char **err);
 void	admin_delete(struct admin *);
 void	admin_get_settings(struct admin *);
 void	admin_get_effective(struct admin *);

@@ -28,7 +28,19 @@ struct create {
 	create_cb	*cb;
 	void		*arg;
 	int		 tries;
+	bool		 lazy;		/* its caller leads it, and syncs */
+	bool		 begun;		/* there may be files */
 };
+
+/* A step of a lazy one is done: it waits for the next. */
+static bool
+pause_here(struct create *c)
+{
+	if (!c->lazy)
+		return false;
+	c->cb(0, "", c->arg);
+	return true;
+}
 
 static void
 finish(struct create *c, int code, const char *text)
@@ -108,6 +120,29 @@ out:
 	return dir;
 }
 
+static int
+make_unsynced(struct create *c)
+{
+	int dir, fd = -1, ret = -1;
+	struct buf text;
+
+	if ((dir = make_dir(c->tmp)) == -1)
+		return -1;
+	buf_init(&text, 0);
+	if (val_write(&text, c->settings, true) && buf_putc(&text, '\n'))
+		fd = file_open_beneath(dir, "account.settings",
+		    O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd != -1) {
+		ret = file_write(fd, text.p, text.len);
+		close(fd);
+	}
+	close(dir);
+	if (text.p != NULL)
+		explicit_bzero(text.p, text.len);
+	buf_free(&text);
+	return ret;
+}
+
 /*
  * A single-mailbox account has no directory to rename: its mailbox, which
  * stored makes last of all, is what makes it one.
@@ -116,6 +151,9 @@ static int
 make_files(struct create *c)
 {
 	int dir, ret;
+
+	if (c->lazy && !account_is_single(c->path))
+		return make_unsynced(c);
 
 	if (account_is_single(c->path))
 		return account_save(c->path, c->settings);
@@ -250,10 +288,18 @@ published(const struct ipc_pkt *pkt, void *arg)
 }
 
 static void
+publish(struct create *c)
+{
+	struct msg_name_publish p = { .name = c->name, .path = c->path };
+
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_PUBLISH, 0, &p, -1,
+	    IPC_TIMEOUT, published, c);
+}
+
+static void
 initialised(const struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
-	struct msg_name_publish p = { 0 };
 	struct create *c = arg;
 
 	if (m == NULL || pkt->type != IPC_DONE || m->code != 0) {
@@ -262,6 +308,8 @@ initialised(const struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	account_forget(c->tmp);
+	if (pause_here(c))
+		return;
 	if (!account_is_single(c->path))
 		journal_begin(c->name, c->path);
 	if (commit(c->tmp, c->path) == -1) {
@@ -271,18 +319,31 @@ initialised(const struct ipc_pkt *pkt, void *arg)
 		undo(c, 2, "the account's files cannot be made");
 		return;
 	}
-	p.name = c->name;
-	p.from = "";
-	p.path = c->path;
-	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_PUBLISH, 0, &p, -1,
-	    IPC_TIMEOUT, published, c);
+	publish(c);
 }
+
+/* stored's part of its files. */
+static void
+fill(struct create *c)
+{
+	struct msg_account_init m = { .path = c->tmp, .format = "mbox" };
+	const char *domain = strrchr(c->name, '@') + 1;
+	struct buf template;
+
+	buf_init(&template, 0);
+	m.template = template_fill(&template, domain) ? template.p : "";
+	m.lazy = c->lazy && !account_is_single(c->path);
+	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_INIT, 0, &m,
+	    template_greeting(domain), IPC_TIMEOUT, initialised, c);
+	buf_free(&template);
+}
+
+static void	make(struct create *);
 
 static void
 reserved(const struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_name_reserved *m = pkt != NULL ? pkt->m : NULL;
-	struct msg_account_init init = { .format = "mbox", .template = "" };
 	struct create *c = arg;
 
 	if (m == NULL || pkt->type != IPC_NAME_RESERVED || m->code != 0) {
@@ -298,6 +359,14 @@ reserved(const struct ipc_pkt *pkt, void *arg)
 		give_back(c, 2, "out of memory");
 		return;
 	}
+	if (!pause_here(c))
+		make(c);
+}
+
+static void
+make(struct create *c)
+{
+	c->begun = true;
 	/* stored's mailbox is the commit of a single one. */
 	if (account_is_single(c->path)) {
 		if (path_is_there(c->path)) {
@@ -312,32 +381,100 @@ reserved(const struct ipc_pkt *pkt, void *arg)
 		undo(c, 2, "the account's files cannot be made");
 		return;
 	}
-	init.path = c->tmp;
-	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_INIT, 0, &init, -1,
-	    IPC_TIMEOUT, initialised, c);
+	fill(c);
+}
+
+static struct create *
+reserve(const char *name, const char *type, struct val *settings, bool lazy,
+    create_cb *cb, void *arg)
+{
+	struct msg_name_reserve m = { .name = name, .type = type };
+	struct create *c = xcalloc(1, sizeof(*c));
+
+	c->cb = cb;
+	c->arg = arg;
+	c->lazy = lazy;
+	c->settings = settings;
+	c->name = xstrdup(name);
+	c->type = xstrdup(type);
+	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_RESERVE, 0, &m, -1,
+	    IPC_TIMEOUT, reserved, c);
+	return c;
 }
 
 void
 create_account(const char *name, const char *type, struct val *settings,
     create_cb *cb, void *arg)
 {
-	struct msg_name_reserve m = { .name = name, .type = type };
-	struct create *c;
-
-	if ((c = calloc(1, sizeof(*c))) == NULL) {
-		val_free(settings);
+	if (settings == NULL)
 		cb(2, "out of memory", arg);
-		return;
-	}
-	c->cb = cb;
-	c->arg = arg;
-	c->settings = settings;
-	c->name = strdup(name);
-	c->type = strdup(type);
-	if (c->name == NULL || c->type == NULL || settings == NULL) {
-		finish(c, 2, "out of memory");
-		return;
-	}
-	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_RESERVE, 0, &m, -1,
-	    IPC_TIMEOUT, reserved, c);
+	else
+		reserve(name, type, settings, false, cb, arg);
+}
+
+/* --- many at once: import.c leads --- */
+
+struct create *
+create_reserve(const char *name, const char *type, struct val *settings,
+    create_cb *cb, void *arg)
+{
+	return reserve(name, type, settings, true, cb, arg);
+}
+
+void
+create_make(struct create *c)
+{
+	make(c);
+}
+
+const char *
+create_path(const struct create *c)
+{
+	return c->path;
+}
+
+int
+create_rename(struct create *c)
+{
+	const char *from, *to = strrchr(c->path, '/') + 1;
+	int fd, ret;
+
+	if (account_is_single(c->path))
+		return 0;
+	if ((fd = path_parent(c->tmp, &from)) == -1)
+		return -1;
+	journal_begin(c->name, c->path);
+	if ((ret = renameat(fd, from, fd, to)) == -1)
+		journal_end(1);
+	close(fd);
+	return ret;
+}
+
+void
+create_publish(struct create *c)
+{
+	publish(c);
+}
+
+static void
+ignored(int code, const char *text, void *arg)
+{
+}
+
+void
+create_drop(struct create *c)
+{
+	journal_end(1);
+	c->cb = ignored;
+	finish(c, 1, "");
+}
+
+void
+create_cancel(struct create *c)
+{
+	c->cb = ignored;
+	if (c->begun)
+		undo(c, 1, "");
+	else
+		give_back(c, 1, "");
 }

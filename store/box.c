@@ -260,7 +260,7 @@ box_close(struct box *b)
 }
 
 int
-acct_init(struct acct *a)
+acct_init(struct acct *a, const struct val *template)
 {
 	struct box_info bi = { (uint32_t)time(NULL), 1 + INFO_UIDBLOCK,
 		1 + INFO_MODBLOCK };
@@ -270,7 +270,8 @@ acct_init(struct acct *a)
 	/* Of an earlier life of that name; a mailbox would be an account. */
 	if (a->single != NULL && single_new(a->dirfd, a->single) == -1)
 		return -1;
-	if (info_put(&a->info, "INBOX", &bi) == -1)
+	if ((template != NULL && template_apply(a, template) == -1) ||
+	    info_put(&a->info, "INBOX", &bi) == -1)
 		return -1;
 	a->making = true;
 	b = box_open(a, "INBOX");
@@ -282,7 +283,7 @@ acct_init(struct acct *a)
 		b->idx.head->uidnext = 1;
 		b->idx.head->modseq = 1;
 	}
-	ret = fsync(a->dirfd);
+	ret = a->info.lazy ? 0 : fsync(a->dirfd);
 	if (ret == 0) {
 		b->fresh = false;
 		b->idx.head->clean |= IDX_DIRSYNCED;

@@ -115,8 +115,11 @@ struct box {
 struct acct	*acct_new(int dirfd, const char *single, bool worker);
 /* An orderly release: marks are left that spare the next one's checks. */
 void		 acct_free(struct acct *);
-/* Makes INBOX and account.info in a new account, durably. */
-int		 acct_init(struct acct *);
+/*
+ * Makes INBOX, account.info and what the template (or NULL) has in a new
+ * account, durably unless info.lazy.
+ */
+int		 acct_init(struct acct *, const struct val *template);
 
 /*
  * The mailbox of that name ("" is INBOX, made if it is not there), opened or

@@ -80,8 +80,8 @@ admin_init(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	in->ref = ref;
 	in->path = xstrdup(m->path);
 	ipc_send(proc_peer(PROC_DELIVERY), IPC_DELIVERY_DIR, 0, &d, fd);
-	ipc_call(proc_peer(PROC_DELIVERY), IPC_ACCOUNT_INIT, 0, m, -1,
-	    IPC_TIMEOUT, init_made, in);
+	ipc_call(proc_peer(PROC_DELIVERY), IPC_ACCOUNT_INIT, 0, m,
+	    ipc_take_fd(pkt), IPC_TIMEOUT, init_made, in);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "delivery.h"
+#include "dict.h"
 #include "log.h"
 #include "proc.h"
 #include "settings.h"
@@ -55,7 +56,7 @@ got_dir(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	a->acct = acct_new(ipc_take_fd(pkt), m->file[0] != '\0' ? m->file :
 	    NULL, false);
 	a->lent = m->file[0] != '\0';
-	a->newdir = a->forget_fd = -1;
+	a->newdir = a->forget_fd = a->greeting = -1;
 	TAILQ_INIT(&a->jobs);
 	LIST_INSERT_HEAD(&table[bucket(m->path)], a, hash);
 	naccounts++;
@@ -130,9 +131,12 @@ got_init(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_account_init *m = pkt->m;
 	struct daccount *a = find(m->path);
+	const char *err;
 
 	if (a != NULL)
-		pool_init(a, ipc_ref(ipc, pkt));
+		pool_init(a, ipc_ref(ipc, pkt), m->template[0] != '\0' ?
+		    val_parse_all(m->template, strlen(m->template), &err) :
+		    NULL, ipc_take_fd(pkt), m->lazy);
 	else
 		answer(ipc_ref(ipc, pkt), 2, "the account is not open");
 }

@@ -32,6 +32,9 @@ struct daccount {
 	/* What is to be done once the jobs are; locked. */
 	bool			 init;
 	bool			 forget;
+	struct val		*template;	/* of a new one, or NULL */
+	bool			 lazy;		/* its files are synced by authd */
+	int			 greeting;	/* its first message, or -1 */
 	struct ipc_ref		 init_ref, forget_ref;
 	int			 init_code;
 	char			 init_text[128];
@@ -51,7 +54,9 @@ void	pool_start(unsigned threads, void (*done)(void));
 /* Takes a single-mailbox account back, should it be lent. */
 void	pool_open(struct daccount *);
 void	pool_add(struct daccount *, struct djob *);
-void	pool_init(struct daccount *, struct ipc_ref);
+/* Takes the template (or NULL) and the greeting's descriptor (or -1). */
+void	pool_init(struct daccount *, struct ipc_ref, struct val *template,
+	    int greeting, bool lazy);
 void	pool_forget(struct daccount *, struct ipc_ref);
 /* Finished jobs, and accounts whose init or forget is done. */
 void	pool_take(struct djobs *, struct daccounts *);

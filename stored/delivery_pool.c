@@ -12,9 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "delivery.h"
+#include "dict.h"
 #include "log.h"
 #include "proc.h"
 #include "single.h"
@@ -76,10 +79,14 @@ pool_add(struct daccount *a, struct djob *j)
 }
 
 void
-pool_init(struct daccount *a, struct ipc_ref ref)
+pool_init(struct daccount *a, struct ipc_ref ref, struct val *template,
+    int greeting, bool lazy)
 {
 	pthread_mutex_lock(&lock);
 	a->init = true;
+	a->template = template;
+	a->greeting = greeting;
+	a->lazy = lazy;
 	a->init_ref = ref;
 	make_ready(a);
 	pthread_mutex_unlock(&lock);
@@ -166,17 +173,44 @@ append(struct daccount *a, struct djob **j, size_t n)
 	}
 }
 
+/* The first message of a new account, as it is. */
+static int
+greet(struct daccount *a)
+{
+	struct delivery d = { .fd = a->greeting, .sender = "", .header = "",
+		.time = time(NULL) };
+	struct stat st;
+	struct box *b;
+
+	if (fstat(d.fd, &st) == -1 ||
+	    (b = box_open(a->acct, "INBOX")) == NULL)
+		return -1;
+	d.size = st.st_size;
+	box_deliver(b, &d, 1);
+	box_close(b);
+	errno = EIO;
+	return d.code == 0 ? 0 : -1;
+}
+
 static void
 create(struct daccount *a)
 {
 	a->init_code = 0;
 	a->init_text[0] = '\0';
-	if (take_back(a) == 0 && acct_init(a->acct) == 0)
-		return;
-	log_warn("%s: first files", a->path);
-	a->init_code = 2;
-	snprintf(a->init_text, sizeof(a->init_text),
-	    "the account's files cannot be made: %s", strerror(errno));
+	a->acct->info.lazy = a->lazy;
+	if (take_back(a) == -1 || acct_init(a->acct, a->template) == -1 ||
+	    (a->greeting != -1 && greet(a) == -1)) {
+		log_warn("%s: first files", a->path);
+		a->init_code = 2;
+		snprintf(a->init_text, sizeof(a->init_text),
+		    "the account's files cannot be made: %s", strerror(errno));
+	}
+	a->acct->info.lazy = false;
+	val_free(a->template);
+	a->template = NULL;
+	if (a->greeting != -1)
+		close(a->greeting);
+	a->greeting = -1;
 }
 
 /* The end of a single one, which nobody has open any more. */

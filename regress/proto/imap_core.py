@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """IMAP's mailboxes: selecting, making, moving, listing, counting, appending,
 idling; what is refused, and how; literals and what comes too long."""
+# suite: -c $TOP/regress/proto/bare.conf
 import pathlib
 import re
 import sys

@@ -225,8 +225,8 @@ made_once(void **state)
 	assert_null(box_open(a, ""));
 	assert_int_equal(box_why(&esc, &text), 2);
 	assert_string_equal(esc, "4.1.6");
-	assert_int_equal(acct_init(a), 0);
-	assert_int_equal(acct_init(a), -1);
+	assert_int_equal(acct_init(a, NULL), 0);
+	assert_int_equal(acct_init(a, NULL), -1);
 	assert_null(box_open(a, "Other"));
 	assert_int_equal(box_why(&esc, &text), 1);
 	assert_non_null(b = box_open(a, "INBOX"));

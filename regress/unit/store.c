@@ -469,7 +469,7 @@ test_reserved_before_use(void **state)
 	struct box *b;
 	int i;
 
-	assert_int_equal(acct_init(a), 0);
+	assert_int_equal(acct_init(a, NULL), 0);
 	acct_free(a);
 	a = account(false);
 	b = inbox(a);

@@ -182,7 +182,7 @@ ten_and_crash(uint32_t *uidvalidity)
 	struct acct *a = account(false);
 	struct box *b;
 
-	assert_int_equal(acct_init(a), 0);
+	assert_int_equal(acct_init(a, NULL), 0);
 	acct_free(a);
 	fill(10);
 	a = account(true);
@@ -531,7 +531,7 @@ test_name_synced(void **state)
 	unlinkat(top, "INBOX.mbox", 0);
 	unlinkat(top, "INBOX.mbox.idx", 0);
 	a = account(false);
-	assert_int_equal(acct_init(a), 0);
+	assert_int_equal(acct_init(a, NULL), 0);
 	acct_free(a);
 	a = account(false);
 	b = inbox(a);
