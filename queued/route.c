@@ -171,7 +171,8 @@ ask(struct rcpt *r)
 		.address = r->q->addr,
 		.peer = q->peer,
 		.local = q->local,
-		.account = q->account == NULL ? "" : q->account
+		.account = q->account == NULL ? "" : q->account,
+		.consult = 1
 	};
 
 	underway++;

@@ -29,13 +29,15 @@ path(struct cur *c, const char *word)
 }
 
 static void
-ask_router(struct smtp *s, const char *address, ipc_answer_cb *cb)
+ask_router(struct smtp *s, const char *address, bool rcpt,
+    ipc_answer_cb *cb)
 {
 	struct msg_route m = {
 		.address = address,
 		.peer = s->front->peer,
 		.local = s->front->local,
-		.account = s->account != NULL ? s->account : ""
+		.account = s->account != NULL ? s->account : "",
+		.consult = rcpt
 	};
 
 	smtp_wait(s);
@@ -108,7 +110,7 @@ cmd_mail(struct smtp *s, struct cur *c)
 	files_expect();
 	if (*sender != '\0' && s->account == NULL &&
 	    smtp_is_for(s, smtp_conf.force_auth))
-		ask_router(s, sender, sender_routed);
+		ask_router(s, sender, false, sender_routed);
 	else
 		welcome_sender(s);
 }
@@ -227,5 +229,5 @@ cmd_rcpt(struct smtp *s, struct cur *c)
 		smtp_error(s, "591 5.7.1 your host is blacklisted");
 		return;
 	}
-	ask_router(s, s->rcpt_addr, routed);
+	ask_router(s, s->rcpt_addr, true, routed);
 }
