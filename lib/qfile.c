@@ -80,6 +80,12 @@ qfile_about(struct buf *b, uint64_t id, const char *rcpts)
 }
 
 bool
+qfile_passed(struct buf *b, const char *groups)
+{
+	return value_ok(b, groups, true) && buf_printf(b, "g %s\n", groups);
+}
+
+bool
 qfile_made_of(struct buf *b, const char *source)
 {
 	return value_ok(b, source, true) && buf_printf(b, "s %s\n", source);
@@ -342,6 +348,9 @@ parse_line(struct qfile *q, char *line, size_t len, size_t room)
 	case 's':
 		q->source = line + 2;
 		return NULL;
+	case 'g':
+		q->passed = line + 2;
+		return NULL;
 	case 'z':
 		return parse_z(q, line, len);
 	}
@@ -397,7 +406,7 @@ qfile_parse(struct qfile *q, const char *p, size_t len, const char **why)
 	*why = "NUL in the envelope";
 	if (n > QFILE_MAXENVELOPE || memchr(p, '\0', n) != NULL)
 		return -1;
-	q->options = q->tag = q->peer = q->local = empty;
+	q->options = q->tag = q->peer = q->local = q->passed = empty;
 	q->ret = '_';
 	q->body = n + 1;
 	*why = "out of memory";

@@ -41,7 +41,10 @@ enum {
  */
 bool	qfile_from(struct buf *, int64_t now, const char *sender, char ret,
 	    const char *envid);
-/* Letters: T (trusted source; queued's alone), 8 (BODY=8BITMIME). */
+/*
+ * Letters: T (trusted source; queued's alone), 8 (BODY=8BITMIME), A (mail to
+ * all: into INBOX, whatever rules there are; queued's alone).
+ */
 bool	qfile_options(struct buf *, const char *letters);
 /* account: of an authenticated sender, or NULL.  tag: "SMTP".  peer: an IP. */
 bool	qfile_source(struct buf *, const char *account, const char *tag,
@@ -78,6 +81,7 @@ struct qfile {
 	uint64_t	 about;		/* the message a DSN reports, or 0 */
 	char		*about_rcpts;	/* and which of its R lines: "0F,3D" */
 	char		*source;	/* the Submitted file it was, or NULL */
+	char		*passed;	/* groups it went through, or "" */
 	struct qfile_rcpt *rcpts;
 	size_t		 nrcpts;
 	bool		 z;		/* there is a z line */
@@ -91,6 +95,12 @@ struct qfile {
 
 /* A DSN's line of its own: which recipients of which message it reports. */
 bool	qfile_about(struct buf *, uint64_t id, const char *rcpts);
+/*
+ * A copy's for a group's members: the groups it went through, blanks between
+ * them.  What it is a copy of stands in a d line, with the letter G, or P if
+ * it is not the last of several copies.
+ */
+bool	qfile_passed(struct buf *, const char *groups);
 /* Which file of Submitted/ this message was made of, as queued names it. */
 bool	qfile_made_of(struct buf *, const char *source);
 

@@ -19,7 +19,7 @@ static const struct {
 	{ "authd",		{ "AUTH", "EXTAUTH" } },
 	{ "authd-priv",		{ "PRIV" } },
 	{ "routerd",		{ "ROUTER" } },
-	{ "queued",		{ "QUEUE", "DEQUEUER", "PIPE" } },
+	{ "queued",		{ "QUEUE", "DEQUEUER", "PIPE", "LIST" } },
 	{ "smtpd",		{ "SMTPI" } },
 	{ "smtpd-send",		{ "SMTP" } },
 	{ "pop3d",		{ "POP" } },

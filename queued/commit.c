@@ -111,8 +111,8 @@ check_envelope(const struct commit *c)
 
 	if (!q->z || q->filled)
 		return "no z line to fill in";
-	if (strchr(q->options, 'T') != NULL || q->about != 0 ||
-	    q->source != NULL)
+	if (strpbrk(q->options, "TA") != NULL || q->about != 0 ||
+	    q->source != NULL || *q->passed != '\0')
 		return "an envelope that only the queue may write";
 	if (q->account == NULL ? c->account != NULL :
 	    c->account == NULL || strcasecmp(q->account, c->account) != 0)

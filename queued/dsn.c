@@ -63,6 +63,8 @@ dsn_wanted(const struct rcpt *r)
 	const char *sender = r->msg->q.sender;
 	unsigned int notify = r->q->notify;
 
+	if (r->letter == 'D' && r->relayed)
+		return false;
 	if (r->letter == 'D')
 		return (notify & QN_SUCCESS) && *dsn_to(r->msg) != '\0';
 	if (*dsn_to(r->msg) != '\0')

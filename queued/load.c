@@ -187,6 +187,12 @@ load_end(void)
 		if (l.all[i] != NULL && l.all[i]->q.about != 0)
 			dsn_found(l.all[i]);
 	for (i = 0; i < l.n; i++)
+		if (l.all[i] != NULL && l.all[i]->q.about != 0)
+			group_found(l.all[i]);
+	for (i = 0; i < l.n; i++)
+		if (l.all[i] != NULL && l.all[i]->q.about != 0)
+			group_orphan(l.all[i]);
+	for (i = 0; i < l.n; i++)
 		if (l.all[i] != NULL && !msg_unpin(l.all[i])) {
 			msg_enqueue(l.all[i]);
 			n++;

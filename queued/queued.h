@@ -103,6 +103,7 @@ enum rstate {
 	R_PAUSE,	/* to be routed again, later */
 	R_WAIT,		/* in its logical queue */
 	R_FLIGHT,	/* stored has it */
+	R_EXPAND,	/* copies for a group's members are made */
 	R_REPORT,	/* final; a DSN is due */
 	R_FINAL,	/* final; to be noted in the file */
 	R_DONE		/* noted */
@@ -124,6 +125,7 @@ struct rcpt {
 	bool		 ack;		/* stored waits for RESULT_ACK */
 	bool		 moved;		/* routed anew: its account was gone */
 	bool		 reporting;	/* the DSN under way is about it */
+	bool		 relayed;	/* others tell how it went on */
 	bool		 listed;	/* among those to be routed */
 	bool		 aside;		/* in R_PAUSE for its file's sake */
 };
@@ -201,6 +203,16 @@ void	route_rcpt(struct rcpt *);
 void	route_aside(struct rcpt *);
 /* It needs no routing any more. */
 void	route_forget(struct rcpt *);
+/* In some seconds, from the beginning. */
+void	route_again(struct rcpt *);
+
+/* --- group.c: the module LIST --- */
+/* -1: not now. */
+int	group_expand(struct rcpt *, const char *name);
+/* At the start: a copy is there, so its group's recipient is done. */
+void	group_found(struct msg *);
+/* And after these: copies without the last one are none. */
+void	group_orphan(struct msg *);
 
 /* --- sched.c: logical queues --- */
 enum { QUEUE_LOCAL = 'L', QUEUE_SMTP = 'S' };

@@ -58,6 +58,12 @@ pause_rcpt(struct rcpt *r)
 }
 
 void
+route_again(struct rcpt *r)
+{
+	pause_rcpt(r);
+}
+
+void
 route_aside(struct rcpt *r)
 {
 	struct timeval tv = { .tv_sec = ASIDE };
@@ -152,6 +158,8 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		rc = go_local(r, a);
 	else if (strcmp(a->module, "SMTP") == 0)
 		rc = go_remote(r, a);
+	else if (strcmp(a->module, "LIST") == 0)
+		rc = group_expand(r, a->host);
 	else if (strcmp(a->module, "SYSTEM") == 0)
 		rcpt_finish(r, 'D', "2.0.0", "discarded");
 	else

@@ -167,7 +167,8 @@ add(struct expansion *x, const char *text, const struct domain *d)
 	if (map_get(x->seen, key, strlen(key)) != NULL)
 		return;
 	map_put(x->seen, key, strlen(key), x);
-	if (map_get(x->out, key, strlen(key)) != NULL)
+	if (map_get(x->out, key, strlen(key)) != NULL ||
+	    strlen(text) + strlen(d->name) + 1 > ADDR_MAX)
 		return;
 	buf_puts(&x->list, text);
 	if (strchr(text, '@') == NULL)
