@@ -99,6 +99,8 @@ static int
 print_troubles(const struct val *suite, const struct val *all)
 {
 	const struct val *q = first(all, "queued");
+	const char *table = dict_str(first(all, "routerd"), "RoutingTable",
+	    "");
 	int n = 0;
 	size_t i;
 
@@ -111,6 +113,10 @@ print_troubles(const struct val *suite, const struct val *all)
 	}
 	if (q != NULL && !dict_bool(q, "Space", true)) {
 		printf("TROUBLE    the disk is full: new mail is put off\n");
+		n++;
+	}
+	if (*table != '\0') {
+		printf("TROUBLE    Routing Table, %s\n", table);
 		n++;
 	}
 	if (n == 0 && strcmp(dict_str(suite, "Health", "OK"), "OK") != 0) {

@@ -288,29 +288,75 @@ step_table(struct state *s)
 	return r == NULL ? PASS : route_apply(s, r, star, starlen);
 }
 
+static void
+take_system(struct state *s, const char *what)
+{
+	memcpy(s->a->module, "SYSTEM", sizeof("SYSTEM"));
+	snprintf(s->a->host, sizeof(s->a->host), "%s", what);
+	s->a->relay = true;
+}
+
 static enum step
 take_null(struct state *s)
 {
-	snprintf(s->a->module, sizeof(s->a->module), "SYSTEM");
-	snprintf(s->a->host, sizeof(s->a->host), "NULL");
-	s->a->relay = true;
+	take_system(s, "NULL");
 	return DONE;
+}
+
+static enum step
+take_error(struct state *s)
+{
+	return route_refuse(s, 550, "5.7.1", "blacklisted address");
+}
+
+/* Told by its host's name, for the whole message goes with it. */
+static enum step
+take_spamtrap(struct state *s)
+{
+	take_system(s, "SPAMTRAP");
+	return route_refuse(s, 550, "5.7.1", "blacklisted address");
+}
+
+/* A blacklisted host is told of the white hole, if that is its usual one. */
+static enum step
+take_blacklisted(struct state *s)
+{
+	char text[sizeof(s->a->text)];
+	size_t star, len;
+
+	if (*s->domain == '\0')
+		return route_refuse(s, 591, "5.7.1", "blacklisted address");
+	if (table_find(s->env->table, s->mode, str_make("blacklist-admin"),
+	    str_make("blacklisted"), &star, &len) == NULL)
+		return route_refuse(s, 591, "5.7.1", "your host is "
+		    "blacklisted, no mail is accepted from it");
+	snprintf(text, sizeof(text), "your host is blacklisted, send your "
+	    "questions to blacklist-admin@%.160s", s->env->names->main->name);
+	return route_refuse(s, 591, "5.7.1", text);
 }
 
 static enum step
 step_special(struct state *s)
 {
-	const char *word = *s->domain == '\0' ? s->lower : s->domain;
+	static const struct {
+		const char	*word;
+		bool		 local;		/* a name only, no domain */
+		enum step	(*take)(struct state *);
+	} words[] = {
+		{ "null",		false,	take_null },
+		{ "mailer-daemon",	true,	take_null },
+		{ "error",		false,	take_error },
+		{ "blacklisted",	false,	take_blacklisted },
+		{ "spamtrap",		true,	take_spamtrap }
+	};
+	bool local = *s->domain == '\0';
+	const char *word = local ? s->lower : s->domain;
+	size_t i;
 
-	if (strcmp(word, "null") == 0 ||
-	    (*s->domain == '\0' && strcmp(word, "mailer-daemon") == 0))
-		return take_null(s);
-	if (strcmp(word, "error") == 0)
-		return route_refuse(s, 550, "5.7.1", "blacklisted address");
-	if (strcmp(word, "blacklisted") == 0)
-		return route_refuse(s, 591, "5.7.1", "blacklisted address");
-	if (*s->domain == '\0' && strcmp(word, "spamtrap") == 0)
-		return route_refuse(s, 550, "5.7.1", "spamtrap");
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(word, words[i].word) == 0 &&
+		    (local || !words[i].local))
+			return words[i].take(s);
 	return PASS;
 }
 

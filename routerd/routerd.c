@@ -174,10 +174,15 @@ peer_down(enum proc_id id, int instance, struct ipc *ipc)
 static void
 status(struct val *d)
 {
+	const struct table_bad *bad = table_bad(env.table);
+
 	dict_setf(d, "Domains", "%zu", names.ndomains);
 	dict_setf(d, "Accounts", "%zu", names.naccounts);
 	dict_setf(d, "Routed", "%llu", (unsigned long long)nrouted);
 	dict_setf(d, "Refused", "%llu", (unsigned long long)nrefused);
+	if (bad->line != 0)
+		dict_setf(d, "RoutingTable", "line %u: %s", bad->line,
+		    bad->why);
 }
 
 int

@@ -157,10 +157,28 @@ refused(struct smtp *s, const struct msg_routed *r)
 		code = later ? 450 : 550;
 	if (*esc != (later ? '4' : '5'))
 		esc = later ? "4.3.0" : "5.1.1";
+	/* One such recipient is enough: nobody gets it (manual 07). */
+	if (strcmp(r->module, "SYSTEM") == 0 &&
+	    strcmp(r->host, "SPAMTRAP") == 0)
+		s->refuse = "550 5.7.1 this looks like unsolicited mail";
 	if (!later)
 		return smtp_error(s, "%u %s %s", code, esc, r->text);
 	smtp_reply(s, "%u %s %s", code, esc, r->text);
 	return true;
+}
+
+/* What comes for a module that this suite does not have would be returned. */
+static bool
+has_module(const char *name)
+{
+	static const char *const modules[] = { "LOCAL", "SMTP", "LIST",
+		"SYSTEM" };
+	size_t i;
+
+	for (i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
+		if (strcmp(name, modules[i]) == 0)
+			return true;
+	return false;
 }
 
 static void
@@ -174,8 +192,11 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		smtp_reply(s, "451 4.3.0 the router does not answer");
 	else if ((r = pkt->m)->code != 0)
 		alive = refused(s, r);
-	else if (!r->relay && strcmp(r->module, "SMTP") == 0)
+	else if (!r->relay)
 		alive = smtp_error(s, "550 5.7.1 relaying denied");
+	else if (!has_module(r->module))
+		alive = smtp_error(s, "550 5.3.5 there is no module %s here",
+		    r->module);
 	else
 		accepted(s);
 	if (alive)

@@ -16,7 +16,8 @@ TEXT = "Subject: s\r\n\r\ntext\r\n.\r\n"
 def refused():
     with Smtp() as s:
         s.ask("MAIL FROM:<user@host.example>", 250)
-        s.ask(f"RCPT TO:<{address('ann')}>", 591)
+        told = s.ask(f"RCPT TO:<{address('ann')}>", 591)[0]
+        assert address("blacklist-admin") in told, told
         s.ask("RCPT TO:<ann>", 591)
         s.ask('RCPT TO:<"a b"@x.example>', 591, 550, 501)
         s.ask("RCPT TO:<abuse@somehost.example>", 591)
