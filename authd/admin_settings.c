@@ -210,17 +210,14 @@ admin_get_effective(struct admin *a)
 static void
 save(struct admin *a, struct val *new)
 {
-	struct msg_account_changed m = { .path = a->path };
-	int ret = account_save(a->path, new);
-
-	val_free(new);
-	if (ret == -1) {
+	if (account_save(a->path, new) == -1) {
 		log_warn("%s: settings", a->path);
 		admin_fail(a, 501, "settings cannot be written");
-		return;
+	} else {
+		limits_tell(a->path, new, a->odomain);
+		admin_done(a, NULL);
 	}
-	ipc_send(proc_peer(PROC_STORED), IPC_ACCOUNT_CHANGED, 0, &m, -1);
-	admin_done(a, NULL);
+	val_free(new);
 }
 
 static void

@@ -66,6 +66,16 @@ bool	service_enabled(const struct val *settings, const char *domain,
 bool	is_client_ip(const char *peer);
 void	effective_settings_changed(void);
 
+/* --- account_limits.c: what an account may keep --- */
+
+/* As LIMITS has it: "" for no limits.  False when memory is out. */
+bool	account_limits(struct buf *, const struct val *settings,
+	    const char *domain);
+void	limits_ask(struct ipc *, struct ipc_pkt *, void *);
+/* Tells stored that an account has other settings; "": perhaps all. */
+void	limits_tell(const char *path, const struct val *settings,
+	    const char *domain);
+
 /* --- limits.c: failed logins --- */
 
 bool	limit_blocked(const char *account, const char *peer);

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "queued.h"
+#include "settings.h"
 
 static struct ipc *stored;	/* the newest channel */
 static bool	listed;		/* JOBS_END was heard on it */
@@ -183,9 +185,23 @@ moved(struct rcpt *r)
 	msg_ack(r);
 }
 
+/*
+ * Its account is full: it waits for room, so long (manual 30).  False: that
+ * time is over.
+ */
+static bool
+keeps(const struct rcpt *r)
+{
+	int64_t keep = settings_int(proc_settings(), "LOCAL", "KeepFull");
+
+	return time(NULL) - r->msg->q.time < keep;
+}
+
 static void
 result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 {
+	bool full = code > 1 && strcmp(esc, "4.2.2") == 0;
+
 	if (r->state == R_DONE) {
 		r->ack = true;
 		msg_ack(r);
@@ -200,7 +216,10 @@ result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 		return;
 	}
 	r->moved = false;
-	if (code > 1) {
+	if (full && !keeps(r)) {
+		esc = "5.2.2";
+		text = "account is full (quota exceeded)";
+	} else if (code > 1) {
 		later(r, text);
 		return;
 	}
@@ -276,6 +295,19 @@ local_result(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		result(&m->rcpts[res->rcpt], res->code, res->esc, res->text);
 	else	/* noted in an earlier life, and the file removed */
 		ipc_send(ipc, IPC_RESULT_ACK, 0, &a, -1);
+}
+
+/* Something was removed there, or it may keep more now. */
+void
+local_room(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_account_room *m = pkt->m;
+	struct lqueue *lq = lqueue_find(QUEUE_LOCAL, m->path);
+
+	if (lq == NULL || !lq->delayed)
+		return;
+	lq->tries = 0;
+	lqueue_release(lq);
 }
 
 void

@@ -131,6 +131,7 @@ static const struct ipc_disp from_smtpd[] = {
 static const struct ipc_disp from_stored[] = {
 	{ IPC_RESULT, local_result },
 	{ IPC_JOB_HELD, local_held },
+	{ IPC_ACCOUNT_ROOM, local_room },
 	{ IPC_JOBS_END, local_end },
 	{ IPC_NONE, NULL }
 };

@@ -240,6 +240,7 @@ RB_PROTOTYPE(lqtree, lqueue, tree, lqueue_cmp);
 extern struct lqtree lqueues;
 
 struct lqueue *lqueue_get(char kind, const char *name, const char *show);
+struct lqueue *lqueue_find(char kind, const char *name);	/* or NULL */
 void	lqueue_add(struct lqueue *, struct rcpt *);
 /* Out of its queue, whether it waited or was in flight. */
 void	lqueue_remove(struct rcpt *);
@@ -270,6 +271,7 @@ void	local_early(struct msg *);	/* what was told before it was loaded */
 size_t	local_flight(void);
 void	local_result(struct ipc *, struct ipc_pkt *, void *);
 void	local_held(struct ipc *, struct ipc_pkt *, void *);
+void	local_room(struct ipc *, struct ipc_pkt *, void *);
 void	local_end(struct ipc *, struct ipc_pkt *, void *);
 
 /* --- dsn.c --- */

@@ -67,6 +67,16 @@ lqueue_get(char kind, const char *name, const char *show)
 	return lq;
 }
 
+struct lqueue *
+lqueue_find(char kind, const char *name)
+{
+	struct lqueue key = { .kind = kind };
+
+	/* Not written to. */
+	key.name = (char *)(uintptr_t)name;
+	return RB_FIND(lqtree, &lqueues, &key);
+}
+
 static void
 lqueue_free_empty(struct lqueue *lq)
 {

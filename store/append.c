@@ -14,6 +14,7 @@
 #include "box.h"
 #include "buf.h"
 #include "file.h"
+#include "quota.h"
 
 enum { IN_MEMORY = 1024 * 1024 };
 
@@ -215,6 +216,7 @@ append_commit(struct box *b, struct append_to *to, size_t n)
 {
 	struct stored_msg *m = calloc(n, sizeof(*m));
 	int ret = m != NULL ? 0 : -1;
+	uint64_t bytes = 0;
 	size_t i;
 
 	for (i = 0; i < n && ret == 0; i++) {
@@ -229,7 +231,10 @@ append_commit(struct box *b, struct append_to *to, size_t n)
 		    ~(uint32_t)MSG_EXPUNGED) | MSG_RECENT;
 		m[i].keywords = to[i].keywords;
 		m[i].date = to[i].date != 0 ? to[i].date : time(NULL);
+		bytes += FROM_EMPTY + m[i].size + 1;
 	}
+	if (ret == 0)
+		ret = quota_room(b->acct, bytes, n);
 	if (ret == 0)
 		ret = box_put(b, m, n);
 	for (i = 0; i < n && ret == 0; i++)

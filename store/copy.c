@@ -11,6 +11,7 @@
 #include "copy.h"
 #include "keyword.h"
 #include "mbox.h"
+#include "quota.h"
 
 /* What each bit of one mailbox is in the other; made where it is used. */
 static int
@@ -88,6 +89,21 @@ copy_found(struct box *from, struct box *to, struct stored_msg *m, size_t n)
 	for (i = 0; i < n; i++)
 		m[i].keywords = translate(m[i].keywords, map);
 	return box_put(to, m, n);
+}
+
+int
+copy_fits(struct box *from, const uint32_t *uids, size_t n)
+{
+	uint64_t bytes = 0, messages = 0;
+	const struct rec *r;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((r = box_find(from, uids[i])) != NULL) {
+			bytes += r->fromlen + r->size + r->sep;
+			messages++;
+		}
+	return quota_room(from->acct, bytes, messages);
 }
 
 int

@@ -18,4 +18,6 @@ struct box;
  */
 int	copy_messages(struct box *from, const uint32_t *uids, size_t n,
 	    struct box *to, uint32_t *newuids);
+/* Within what the account may keep?  0; -1 and EDQUOT, or another errno. */
+int	copy_fits(struct box *from, const uint32_t *uids, size_t n);
 #endif

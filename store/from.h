@@ -27,6 +27,7 @@ enum {
 enum {
 	FROM_MAX = 2048,	/* a longer line is no From_ line */
 	FROM_PATHMAX = 512,
+	FROM_EMPTY = 75,	/* ours with an empty return-path */
 	FROM_FLAGS = 8,
 	FROM_TAIL = 68,		/* ours, from its ( to its LF, both counted */
 	FROM_NOLENGTH = -1

@@ -454,12 +454,12 @@ settle(struct delivery *d, int code, const char *esc, const char *text)
 static uint64_t
 stored_size(const struct delivery *d)
 {
-	enum { FROM = 7 + FROM_TAIL, RETURN = 16, END = 1 };
+	enum { RETURN = 16, END = 1 };
 	size_t path = strlen(d->sender);
 
 	if (path > FROM_PATHMAX)
 		path = FROM_PATHMAX;
-	return FROM + path + RETURN + path + strlen(d->header) + d->size +
+	return FROM_EMPTY + path + RETURN + path + strlen(d->header) + d->size +
 	    END;
 }
 

@@ -87,6 +87,12 @@ account_by_id(uint32_t id)
 	return id < nids ? byid[id] : NULL;
 }
 
+uint32_t
+accounts_ids(void)
+{
+	return nids;
+}
+
 struct account *
 account_find(const char *path)
 {
@@ -126,6 +132,7 @@ account_free(struct account *a)
 	LIST_REMOVE(a, hash);
 	byid[a->id] = NULL;
 	count--;
+	limits_forget(a);
 	free(a->path);
 	free(a->why);
 	free(a);
@@ -238,6 +245,7 @@ hold(struct account *a)
 	    -1)
 		return false;
 	a->held = true;
+	limits_tell(a, proc_peer(PROC_DELIVERY));
 	TAILQ_INSERT_TAIL(&held, a, lru);
 	if (++nheld > maxheld)
 		make_room();
@@ -359,6 +367,15 @@ run_quiet(struct account *a)
 	answer_done(a->quiet_ref, 0, "");
 }
 
+/* Is there mail, and is it known how much the account may keep? */
+static bool
+has_mail(struct account *a)
+{
+	const struct job *j = TAILQ_FIRST(&a->waiting);
+
+	return j != NULL && limits_known(a, j->m.account);
+}
+
 static void
 run(struct account *a)
 {
@@ -376,10 +393,10 @@ run(struct account *a)
 	if (a->worker == WORKER_UP && !a->held) {
 		sessions_give(a);
 		requests_give(a);
-		jobs_send(a, a->ipc);
+		if (has_mail(a))
+			jobs_send(a, a->ipc);
 	} else if (a->worker == WORKER_NONE && !a->forgetting &&
-	    !TAILQ_EMPTY(&a->waiting) && proc_peer(PROC_DELIVERY) != NULL &&
-	    !stopping) {
+	    proc_peer(PROC_DELIVERY) != NULL && !stopping && has_mail(a)) {
 		if (hold(a))
 			jobs_send(a, proc_peer(PROC_DELIVERY));
 	}
@@ -401,7 +418,7 @@ account_run(struct account *a)
 	    !TAILQ_EMPTY(&a->waiting) || !TAILQ_EMPTY(&a->sent) ||
 	    !TAILQ_EMPTY(&a->sessions) || !TAILQ_EMPTY(&a->requests) ||
 	    !LIST_EMPTY(&a->idles) ||
-	    a->revivals != 0)
+	    a->revivals != 0 || a->limits_asked || a->full)
 		return;
 	account_free(a);
 }
@@ -421,8 +438,10 @@ void
 account_release(struct account *a, bool gone)
 {
 	a->quiet = a->quiet_wait = false;
-	if (gone)
+	if (gone) {
+		limits_forget(a);
 		jobs_fail(a, true, "the account is no longer there");
+	}
 	account_run(a);
 }
 

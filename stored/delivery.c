@@ -119,6 +119,16 @@ got_deliver(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 }
 
 static void
+got_limits(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_limits *m = pkt->m;
+	struct daccount *a = find(m->path);
+
+	if (a != NULL)
+		pool_limit(a, m->limits);
+}
+
+static void
 answer(struct ipc_ref ref, int code, const char *text)
 {
 	struct msg_done m = { .code = code, .text = text };
@@ -197,6 +207,7 @@ account_done(struct daccount *a)
 	naccounts--;
 	if (a->newdir != -1)
 		close(a->newdir);
+	free(a->limits);
 	free(a->newfile);
 	free(a->path);
 	free(a);
@@ -284,6 +295,7 @@ status(struct val *d)
 
 static const struct ipc_disp from_broker[] = {
 	{ IPC_DELIVERY_DIR, got_dir },
+	{ IPC_LIMITS, got_limits },
 	{ IPC_DELIVER, got_deliver },
 	{ IPC_ACCOUNT_INIT, got_init },
 	{ IPC_DELIVERY_FORGET, got_forget },

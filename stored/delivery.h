@@ -29,6 +29,7 @@ struct daccount {
 	bool			 lent;		/* its; single: perhaps still */
 	struct djobs		 jobs;		/* locked */
 	bool			 queued;	/* ready, worked on, or taken */
+	char			*limits;	/* new ones, or NULL; locked */
 	/* What is to be done once the jobs are; locked. */
 	bool			 init;
 	bool			 forget;
@@ -54,6 +55,8 @@ void	pool_start(unsigned threads, void (*done)(void));
 /* Takes a single-mailbox account back, should it be lent. */
 void	pool_open(struct daccount *);
 void	pool_add(struct daccount *, struct djob *);
+/* For its next jobs: store/quota.h. */
+void	pool_limit(struct daccount *, const char *limits);
 /* Takes the template (or NULL) and the greeting's descriptor (or -1). */
 void	pool_init(struct daccount *, struct ipc_ref, struct val *template,
 	    int greeting, bool lazy);

@@ -20,6 +20,7 @@
 #include "dict.h"
 #include "log.h"
 #include "proc.h"
+#include "quota.h"
 #include "single.h"
 
 static pthread_mutex_t	lock = PTHREAD_MUTEX_INITIALIZER;
@@ -75,6 +76,15 @@ pool_add(struct daccount *a, struct djob *j)
 	pthread_mutex_lock(&lock);
 	TAILQ_INSERT_TAIL(&a->jobs, j, next);
 	make_ready(a);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+pool_limit(struct daccount *a, const char *limits)
+{
+	pthread_mutex_lock(&lock);
+	free(a->limits);
+	a->limits = xstrdup(limits);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -280,11 +290,16 @@ serve(struct daccount *a)
 {
 	struct djob *jobs[DELIVER_BATCH];
 	bool init = a->init, forget;
+	char *limits = a->limits;
 	size_t n, i;
 
+	a->limits = NULL;
 	n = take_jobs(a, jobs);
 	forget = a->forget && TAILQ_EMPTY(&a->jobs);
 	pthread_mutex_unlock(&lock);
+	if (limits != NULL)
+		quota_limit(a->acct, limits);
+	free(limits);
 	if (init)
 		create(a);
 	if (n > 0)

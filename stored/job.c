@@ -191,6 +191,7 @@ job_result(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		worker_watch(a);
 	if (m->code == 0)
 		idle_news(a, j->m.mailbox);
+	limits_result(a, m);
 	conclude(j, m);
 	account_run(a);
 }

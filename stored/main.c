@@ -16,7 +16,7 @@ static const struct ipc_disp from_queued[] = {
 };
 static const struct ipc_disp from_authd[] = {
 	{ IPC_GRANT, session_grant },
-	{ IPC_ACCOUNT_CHANGED, idle_account },
+	{ IPC_ACCOUNT_CHANGED, limits_changed },
 	{ IPC_ACCOUNT_INIT, admin_init },
 	{ IPC_ACCOUNT_QUIET, admin_quiet },
 	{ IPC_ACCOUNT_RELEASE, admin_release },
@@ -50,6 +50,8 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 		jobs_list(ipc);
 	else if (id == PROC_DELIVERY)
 		accounts_delivery_new();
+	else if (id == PROC_AUTHD)
+		limits_stale_all();
 }
 
 static void

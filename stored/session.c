@@ -92,6 +92,9 @@ session_grant(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 	g = xcalloc(1, sizeof(*g));
 	memcpy(g->ticket, m->ticket.p, TICKET_LEN);
+	if (a->name == NULL)
+		a->name = xstrdup(m->account);
+	limits_take(a, m->limits);
 	g->account = xstrdup(m->account);
 	g->path = xstrdup(m->path);
 	g->mailbox = xstrdup(m->mailbox);

@@ -125,6 +125,7 @@ static const struct ipc_disp worker_disp[] = {
 	{ IPC_WORK_IDLE, idle_from_worker },
 	{ IPC_WORK_CHANGED, idle_changed },
 	{ IPC_WORK_REST, got_rest },
+	{ IPC_ACCOUNT_ROOM, limits_room },
 	{ IPC_NONE, NULL }
 };
 
@@ -181,6 +182,8 @@ worker_spawned(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		a->worker = WORKER_UP;
 	else
 		stopping(a);
+	if (a->worker == WORKER_UP)
+		limits_tell(a, a->ipc);
 	account_run(a);
 }
 

@@ -79,6 +79,11 @@ struct account {
 	struct requests		 requests;	/* commands on its data */
 	LIST_HEAD(, idle)	 idles;		/* handed back */
 	unsigned		 revivals;	/* authd is asked */
+	/* What it may keep: limits.c. */
+	char			*name;		/* as authd knows it, or NULL */
+	char			*limits;	/* NULL: not known yet */
+	bool			 limits_asked, limits_stale;
+	bool			 full;		/* mail for it waits in queued */
 };
 
 enum job_state { JOB_WAITING, JOB_SENT, JOB_RESULT };
@@ -114,6 +119,7 @@ struct session {
 struct account	*account_get(const char *path);		/* made if need be */
 struct account	*account_find(const char *path);
 struct account	*account_by_id(uint32_t);
+uint32_t accounts_ids(void);		/* all are below */
 /* Does whatever can be done now; the account may be gone afterwards. */
 void	 account_run(struct account *);
 void	 account_quiet(struct account *, const char *, struct ipc_ref);
@@ -174,6 +180,19 @@ bool	 idle_watched(const struct account *);
 void	 idle_end(struct account *, const char *why);
 void	 idle_front_down(enum proc_id, int instance);
 unsigned idle_count(void);
+
+/* limits.c */
+/* No: authd is asked by that name, and account_run() called in the end. */
+bool	 limits_known(struct account *, const char *name);
+void	 limits_take(struct account *, const char *);
+/* Whoever begins to hold it, before its work. */
+void	 limits_tell(const struct account *, struct ipc *holder);
+void	 limits_result(struct account *, const struct msg_result *);
+void	 limits_changed(struct ipc *, struct ipc_pkt *, void *);
+void	 limits_room(struct ipc *, struct ipc_pkt *, void *);
+void	 limits_stale_all(void);
+/* It is gone: another of its path has its own. */
+void	 limits_forget(struct account *);
 
 /* spawn.c */
 /* Takes the directory. */

@@ -18,6 +18,7 @@
 #include "imapd/session/session.h"
 #include "log.h"
 #include "pop3d/session/session.h"
+#include "quota.h"
 #include "rfc5322.h"
 #include "settings.h"
 #include "worker.h"
@@ -386,6 +387,26 @@ deliver(int fd, short what, void *arg)
 		rest_later();
 }
 
+/* --- limits --- */
+
+static void
+got_limits(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_limits *m = pkt->m;
+
+	quota_limit(account, m->limits);
+}
+
+/* After each turn of the loop: mail may wait until something is removed. */
+static void
+room_news(void)
+{
+	struct msg_account_room m = { .path = "" };
+
+	if (quota_freed(account))
+		ipc_send(broker, IPC_ACCOUNT_ROOM, 0, &m, -1);
+}
+
 /* --- administration --- */
 
 static void
@@ -423,6 +444,7 @@ broker_down(struct ipc *ipc, void *arg)
 }
 
 static const struct ipc_disp from_broker[] = {
+	{ IPC_LIMITS, got_limits },
 	{ IPC_WORK_SESSION, got_session },
 	{ IPC_DELIVER, got_deliver },
 	{ IPC_WORK_ADMIN, got_admin },
@@ -451,7 +473,9 @@ worker_main(int dirfd, const char *single, const char *path, int io)
 	idle_start(broker, account);
 	rest_later();
 	while (event_base_loop(base, EVLOOP_ONCE) == 0 &&
-	    !event_base_got_exit(base))
+	    !event_base_got_exit(base)) {
 		idle_news(account);
+		room_news();
+	}
 	leave(0);
 }

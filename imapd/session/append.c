@@ -10,6 +10,7 @@
 #include "box.h"
 #include "folder.h"
 #include "int.h"
+#include "quota.h"
 #include "utf7.h"
 
 struct head {
@@ -70,6 +71,9 @@ begin(struct imap_session *s, struct str wire, uint64_t size)
 	else if (size > max)
 		imap_no(s, "[TOOBIG] at most %llu octets, please",
 		    (unsigned long long)max);
+	/* As LF it may be half as long: the last word is the store's. */
+	else if (quota_room(s->acct, size / 2, 1) == -1)
+		imap_no_errno(s, errno);
 	else if ((s->append = append_begin(s->acct, size)) == NULL)
 		imap_no_errno(s, errno);
 }

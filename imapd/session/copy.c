@@ -119,7 +119,9 @@ copy(struct imap_session *s, struct copy *cp, bool move)
 	if (!choose(s, cp)) {
 		errno = ENOMEM;
 		ret = -1;
-	} else if (cp->n > 0)
+	} else if (!move)
+		ret = copy_fits(s->box, cp->uids, cp->n);
+	if (ret == 0 && cp->n > 0)
 		ret = copy_messages(s->box, cp->uids, cp->n, to, cp->newuids);
 	if (ret == -1)
 		imap_no_errno(s, errno);

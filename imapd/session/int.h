@@ -221,6 +221,8 @@ imap_handler	cmd_create, cmd_delete, cmd_rename, cmd_subscribe,
 imap_handler	cmd_list, cmd_lsub;
 /* status.c */
 imap_handler	cmd_status;
+/* quota.c */
+imap_handler	cmd_getquota, cmd_getquotaroot, cmd_setquota;
 /* append.c */
 imap_handler	cmd_append;
 bool		append_literal(struct imap_session *, struct cur *, uint64_t);

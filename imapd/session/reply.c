@@ -119,7 +119,7 @@ static const struct {
 	{ ENOTSUP, "[CANNOT] no such format of mailboxes" },
 	{ ENAMETOOLONG, "[CANNOT] that name is too long" },
 	{ ENOSPC, "[OVERQUOTA] no room" },
-	{ EDQUOT, "[OVERQUOTA] no room" },
+	{ EDQUOT, "[OVERQUOTA] no more than the account's limit" },
 	{ ENOMEM, "[UNAVAILABLE] out of memory" },
 };
 

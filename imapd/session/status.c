@@ -10,7 +10,7 @@
 
 enum item {
 	MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, HIGHESTMODSEQ,
-	INTERNALSIZE, OLDEST, ITEMS
+	INTERNALSIZE, OLDEST, DELETED, DELETEDSTORAGE, ITEMS
 };
 
 static const char *const names[ITEMS] = {
@@ -23,7 +23,10 @@ static const char *const names[ITEMS] = {
 	[HIGHESTMODSEQ] = "HIGHESTMODSEQ",
 	/* manual 37 */
 	[INTERNALSIZE] = "INTERNALSIZE",
-	[OLDEST] = "OLDEST"
+	[OLDEST] = "OLDEST",
+	/* RFC 9208 */
+	[DELETED] = "DELETED",
+	[DELETEDSTORAGE] = "DELETED-STORAGE"
 };
 
 /* Its bit, or 0. */
@@ -79,6 +82,10 @@ count(struct box *b, struct counts *n)
 		n->v[UNSEEN] += !(r->flags & MSG_SEEN);
 		n->v[RECENT] += (r->flags & MSG_RECENT) != 0;
 		n->v[SIZE] += r->wire;
+		if (r->flags & MSG_DELETED) {
+			n->v[DELETED]++;
+			n->v[DELETEDSTORAGE] += r->fromlen + r->size + r->sep;
+		}
 		if (i == 0 || (uint64_t)r->date < n->v[OLDEST])
 			n->v[OLDEST] = (uint64_t)r->date;
 	}

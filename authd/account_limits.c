@@ -1,0 +1,124 @@
+/*
+ * What an account may keep, for stored: from its settings or their defaults,
+ * and from the LOCAL module's.  Runs in authd; only looks things up.
+ */
+#include <string.h>
+
+#include "authd.h"
+#include "log.h"
+#include "settings.h"
+
+enum { TEXT_MAX = 1024, LIMITS_MAX = 2048 };
+
+/* A value that cannot be is as good as none. */
+static int64_t
+number(const struct val *settings, const char *domain, const char *name)
+{
+	const struct val *v = effective(settings, domain, name);
+	int64_t n;
+
+	if (v == NULL || settings_check(settings_find("Account", name), v) !=
+	    NULL || !val_int(v, &n))
+		return settings_int(NULL, "Account", name);
+	return n;
+}
+
+static int
+put(struct val *d, const char *key, int64_t n)
+{
+	if (n < 0)
+		return 0;
+	return dict_setf(d, key, "%lld", (long long)n);
+}
+
+/*
+ * Mail waits from the lower of both percentages on, if the module keeps it at
+ * all (manual 30).
+ */
+static int64_t
+suspend(const struct val *settings, const char *domain)
+{
+	int64_t own = number(settings, domain, "QuotaSuspend");
+	int64_t all = settings_int(proc_settings(), "LOCAL", "FullPercent");
+
+	if (own == 0 ||
+	    settings_int(proc_settings(), "LOCAL", "KeepFull") == 0)
+		return 0;
+	return own < all ? own : all;
+}
+
+static int
+fill(struct val *d, const struct val *settings, const char *domain)
+{
+	const char *text = settings_text(proc_settings(), "LOCAL",
+	    "AlertText");
+
+	if (put(d, "Bytes", number(settings, domain, "MaxAccountSize")) == -1 ||
+	    put(d, "Messages", number(settings, domain, "MaxMessages")) == -1 ||
+	    put(d, "Mailboxes", number(settings, domain, "MaxMailboxes")) ==
+	    -1)
+		return -1;
+	if (val_count(d) == 0)
+		return 0;
+	if (put(d, "Suspend", suspend(settings, domain)) == -1 ||
+	    put(d, "Alert", number(settings, domain, "QuotaAlert")) == -1 ||
+	    put(d, "Notice", number(settings, domain, "QuotaNotice")) == -1)
+		return -1;
+	return dict_setf(d, "Text", "%.*s", TEXT_MAX, text);
+}
+
+bool
+account_limits(struct buf *b, const struct val *settings, const char *domain)
+{
+	struct val *d = val_dict();
+	bool good;
+
+	buf_reset(b);
+	good = d != NULL && fill(d, settings, domain) == 0;
+	if (good && val_count(d) == 0)
+		good = buf_puts(b, "");
+	else if (good)
+		good = val_write(b, d, false) && b->len <= LIMITS_MAX;
+	val_free(d);
+	return good;
+}
+
+/* "john" is the main domain's. */
+static const char *
+domain_of(const char *name)
+{
+	const char *at = strrchr(name, '@');
+
+	return at != NULL ? at + 1 : main_domain();
+}
+
+void
+limits_ask(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_limits_ask *m = pkt->m;
+	struct msg_limits r = { .code = 1, .path = m->path, .limits = "" };
+	const struct account *a = account_get(m->path);
+	struct buf b;
+
+	buf_init(&b, LIMITS_MAX + TEXT_MAX);
+	if (a != NULL && account_limits(&b, a->settings,
+	    domain_of(m->account))) {
+		r.code = 0;
+		r.limits = b.p;
+	}
+	ipc_answer(ipc_ref(ipc, pkt), IPC_LIMITS, &r, -1);
+	buf_free(&b);
+}
+
+void
+limits_tell(const char *path, const struct val *settings, const char *domain)
+{
+	struct msg_account_changed m = { .path = path, .limits = "" };
+	struct buf b;
+
+	buf_init(&b, LIMITS_MAX + TEXT_MAX);
+	if (*path != '\0' && account_limits(&b, settings, domain))
+		m.limits = b.p;
+	ipc_send(proc_peer(PROC_STORED), IPC_ACCOUNT_CHANGED, 0, &m, -1);
+	buf_free(&b);
+}

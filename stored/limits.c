@@ -1,0 +1,146 @@
+/*
+ * What accounts may keep, as the broker carries it: authd tells it with a
+ * grant or a change, or is asked before the first delivery; whoever holds the
+ * account hears of it before the work that it is for.  The broker reads none
+ * of it.  It remembers for whose accounts mail waits because they are full,
+ * and tells queued when that may be over.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "stored.h"
+
+void
+limits_tell(const struct account *a, struct ipc *holder)
+{
+	struct msg_limits m = { .path = a->path, .limits = a->limits };
+
+	if (a->limits != NULL && *a->limits != '\0')
+		ipc_send(holder, IPC_LIMITS, 0, &m, -1);
+}
+
+static void
+try_again(struct account *a)
+{
+	struct msg_account_room m = { .path = a->path };
+
+	if (!a->full)
+		return;
+	a->full = false;
+	ipc_send(proc_peer(PROC_QUEUED), IPC_ACCOUNT_ROOM, 0, &m, -1);
+}
+
+void
+limits_take(struct account *a, const char *limits)
+{
+	struct msg_limits m = { .path = a->path, .limits = limits };
+
+	a->limits_stale = false;
+	if (a->limits != NULL && strcmp(a->limits, limits) == 0)
+		return;
+	free(a->limits);
+	a->limits = xstrdup(limits);
+	if (a->held)
+		ipc_send(proc_peer(PROC_DELIVERY), IPC_LIMITS, 0, &m, -1);
+	if (a->ipc != NULL)
+		ipc_send(a->ipc, IPC_LIMITS, 0, &m, -1);
+	try_again(a);
+}
+
+static void
+answered(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_limits *m = pkt != NULL ? pkt->m : NULL;
+	struct account *a = arg;
+
+	a->limits_asked = false;
+	if (m == NULL)
+		jobs_fail(a, false, "the account's limits are not known now");
+	else	/* settings that nobody can read set none */
+		limits_take(a, m->code == 0 ? m->limits : "");
+	account_run(a);
+}
+
+static void
+ask(struct account *a)
+{
+	struct msg_limits_ask m = { .account = a->name, .path = a->path };
+
+	if (a->limits_asked)
+		return;
+	a->limits_asked = true;
+	a->limits_stale = false;
+	ipc_call(proc_peer(PROC_AUTHD), IPC_LIMITS_ASK, 0, &m, -1, IPC_TIMEOUT,
+	    answered, a);
+}
+
+bool
+limits_known(struct account *a, const char *name)
+{
+	if (a->limits != NULL && !a->limits_stale && !a->limits_asked)
+		return true;
+	if (a->name == NULL)
+		a->name = xstrdup(name);
+	ask(a);
+	return false;
+}
+
+void
+limits_result(struct account *a, const struct msg_result *m)
+{
+	if (m->code == 0)
+		a->full = false;
+	else if (m->code == 2 && strcmp(m->esc, "4.2.2") == 0)
+		a->full = true;
+}
+
+void
+limits_room(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	try_again(arg);
+	account_run(arg);
+}
+
+/* Defaults may be others now: each is asked for when it is needed. */
+void
+limits_stale_all(void)
+{
+	struct account *a;
+	uint32_t i;
+
+	for (i = 0; i < accounts_ids(); i++) {
+		if ((a = account_by_id(i)) == NULL || a->limits == NULL)
+			continue;
+		a->limits_stale = true;
+		/* A client that is there now, or mail that waits. */
+		if (a->name != NULL && (a->worker != WORKER_NONE || a->full))
+			ask(a);
+	}
+}
+
+void
+limits_changed(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_account_changed *m = pkt->m;
+	struct account *a;
+
+	if (*m->path == '\0') {
+		limits_stale_all();
+		return;
+	}
+	if ((a = account_find(m->path)) != NULL)
+		limits_take(a, m->limits);
+	idle_account(ipc, pkt, arg);
+	if (a != NULL)
+		account_run(a);
+}
+
+void
+limits_forget(struct account *a)
+{
+	free(a->name);
+	free(a->limits);
+	a->name = a->limits = NULL;
+	a->full = false;
+}
