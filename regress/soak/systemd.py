@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import zlib
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / "regress/tools"))
@@ -22,11 +23,12 @@ CACHE = pathlib.Path("/tmp/cg-soak")
 SUITE = "bookworm"
 DOMAIN = "soak.example"
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "libevent-core-2.1-7",
-            "libssl3", "libseccomp2", "libbsd0", "libcrypt1", "libpam0g"]
+            "libssl3", "libseccomp2", "libbsd0", "libcrypt1", "libpam0g",
+            "libicu72", "libc-ares2"]
 # nspawn's own filter is older than Landlock and forbids it.
 CALLS = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 DAEMONS = {"cgserver", "logd", "authd", "authd-priv", "routerd", "queued",
-           "smtpd", "pop3d", "imapd", "pwdd", "stored", "stored-delivery",
+           "smtpd", "smtpd-send", "pop3d", "imapd", "pwdd", "stored", "stored-delivery",
            "stored-worker"}
 BAD = re.compile(r"SIGSYS|status=31/|by signal|core.dump|Failed at step|"
                  r"sandbox (?!proved)", re.I)
@@ -78,9 +80,10 @@ def bare_system():
     CACHE.mkdir(mode=0o700, exist_ok=True)
     st = CACHE.lstat()
     assert st.st_uid == 0 and not CACHE.is_symlink(), f"whose is {CACHE}?"
-    done = CACHE / SUITE
+    # Another list of packages is another system.
+    done = CACHE / f"{SUITE}-{zlib.crc32(' '.join(PACKAGES).encode()):08x}"
     if not done.exists():
-        new = CACHE / (SUITE + ".new")
+        new = done.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         try:
             run("debootstrap", "--variant=minbase",

@@ -159,7 +159,7 @@ class Imap(Wire):
         whole = b""
         while True:
             line = self.f.readline()
-            if not line:
+            if not line.endswith(b"\n"):       # a server that was killed
                 raise EOFError("the server closed the connection")
             if not line.endswith(b"\r\n"):
                 raise AssertionError(f"a line without CRLF: {line!r}")
