@@ -122,6 +122,10 @@ account_get(const char *path)
 	LIST_INIT(&a->idles);
 	LIST_INSERT_HEAD(&table[bucket(path)], a, hash);
 	count++;
+	if (domain_quiet_why(path) != NULL) {
+		a->quiet = true;
+		a->why = xstrdup(domain_quiet_why(path));
+	}
 	return a;
 }
 
@@ -361,7 +365,10 @@ run_quiet(struct account *a)
 	if (a->worker == WORKER_UP)
 		worker_stop(a, a->why);
 	forget(a);
-	if (a->held || a->worker != WORKER_NONE || !a->quiet_wait)
+	if (a->held || a->worker != WORKER_NONE)
+		return;
+	domain_still();
+	if (!a->quiet_wait)
 		return;
 	a->quiet_wait = false;
 	answer_done(a->quiet_ref, 0, "");
@@ -435,9 +442,20 @@ account_quiet(struct account *a, const char *why, struct ipc_ref ref)
 }
 
 void
+account_hush(struct account *a, const char *why)
+{
+	a->quiet = true;
+	free(a->why);
+	a->why = xstrdup(why);
+	a->warm = 0;
+	account_run(a);
+}
+
+void
 account_release(struct account *a, bool gone)
 {
-	a->quiet = a->quiet_wait = false;
+	a->quiet = domain_quiet_why(a->path) != NULL;
+	a->quiet_wait = false;
 	if (gone) {
 		limits_forget(a);
 		jobs_fail(a, true, "the account is no longer there");

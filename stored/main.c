@@ -41,7 +41,11 @@ static const struct ipc_disp from_pwdd[] = {
 	{ IPC_ADMIN, admin_request },
 	{ IPC_NONE, NULL }
 };
-static const struct ipc_disp from_others[] = { { IPC_NONE, NULL } };
+static const struct ipc_disp from_routerd[] = {
+	{ IPC_DOMAIN_QUIET, domain_quiet },
+	{ IPC_DOMAIN_RELEASE, domain_release },
+	{ IPC_NONE, NULL }
+};
 
 static void
 peer_up(enum proc_id id, int instance, struct ipc *ipc)
@@ -62,6 +66,8 @@ peer_down(enum proc_id id, int instance, struct ipc *ipc)
 		idle_front_down(id, instance);
 	} else if (id == PROC_AUTHD)
 		accounts_authd_gone();
+	else if (id == PROC_ROUTERD)
+		domains_routerd_gone();
 }
 
 static void
@@ -101,7 +107,7 @@ static const struct proc_def def = {
 	.peers = {
 		[PROC_QUEUED] = from_queued,
 		[PROC_AUTHD] = from_authd,
-		[PROC_ROUTERD] = from_others,
+		[PROC_ROUTERD] = from_routerd,
 		[PROC_PWDD] = from_pwdd,
 		[PROC_POP3D] = from_front,
 		[PROC_IMAPD] = from_front,

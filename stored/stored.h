@@ -115,6 +115,15 @@ struct session {
 	char			*bulk;		/* its bytes, until given */
 };
 
+/* domain.c */
+void	 domain_quiet(struct ipc *, struct ipc_pkt *, void *);
+void	 domain_release(struct ipc *, struct ipc_pkt *, void *);
+void	 domains_routerd_gone(void);
+/* What its sessions are told, if its domain is quiet; else NULL. */
+const char *domain_quiet_why(const char *path);
+/* An account is: perhaps all of its domain are now. */
+void	 domain_still(void);
+
 /* account.c */
 struct account	*account_get(const char *path);		/* made if need be */
 struct account	*account_find(const char *path);
@@ -124,6 +133,8 @@ uint32_t accounts_ids(void);		/* all are below */
 void	 account_run(struct account *);
 void	 account_quiet(struct account *, const char *, struct ipc_ref);
 void	 account_release(struct account *, bool gone);
+/* The same as quiet, for its domain's sake: nobody waits for this one. */
+void	 account_hush(struct account *, const char *why);
 void	 accounts_delivery_new(void);
 /* As many accounts for delivery as its limits, which are ours, allow. */
 void	 accounts_start(void);
