@@ -56,7 +56,7 @@ on_admined(const struct ipc_pkt *pkt, void *arg)
 	else
 		tell(s, m->code, m->text, data);
 	free(data);
-	conn_resume(s->fs->conn);
+	session_answered(s);
 }
 
 static void
@@ -82,6 +82,7 @@ ask_owner(struct session *s, const struct cli_cmd *cmd,
 	else {
 		if (fd == -1)
 			m.args = b.p;
+		s->waiting = true;
 		conn_pause(s->fs->conn);
 		ipc_call(proc_peer(cmd->owner), IPC_ADMIN, s->fs->id, &m, fd,
 		    COMMAND_TIMEOUT, on_admined, s);

@@ -60,7 +60,7 @@ main(int argc, char **argv)
 		.unlisten = front_unlisten,
 		.shared = front_shared,
 		.status = front_status,
-		.stop = front_stop,
+		.stop = session_stop_all,
 	};
 
 	return proc_run(argc, argv, &def);

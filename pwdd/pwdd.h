@@ -2,6 +2,8 @@
 #ifndef PWDD_PWDD_H
 #define PWDD_PWDD_H
 
+#include <bsd/sys/queue.h>
+
 #include "buf.h"
 #include "front.h"
 #include "sasl.h"
@@ -9,6 +11,8 @@
 enum { TICKET_LEN = 16, PWDD_MAXLOGIN = 4096 };
 
 struct session {
+	LIST_ENTRY(session)	 all;
+	bool			 waiting;	/* for an owner's answer */
 	struct front_session	*fs;
 	bool			 authed;
 	bool			 unix_socket;
@@ -24,6 +28,10 @@ struct session {
 extern conn_cb	session_event;
 void	session_start(struct front_session *);
 void	session_end(struct front_session *);
+/* An owner has answered: the next line, or the end. */
+void	session_answered(struct session *);
+/* No new ones; those that wait for an answer are told it first. */
+void	session_stop_all(void);
 void	session_settings(const struct val *);
 /* One line to the client. */
 void	say(struct session *, const char *, ...)

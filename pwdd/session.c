@@ -16,6 +16,8 @@
 
 static int	timeout_seconds = 300;
 static int	max_errors = 20;
+static LIST_HEAD(, session) sessions = LIST_HEAD_INITIALIZER(sessions);
+static bool	stopping;
 static struct session *current;	/* whose line it is; NULL once it is gone */
 
 void
@@ -82,6 +84,7 @@ session_start(struct front_session *fs)
 
 	s->fs = fs;
 	fs->data = s;
+	LIST_INSERT_HEAD(&sessions, s, all);
 	s->unix_socket = strcmp(fs->listener->module, "CGCTL") == 0;
 	sasl_challenge(s->stamp, sizeof(s->stamp), proc_conf()->hostname);
 	conn_timeout(fs->conn, timeout_seconds);
@@ -105,9 +108,39 @@ session_end(struct front_session *fs)
 		ipc_send(proc_peer(PROC_AUTHD), IPC_TICKET_END, fs->id, &m,
 		    -1);
 	front_sasl_forget(fs);
+	LIST_REMOVE(s, all);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
 	fs->data = NULL;
+}
+
+static void
+shut(struct session *s)
+{
+	say(s, "501 the server is shutting down");
+	front_close(s->fs);
+}
+
+void
+session_answered(struct session *s)
+{
+	s->waiting = false;
+	if (stopping)
+		shut(s);
+	else
+		conn_resume(s->fs->conn);
+}
+
+void
+session_stop_all(void)
+{
+	struct session *s, *next;
+
+	stopping = true;
+	LIST_FOREACH_SAFE(s, &sessions, all, next)
+		if (!s->waiting)
+			shut(s);
+	front_stop();
 }
 
 static void
