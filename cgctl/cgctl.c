@@ -18,8 +18,6 @@
 struct conf	 conf;
 const char	*conf_file;
 
-static int	do_help(int, char **);
-
 static const struct {
 	const char	*name;
 	int		(*fn)(int, char **);
@@ -37,7 +35,7 @@ static const struct {
 	    "follow the packets of a daemon, or between two" },
 	{ "queue", do_queue, "", "messages that wait, and for what" },
 	{ "help", do_help, "[command]",
-	    "this, or what the server's commands take" }
+	    "the server's commands, or what one of them takes" }
 };
 
 void
@@ -56,6 +54,20 @@ usage(void)
 	exit(EXIT_USAGE);
 }
 
+bool
+usage_word(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(name, words[i].name) == 0) {
+			printf("cgctl %s %s\n    %s\n", words[i].name,
+			    words[i].args, words[i].help);
+			return true;
+		}
+	return false;
+}
+
 void
 fail(const char *fmt, ...)
 {
@@ -67,29 +79,6 @@ fail(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(EXIT_FAILURE);
-}
-
-static void
-print_lines(const struct val *v)
-{
-	size_t i;
-
-	for (i = 0; i < val_count(v); i++)
-		printf("%s\n", val_text(val_at(v, i)));
-}
-
-static int
-do_help(int argc, char **argv)
-{
-	struct val *v;
-
-	if (argc > 1)
-		usage();
-	if ((v = cli_help(argc == 1 ? argv[0] : "")) == NULL)
-		fail("%s: there is no such command", argv[0]);
-	print_lines(v);
-	val_free(v);
-	return 0;
 }
 
 /* A string as it is, all else in the dictionary format. */
@@ -161,10 +150,12 @@ make_line(struct buf *line, int argc, char **argv)
 		return;
 	}
 	fprintf(stderr, "cgctl: %s: %s\n", argv[0], err.p);
-	if (cmd != NULL)
-		fprintf(stderr, "usage: cgctl %s %s\n", cmd->name, cmd->args);
-	else
-		fprintf(stderr, "`cgctl help' lists the commands\n");
+	if (cmd != NULL) {
+		buf_reset(&err);
+		cli_usage(&err, cmd);
+		fprintf(stderr, "usage: cgctl %s\n", err.p);
+	} else
+		suggest(argv[0]);
 	exit(EXIT_USAGE);
 }
 

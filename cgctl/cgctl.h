@@ -12,8 +12,13 @@ extern const char	*conf_file;	/* -f's, or NULL */
 
 /* cgctl.c */
 void	usage(void) __attribute__((noreturn));
+/* Tells of one of cgctl's own words; false: there is no such. */
+bool	usage_word(const char *);
 void	fail(const char *, ...)
 	    __attribute__((noreturn, format(printf, 1, 2)));
+
+/* help.c: names like this one, to standard error. */
+void	suggest(const char *name);
 
 /* talk.c */
 /* Connects and logs in.  -1: nobody answers there (said if loud). */
@@ -41,6 +46,7 @@ int	do_status(int argc, char **argv);
 int	do_log(int argc, char **argv);
 int	do_queue(int argc, char **argv);
 int	do_trace(int argc, char **argv);
+int	do_help(int argc, char **argv);
 /* The server's process, if it runs: or 0. */
 pid_t	server_pid(void);
 #endif

@@ -68,6 +68,13 @@ extern const struct cli_cmd	cli_account[], cli_object[], cli_domain[],
 				cli_mailbox[], cli_web[], cli_list[],
 				cli_server[];
 
+/* They, by names that the help knows; ends with a NULL name. */
+struct cli_family {
+	const char		*name, *title;
+	const struct cli_cmd	*cmds;
+};
+extern const struct cli_family	cli_families[];
+
 enum { CLI_MAXLINE = 1024 * 1024 };
 
 /* By long or short name, any case. */
@@ -95,6 +102,13 @@ void	cli_answer(struct buf *out, bool inl, unsigned code, const char *text,
  * they are, others as one quoted string; the command's name stays bare.
  */
 bool	cli_line(struct buf *out, int argc, char *const *argv);
-/* All commands ("" or NULL), or one: an array of lines.  NULL: no such. */
+/* "CreateAccount accountName [settings]", as the manual has it. */
+void	cli_usage(struct buf *, const struct cli_cmd *);
+/*
+ * All commands ("" or NULL), a family's, or one in full: an array of lines.
+ * NULL: no such.
+ */
 struct val *cli_help(const char *name);
+/* A few names that look like this one, or false. */
+bool	cli_near(struct buf *, const char *name);
 #endif

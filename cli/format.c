@@ -1,5 +1,5 @@
 /*
- * Answers as the wire has them, lines from separate words, and the help.
+ * Answers as the wire has them, and lines from separate words.
  * Runs in pwdd and cgctl.
  */
 #include <stdlib.h>
@@ -97,65 +97,4 @@ cli_line(struct buf *out, int argc, char *const *argv)
 			put_quoted(out, argv[i]);
 	}
 	return !out->failed;
-}
-
-static void
-describe(struct buf *line, const struct cli_cmd *c)
-{
-	buf_reset(line);
-	buf_puts(line, c->name);
-	if (*c->args != '\0')
-		buf_printf(line, " %s", c->args);
-	if (c->abbr != NULL)
-		buf_printf(line, " (or %s)", c->abbr);
-}
-
-static int
-help_one(struct val *lines, const struct cli_cmd *c)
-{
-	struct buf line;
-	int rv;
-
-	buf_init(&line, 0);
-	describe(&line, c);
-	rv = val_append(lines, val_bytes(line.p, line.len));
-	if (rv == 0)
-		rv = val_append(lines, val_string(c->help));
-	if (rv == 0 && *c->needs != '\0') {
-		buf_reset(&line);
-		buf_printf(&line, "needs: %s", c->needs);
-		rv = val_append(lines, val_bytes(line.p, line.len));
-	}
-	if (rv == 0 && c->owner == PROC_MAX)
-		rv = val_append(lines, val_string("not available yet"));
-	buf_free(&line);
-	return rv;
-}
-
-struct val *
-cli_help(const char *name)
-{
-	const struct cli_cmd *c = NULL;
-	struct val *lines;
-	struct buf line;
-	int rv = 0;
-
-	if (name != NULL && *name != '\0' &&
-	    (c = cli_find(str_make(name))) == NULL)
-		return NULL;
-	if ((lines = val_array()) == NULL)
-		return NULL;
-	if (c != NULL) {
-		help_one(lines, c);
-		return lines;
-	}
-	buf_init(&line, 0);
-	while (rv == 0 && (c = cli_next(c)) != NULL) {
-		if (c->owner == PROC_MAX)
-			continue;
-		describe(&line, c);
-		rv = val_append(lines, val_bytes(line.p, line.len));
-	}
-	buf_free(&line);
-	return lines;
 }

@@ -7,19 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli.h"
-
-enum kind {
-	P_END, P_OPEN, P_CLOSE,
-	P_STRING, P_CHOICE, P_DICT, P_ARRAY, P_ANY, P_REST,
-	P_KEYWORD, P_WHICH, P_FLAG, P_YESNO
-};
-
-struct item {
-	enum kind	 kind;
-	struct str	 text;		/* the name, or the keyword(s) */
-	struct str	 words;		/* of a choice */
-};
+#include "int.h"
 
 struct match {
 	struct cur	 line;
@@ -27,31 +15,23 @@ struct match {
 	struct buf	*err;
 };
 
-static const struct cli_cmd *const families[] = {
-	cli_account, cli_object, cli_domain, cli_mailbox, cli_web, cli_list,
-	cli_server
-};
-
-enum { NFAMILIES = sizeof(families) / sizeof(families[0]) };
-
 static bool
 is_end(int c)
 {
 	return c == -1 || c == ' ' || c == '[' || c == ']';
 }
 
-/* Reads one item of a pattern; patterns are our own text and make sense. */
-static struct item
-next_item(struct cur *pat)
+struct cli_item
+cli_item(struct cur *pat)
 {
 	static const struct {
 		const char	*mark;
-		enum kind	 kind;
+		enum cli_kind	 kind;
 	} marks[] = {
 		{ "{}", P_DICT }, { "()", P_ARRAY }, { "*", P_ANY },
 		{ "...", P_REST }, { "?", P_FLAG }, { "!", P_YESNO }
 	};
-	struct item it = { .kind = P_END };
+	struct cli_item it = { .kind = P_END };
 	size_t i;
 	int c;
 
@@ -101,7 +81,7 @@ one_of(struct str words, const char *word, size_t len, struct str *which)
 }
 
 static struct val *
-blank(const struct item *it)
+blank(const struct cli_item *it)
 {
 	switch (it->kind) {
 	case P_DICT:
@@ -139,7 +119,7 @@ put(struct val *args, struct val *v)
 
 /* The argument is a flag, a keyword or a choice: a word out of a few. */
 static int
-match_word(struct match *m, const struct item *it, struct cur at,
+match_word(struct match *m, const struct cli_item *it, struct cur at,
     struct buf *word, struct val *args)
 {
 	struct str which = { NULL, 0 };
@@ -167,7 +147,7 @@ match_word(struct match *m, const struct item *it, struct cur at,
 }
 
 static int
-match_object(struct match *m, const struct item *it, struct val *args)
+match_object(struct match *m, const struct cli_item *it, struct val *args)
 {
 	struct cur at = m->line;
 	const char *err = NULL;
@@ -187,7 +167,7 @@ match_object(struct match *m, const struct item *it, struct val *args)
 }
 
 static int
-match_item(struct match *m, const struct item *it, struct val *args)
+match_item(struct match *m, const struct cli_item *it, struct val *args)
 {
 	struct cur at;
 	struct buf word;
@@ -225,11 +205,11 @@ match_item(struct match *m, const struct item *it, struct val *args)
 static int
 skip_group(struct cur *pat, struct val *args)
 {
-	struct item it;
+	struct cli_item it;
 	int depth = 1;
 
 	while (depth > 0) {
-		it = next_item(pat);
+		it = cli_item(pat);
 		if (it.kind == P_END)
 			return 0;
 		if (it.kind == P_OPEN)
@@ -270,11 +250,11 @@ match_group(struct match *m, struct cur *pat, struct val *args)
 static int
 match_seq(struct match *m, struct cur *pat, struct val *args)
 {
-	struct item it;
+	struct cli_item it;
 	int rv;
 
 	for (;;) {
-		it = next_item(pat);
+		it = cli_item(pat);
 		if (it.kind == P_END || it.kind == P_CLOSE)
 			return 0;
 		if (it.kind == P_OPEN)
@@ -289,19 +269,19 @@ match_seq(struct match *m, struct cur *pat, struct val *args)
 const struct cli_cmd *
 cli_next(const struct cli_cmd *c)
 {
-	size_t f;
+	const struct cli_family *f;
 
 	if (c == NULL)
-		return &families[0][0];
+		return cli_families[0].cmds;
 	if ((++c)->name != NULL)
 		return c;
-	for (f = 0; f + 1 < NFAMILIES; f++) {
-		const struct cli_cmd *last = families[f];
+	for (f = cli_families; f[1].name != NULL; f++) {
+		const struct cli_cmd *last = f->cmds;
 
 		while (last->name != NULL)
 			last++;
 		if (last == c)
-			return families[f + 1];
+			return f[1].cmds;
 	}
 	return NULL;
 }
@@ -345,10 +325,10 @@ cli_arg(const struct cli_cmd *cmd, const struct val *args, const char *name)
 {
 	struct cur pat = cur_str(cmd->args);
 	const char *text = NULL;
-	struct item it;
+	struct cli_item it;
 	size_t n = 0;
 
-	for (it = next_item(&pat); it.kind != P_END; it = next_item(&pat)) {
+	for (it = cli_item(&pat); it.kind != P_END; it = cli_item(&pat)) {
 		if (it.kind == P_OPEN || it.kind == P_CLOSE ||
 		    it.kind == P_KEYWORD)
 			continue;

@@ -102,6 +102,18 @@ const struct cli_cmd cli_server[] = {
 	},
 	{ "Shutdown", NULL, "", PROC_AUTHD, "Master", "stops the server" },
 	{ "Noop", NULL, "", PROC_PWDD, "", "does nothing" },
+	/* What clients of later servers ask. */
+	{ "Echo", NULL, "object*", PROC_PWDD, "", "answers what it was given"
+	},
+	{ "GetVersion", NULL, "", PROC_PWDD, "", "the server's version" },
+	{ "GetSystemInfo", NULL, "what", PROC_PWDD, "",
+	    "serverVersion, serverOS, serverCPUType or currentTime" },
+	{ "GetCurrentTime", NULL, "", PROC_PWDD, "", "the server's clock, GMT"
+	},
+	{ "ListCLICommands", NULL, "", PROC_PWDD, "",
+	    "names of the commands that are available" },
+	{ "ListModules", NULL, "", PROC_PWDD, "",
+	    "names that GetModule takes" },
 	{ "Inline", NULL, "", PROC_PWDD, "",
 	    "from now on data comes on one line" },
 	{ "NewPass", NULL, "newPassword", PROC_PWDD, "",

@@ -92,21 +92,29 @@ ask_owner(struct session *s, const struct cli_cmd *cmd,
 	buf_free(&b);
 }
 
+static void
+tell_val(struct session *s, struct val *v)
+{
+	struct buf b;
+
+	buf_init(&b, ANSWER_MAX);
+	if (v != NULL && val_write(&b, v, false))
+		tell(s, 200, "", b.p);
+	else
+		tell(s, 501, "this cannot be answered here", NULL);
+	buf_free(&b);
+	val_free(v);
+}
+
 void
 command_help(struct session *s, const char *name)
 {
 	struct val *lines = cli_help(name);
-	struct buf b;
 
-	if (lines == NULL) {
+	if (lines == NULL)
 		tell(s, 501, "unknown command", NULL);
-		return;
-	}
-	buf_init(&b, 0);
-	val_write(&b, lines, false);
-	tell(s, 200, "", b.p);
-	buf_free(&b);
-	val_free(lines);
+	else
+		tell_val(s, lines);
 }
 
 /* poppwd: the rest of the line is the new password, whatever is in it. */
@@ -144,6 +152,8 @@ command_line(struct session *s, char *line, size_t len)
 		if (cmd->owner == PROC_MAX)
 			tell(s, 501, "this command is not available yet",
 			    NULL);
+		else if (cmd->owner == PROC_PWDD)
+			tell_val(s, local_command(cmd->name, args));
 		else
 			ask_owner(s, cmd, args);
 		val_free(args);

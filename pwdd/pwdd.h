@@ -49,6 +49,10 @@ void	login_auth(struct session *, struct cur);
 void	login_sasl_line(struct session *, const char *line);
 void	login_socket(struct session *);
 
+struct val;
+/* local.c: NULL if it cannot be answered here. */
+struct val *local_command(const char *name, const struct val *args);
+
 /* command.c */
 void	command_line(struct session *, char *line, size_t len);
 void	command_newpass(struct session *, struct cur);

@@ -49,7 +49,7 @@ ROUTER_CORE	= $(call objs,$(wildcard routerd/route.c routerd/route_*.c \
 $(O)/unit/router $(O)/unit/route_table $(O)/fuzz/router: $(ROUTER_CORE)
 $(O)/unit/seal: $(O)/o/stored/seal.o
 $(O)/fuzz/pwd: $(O)/o/pwdd/session.o $(O)/o/pwdd/login.o \
-		  $(O)/o/pwdd/command.o
+		  $(O)/o/pwdd/command.o $(O)/o/pwdd/local.o
 
 units: $(UNITS)
 .PHONY: units check-all
