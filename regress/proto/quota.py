@@ -109,13 +109,15 @@ def commands():
             assert name in capa, capa
         assert quota(m) == {}
         assert quota(m, "INBOX") == {}
-        limit("cmd", MaxAccountSize="100K", MaxMessages=50, MaxMailboxes=3)
+        n = len(m.ask('LIST "" *'))
+        limit("cmd", MaxAccountSize="100K", MaxMessages=50,
+              MaxMailboxes=n + 2)
         becomes(m, "STORAGE", (0, 100))
         assert quota(m) == {"STORAGE": (0, 100), "MESSAGE": (0, 50),
-                            "MAILBOX": (1, 3)}
+                            "MAILBOX": (n, n + 2)}
         assert append(m, 5000) is None
         assert quota(m, "INBOX") == {"STORAGE": (5, 100), "MESSAGE": (1, 50),
-                                     "MAILBOX": (1, 3)}
+                                     "MAILBOX": (n, n + 2)}
         assert quota(m, "Nowhere")["MESSAGE"] == (1, 50)
         assert "[NOPERM]" in m.fails('SETQUOTA "" (STORAGE 512)')
         assert "[NOPERM]" in m.fails('SETQUOTA "" ()')
@@ -184,13 +186,13 @@ def appending():
         assert append(other, 9000) is None
         # Over its limit it is read, moved and emptied all the same.
         limit("app", MaxAccountSize="1K")
-        becomes(m, "STORAGE", (27, 1))
+        becomes(m, "STORAGE", (26, 1))
         assert "[OVERQUOTA]" in append(m, 10)
         m.ask("FETCH 1 BODY.PEEK[]")
         m.ask("STORE 1 +FLAGS (\\Flagged)")
         m.ask("MOVE 1 INBOX")
         m.ask("RENAME to fro")
-        assert quota(m)["STORAGE"] == (27, 1)
+        assert quota(m)["STORAGE"] == (26, 1)
         m.ask("SELECT INBOX")
         m.ask("STORE 1:* +FLAGS.SILENT (\\Deleted)")
         m.ask("EXPUNGE")
