@@ -87,6 +87,7 @@ box_shut(struct box *b)
 void
 box_forsake(struct box *b)
 {
+	box_put_settle(b, false);
 	let_go(b);
 	b->gone = true;
 	b->revision++;
@@ -183,6 +184,7 @@ reopen(struct box *b)
 static int
 believe(struct box *b)
 {
+	box_put_settle(b, false);
 	if (b->gone) {
 		errno = ENOENT;
 		return -1;
@@ -472,6 +474,7 @@ box_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
 {
 	uint32_t now = (r->flags | set) & ~clear;
 
+	box_put_settle(b, true);
 	return now == r->flags ? 0 : b->fmt->flags(b, r, set, clear);
 }
 
@@ -481,20 +484,10 @@ box_change(struct box *b, const uint32_t *uids, size_t n,
 {
 	if (n == 0)
 		return 0;
+	box_put_settle(b, true);
 	if (box_refresh(b) == -1)
 		return -1;
 	return b->fmt->change(b, uids, n, c);
-}
-
-int
-box_put(struct box *b, struct stored_msg *m, size_t n)
-{
-	if (n == 0)
-		return 0;
-	/* What others added without a UID has its own first. */
-	if (box_refresh(b) == -1)
-		return -1;
-	return b->fmt->put(b, m, n);
 }
 
 uint64_t
@@ -510,6 +503,7 @@ box_expunge(struct box *b, const uint32_t *uids, size_t n)
 {
 	if (n == 0)
 		return 0;
+	box_put_settle(b, true);
 	if (box_refresh(b) == -1)
 		return -1;
 	b->revision++;
@@ -521,6 +515,7 @@ box_expunge(struct box *b, const uint32_t *uids, size_t n)
 void
 box_tidy(struct box *b)
 {
+	box_put_settle(b, false);
 	if (!b->bad && !b->gone)
 		b->fmt->tidy(b);
 	cache_tidy(b);

@@ -16,6 +16,8 @@
 #include "info.h"
 
 struct box;
+struct put;
+struct putting;
 
 /* A message to append: what DELIVER says, and what came of it. */
 struct delivery {
@@ -41,7 +43,8 @@ struct stored_msg {
 	const char	*text;		/* or NULL: of the file */
 	int		 fd;		/* not closed here */
 	uint64_t	 offset, size;
-	char		 path[FROM_PATHMAX + 1];
+	uint64_t	 fromlen;	/* of the old From_ line before it, or 0:
+					   the return-path stands there */
 	uint32_t	 flags, keywords;
 	int64_t		 date;
 	uint32_t	 uid;		/* out */
@@ -69,7 +72,10 @@ struct box_format {
 	void	(*tidy)(struct box *);
 	int	(*change)(struct box *, const uint32_t *, size_t,
 		    const struct flag_change *);
-	int	(*put)(struct box *, struct stored_msg *, size_t);
+	/* As box_put_begin() and so on. */
+	struct put *(*put_begin)(struct box *, struct stored_msg *, size_t);
+	int	(*put_more)(struct put *);
+	void	(*put_end)(struct put *);
 	/* What is in it that is not expunged. */
 	int	(*live)(struct box *, uint64_t *bytes, uint64_t *messages);
 };
@@ -81,6 +87,7 @@ struct acct {
 	bool		 making;	/* a single mailbox may be made */
 	struct info	 info;
 	struct box	*boxes;
+	struct putting	*putting;	/* put.c; NULL: nothing is on its way */
 	struct quota	*quota;		/* quota.c; NULL: never asked for */
 	/* A worker's, or NULL: this one closes, and revision is not told. */
 	void		(*news)(struct box *);
@@ -156,6 +163,18 @@ int		 box_change(struct box *, const uint32_t *, size_t,
 		    const struct flag_change *);
 /* All or none, one sync: durable when it returns 0, else -1 and errno. */
 int		 box_put(struct box *, struct stored_msg *, size_t);
+/*
+ * The same in pieces of about a MiB: 1 there is more, 0 durable, -1 and errno.
+ * end() frees it, and undoes what is not durable.  from: what is copied from,
+ * or NULL.  Whoever needs one of both mailboxes as they will be meanwhile goes
+ * on with it himself, up to its end; there is one in an account.
+ */
+struct putting	*box_put_begin(struct box *, struct stored_msg *, size_t,
+		    struct box *from);
+int		 box_put_more(struct putting *);
+void		 box_put_end(struct putting *);
+/* Before b is read (or, if it is the source, changed). */
+void		 box_put_settle(struct box *b, bool changed);
 /* The highest modseq that was given in it, never 0. */
 uint64_t	 box_highest_modseq(const struct box *);
 /* UIDs in order.  Durable when it returns 0. */

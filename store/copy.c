@@ -3,15 +3,25 @@
  * bytes go as they are on disk; only the From_ line is written anew.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "box.h"
 #include "buf.h"
 #include "copy.h"
 #include "keyword.h"
-#include "mbox.h"
 #include "quota.h"
+
+struct copying {
+	struct stored_msg *m;
+	size_t		 nm;		/* messages that are there */
+	uint32_t	*newuids;
+	size_t		 n;
+	int		 fd;		/* the source's, whatever becomes of it */
+	struct putting	*put;		/* NULL: nothing to be done */
+};
 
 /* What each bit of one mailbox is in the other; made where it is used. */
 static int
@@ -50,45 +60,98 @@ translate(uint32_t keywords, const uint32_t *map)
 	return out;
 }
 
-/* The return-path stands in the old From_ line. */
 static void
-take_path(struct win *w, const struct rec *r, struct stored_msg *m)
+fill(const struct copying *c, const struct rec *r, struct stored_msg *m)
 {
-	struct from_line f;
-
-	if (mbox_from_at(w, r->offset, &f) == 0)
-		return;
-	if (f.path.len > FROM_PATHMAX)
-		f.path.len = FROM_PATHMAX;
-	memcpy(m->path, f.path.p, f.path.len);
-}
-
-static void
-fill(struct box *from, struct win *w, const struct rec *r,
-    struct stored_msg *m)
-{
-	take_path(w, r, m);
-	m->fd = from->fd;
+	m->fd = c->fd;
 	m->offset = r->offset + r->fromlen;
 	m->size = r->size;
+	m->fromlen = r->fromlen;
 	m->flags = (r->flags & MSG_FLAGS) | MSG_RECENT;
 	m->keywords = r->keywords;
 	m->date = r->date;
 }
 
+static void
+find(struct copying *c, struct box *from, const uint32_t *uids)
+{
+	const struct rec *r;
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		c->newuids[i] = 0;
+		if ((r = box_find(from, uids[i])) == NULL)
+			continue;
+		c->newuids[i] = 1;
+		fill(c, r, &c->m[c->nm++]);
+	}
+}
+
 static int
-copy_found(struct box *from, struct box *to, struct stored_msg *m, size_t n)
+begin(struct copying *c, struct box *from, const uint32_t *uids,
+    struct box *to)
 {
 	uint32_t map[KEYWORD_MAX], used = 0;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		used |= m[i].keywords;
+	if (c->m == NULL || box_refresh(from) == -1 ||
+	    (c->fd = fcntl(from->fd, F_DUPFD_CLOEXEC, 0)) == -1)
+		return -1;
+	find(c, from, uids);
+	for (i = 0; i < c->nm; i++)
+		used |= c->m[i].keywords;
 	if (map_keywords(from, to, used, map) == -1)
 		return -1;
-	for (i = 0; i < n; i++)
-		m[i].keywords = translate(m[i].keywords, map);
-	return box_put(to, m, n);
+	for (i = 0; i < c->nm; i++)
+		c->m[i].keywords = translate(c->m[i].keywords, map);
+	if (c->nm == 0)
+		return 0;
+	c->put = box_put_begin(to, c->m, c->nm, from);
+	return c->put != NULL ? 0 : -1;
+}
+
+struct copying *
+copy_begin(struct box *from, const uint32_t *uids, size_t n, struct box *to,
+    uint32_t *newuids)
+{
+	struct copying *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (c == NULL)
+		return NULL;
+	c->fd = -1;
+	c->n = n;
+	c->newuids = newuids;
+	c->m = calloc(n > 0 ? n : 1, sizeof(*c->m));
+	if (begin(c, from, uids, to) == 0)
+		return c;
+	err = errno;
+	copy_end(c);
+	errno = err;
+	return NULL;
+}
+
+int
+copy_more(struct copying *c)
+{
+	size_t i, k = 0;
+	int ret = c->put != NULL ? box_put_more(c->put) : 0;
+
+	for (i = 0; i < c->n && ret == 0; i++)
+		if (c->newuids[i] != 0)
+			c->newuids[i] = c->m[k++].uid;
+	return ret;
+}
+
+void
+copy_end(struct copying *c)
+{
+	if (c->put != NULL)
+		box_put_end(c->put);
+	if (c->fd != -1)
+		close(c->fd);
+	free(c->m);
+	free(c);
 }
 
 int
@@ -110,28 +173,15 @@ int
 copy_messages(struct box *from, const uint32_t *uids, size_t n,
     struct box *to, uint32_t *newuids)
 {
-	struct stored_msg *m = calloc(n > 0 ? n : 1, sizeof(*m));
-	const struct rec *r;
-	struct win w = { 0 };
-	size_t i, found = 0;
-	int ret = -1;
+	struct copying *c = copy_begin(from, uids, n, to, newuids);
+	int ret, err;
 
-	if (m == NULL || box_refresh(from) == -1 ||
-	    win_init(&w, from->fd, from->size) == -1)
-		goto out;
-	for (i = 0; i < n; i++) {
-		newuids[i] = 0;
-		if ((r = box_find(from, uids[i])) == NULL)
-			continue;
-		newuids[i] = 1;
-		fill(from, &w, r, &m[found++]);
-	}
-	ret = copy_found(from, to, m, found);
-	for (i = found = 0; i < n && ret == 0; i++)
-		if (newuids[i] != 0)
-			newuids[i] = m[found++].uid;
-out:
-	win_free(&w);
-	free(m);
+	if (c == NULL)
+		return -1;
+	while ((ret = copy_more(c)) == 1)
+		continue;
+	err = errno;
+	copy_end(c);
+	errno = err;
 	return ret;
 }

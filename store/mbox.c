@@ -205,7 +205,8 @@ mbox_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
 
 const struct box_format format_mbox = { ".mbox", mbox_open, mbox_close,
 	mbox_changed, mbox_deliver, mbox_refresh, mbox_read, mbox_flags,
-	mbox_expunge, mbox_tidy, mbox_change, mbox_put, mbox_live };
+	mbox_expunge, mbox_tidy, mbox_change, mbox_put_begin,
+	mbox_put_more, mbox_put_end, mbox_live };
 
 int
 win_init(struct win *w, int fd, uint64_t size)

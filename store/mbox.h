@@ -70,7 +70,9 @@ uint32_t mbox_birth(const struct statx *);
 uint32_t mbox_born(int fd);
 
 /* mbox_put.c */
-int	mbox_put(struct box *, struct stored_msg *, size_t);
+struct put *mbox_put_begin(struct box *, struct stored_msg *, size_t);
+int	mbox_put_more(struct put *);
+void	mbox_put_end(struct put *);
 
 /* mbox_change.c */
 struct patch;

@@ -2,9 +2,12 @@
  * Putting messages into a .mbox file that are in its form already: what
  * clients appended and what is copied.  In workers only.  As with delivery, a
  * slot of the index says what is coming, so that a kill in between leaves all
- * or nothing.
+ * or nothing.  Many are put a piece at a time (put.c sees to it that nobody
+ * else touches the file meanwhile), and the disk begins to write at once, so
+ * that little is left for the sync at the end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,14 +16,24 @@
 #include "log.h"
 #include "mbox.h"
 
-enum { BUFSIZE = 1024 * 1024 };
+enum {
+	BUFSIZE = 1024 * 1024,
+	BEHIND = 16 * BUFSIZE		/* what the disk may lag behind */
+};
 
 struct put {
 	struct box	*b;
+	struct stored_msg *m;		/* the caller's */
+	size_t		 n, next;	/* the one in hand */
+	uint64_t	 done;		/* bytes of its text */
+	bool		 inside;
+	char		 last;		/* its last byte so far */
 	struct win	 w;		/* on the file that is copied from */
 	char		*buf;
 	size_t		 len;		/* in it, not yet written */
 	uint64_t	 off;		/* where buf goes */
+	unsigned	 place;		/* our slot */
+	bool		 noted, over;
 };
 
 static int
@@ -48,60 +61,76 @@ add(struct put *t, const char *p, size_t len)
 	return 0;
 }
 
-/* Bytes at off of a message that is in a file. */
+/* From off on, which is before end, in the file that a message is in. */
 static struct str
-piece(struct put *t, const struct stored_msg *m, uint64_t off)
+bytes(struct put *t, const struct stored_msg *m, uint64_t off, uint64_t end)
 {
-	uint64_t left = m->size - off;
 	struct str s;
 
 	if (t->w.fd != m->fd)
 		t->w.len = 0;
 	t->w.fd = m->fd;
 	t->w.size = m->offset + m->size;
-	s = win_at(&t->w, m->offset + off, left < WIN_SIZE ? left : WIN_SIZE);
-	if (s.len > left)
-		s.len = left;
+	s = win_at(&t->w, off, end - off < WIN_SIZE ? end - off : WIN_SIZE);
+	if (s.len > end - off)
+		s.len = end - off;
 	return s;
 }
 
+/* A piece of the message's text. */
 static int
-add_text(struct put *t, const struct stored_msg *m, char *last)
+add_text(struct put *t, const struct stored_msg *m)
 {
-	uint64_t off;
+	struct str s = { m->text, m->size };
+
+	if (s.p == NULL)
+		s = bytes(t, m, m->offset + t->done, m->offset + m->size);
+	if (s.len == 0) {
+		errno = EIO;
+		return -1;
+	}
+	t->last = s.p[s.len - 1];
+	t->done += s.len;
+	return add(t, s.p, s.len);
+}
+
+/* The return-path, if an old From_ line has it. */
+static struct str
+old_path(struct put *t, const struct stored_msg *m)
+{
+	struct from_line f = { .path = { "", 0 } };
 	struct str s;
 
-	if (m->text != NULL) {
-		if (m->size > 0)
-			*last = m->text[m->size - 1];
-		return add(t, m->text, m->size);
-	}
-	for (off = 0; off < m->size; off += s.len) {
-		s = piece(t, m, off);
-		if (s.len == 0) {
-			errno = EIO;
-			return -1;
-		}
-		*last = s.p[s.len - 1];
-		if (add(t, s.p, s.len) == -1)
-			return -1;
-	}
-	return 0;
+	if (m->fromlen == 0)
+		return f.path;
+	s = bytes(t, m, m->offset - m->fromlen, m->offset);
+	while (s.len > 0 && (s.p[s.len - 1] == '\n' || s.p[s.len - 1] == '\r'))
+		s.len--;
+	(void)from_parse(s.p, s.len, &f);
+	return f.path;
 }
 
 static int
-add_message(struct put *t, const struct stored_msg *m)
+begin_message(struct put *t, struct stored_msg *m)
 {
-	struct from_line f = { .path = str_make(m->path), .flags = m->flags,
-		.keywords = m->keywords, .uid = m->uid, .length = m->size,
-		.date = m->date };
-	char line[FROM_MAX], last = '\n';
+	struct from_line f = { .path = old_path(t, m), .flags = m->flags,
+		.keywords = m->keywords, .length = m->size, .date = m->date };
+	char line[FROM_MAX];
 
-	if (add(t, line, from_format(line, &f)) == -1 ||
-	    add_text(t, m, &last) == -1)
-		return -1;
+	f.uid = m->uid = t->b->idx.head->uidnext++;
+	t->inside = true;
+	t->done = 0;
+	t->last = '\n';
+	return add(t, line, from_format(line, &f));
+}
+
+static int
+end_message(struct put *t)
+{
+	t->inside = false;
+	t->next++;
 	/* A last line without its end stays so: its length says it. */
-	return add(t, "\n\n", last == '\n' ? 1 : 2);
+	return add(t, "\n\n", t->last == '\n' ? 1 : 2);
 }
 
 /* A file that others left without its last line end gets it now. */
@@ -121,19 +150,26 @@ join(struct put *t)
 }
 
 static int
-write_all(struct put *t, struct stored_msg *m, size_t n)
+add_some(struct put *t)
 {
-	struct idx_head *h = t->b->idx.head;
-	size_t i;
+	struct stored_msg *m = &t->m[t->next];
 
-	if (join(t) == -1)
-		return -1;
-	for (i = 0; i < n; i++) {
-		m[i].uid = h->uidnext++;
-		if (add_message(t, &m[i]) == -1)
-			return -1;
-	}
-	return flush(t);
+	if (!t->inside)
+		return begin_message(t, m);
+	return t->done < m->size ? add_text(t, m) : end_message(t);
+}
+
+/* The disk begins with what was just written, and has done what was before. */
+static void
+push_out(const struct put *t, uint64_t from)
+{
+	/* Only to spare time later: an error will be the sync's, too. */
+	(void)sync_file_range(t->b->fd, (off_t)from, (off_t)(t->off - from),
+	    SYNC_FILE_RANGE_WRITE);
+	if (from >= t->b->size + BEHIND)
+		(void)sync_file_range(t->b->fd, (off_t)(from - BEHIND),
+		    (off_t)(t->off - from), SYNC_FILE_RANGE_WAIT_BEFORE |
+		    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
 /*
@@ -141,11 +177,13 @@ write_all(struct put *t, struct stored_msg *m, size_t n)
  * file back.  No queue has this id.
  */
 static int
-note(struct box *b, unsigned *place)
+note(struct put *t)
 {
+	struct box *b = t->b;
 	struct slot *s;
 
-	*place = b->idx.next;
+	t->place = b->idx.next;
+	t->noted = true;
 	s = idx_slot_take(&b->idx);
 	s->id = UINT64_MAX;
 	s->ino = b->ino;
@@ -153,64 +191,96 @@ note(struct box *b, unsigned *place)
 	s->old = b->size;
 	s->new = SLOT_NEVER;
 	s->state = SLOT_PENDING;
-	return idx_put_slots(&b->idx, *place, 1);
+	return idx_put_slots(&b->idx, t->place, 1);
 }
 
 static void
-undo(struct box *b, unsigned place)
+undo(struct put *t)
 {
+	struct box *b = t->b;
 	int err = errno;
 
+	t->over = true;
 	if (ftruncate(b->fd, b->size) == -1) {
 		log_warn("%s: truncating to %llu", b->file,
 		    (unsigned long long)b->size);
 		b->bad = true;
 	} else {
-		memset(&b->idx.slots[place], 0, sizeof(struct slot));
-		if (idx_put_slots(&b->idx, place, 1) == -1)
+		memset(&b->idx.slots[t->place], 0, sizeof(struct slot));
+		if (idx_put_slots(&b->idx, t->place, 1) == -1)
 			b->bad = true;
 	}
 	errno = err;
 }
 
 static int
-put_all(struct put *t, struct stored_msg *m, size_t n)
+commit(struct put *t)
 {
 	struct box *b = t->b;
-	unsigned place;
 
-	if (note(b, &place) == -1)
-		return -1;
-	if (write_all(t, m, n) == -1) {
-		undo(b, place);
-		return -1;
-	}
-	b->idx.slots[place].new = t->off;
-	b->idx.slots[place].uid = b->idx.head->uidnext - 1;
-	if (idx_put_slots(&b->idx, place, 1) == -1 || mbox_sync(b) == -1) {
+	b->idx.slots[t->place].new = t->off;
+	b->idx.slots[t->place].uid = b->idx.head->uidnext - 1;
+	if (idx_put_slots(&b->idx, t->place, 1) == -1 || mbox_sync(b) == -1) {
 		/* Final for this file: never sync again and believe it. */
-		undo(b, place);
+		undo(t);
 		b->bad = true;
 		return -1;
 	}
-	mbox_grew(b, n, t->off);
+	t->over = true;
 	b->size = t->off;
 	b->revision++;
 	return 0;
 }
 
 int
-mbox_put(struct box *b, struct stored_msg *m, size_t n)
+mbox_put_more(struct put *t)
 {
-	struct put t = { .b = b, .off = b->size };
-	int ret = -1;
+	uint64_t from = t->off;
 
-	if (mbox_cut_tail(b) == -1 || box_reserve(b, n) == -1)
-		return -1;
-	t.buf = malloc(BUFSIZE);
-	if (t.buf != NULL && win_init(&t.w, -1, 0) == 0)
-		ret = put_all(&t, m, n);
-	win_free(&t.w);
-	free(t.buf);
-	return ret;
+	while (t->next < t->n && t->off == from)
+		if (add_some(t) == -1)
+			goto fail;
+	if (t->next == t->n) {
+		if (flush(t) == -1)
+			goto fail;
+		return commit(t);
+	}
+	push_out(t, from);
+	return 1;
+fail:
+	undo(t);
+	return -1;
+}
+
+void
+mbox_put_end(struct put *t)
+{
+	if (t->noted && !t->over)
+		undo(t);
+	win_free(&t->w);
+	free(t->buf);
+	free(t);
+}
+
+struct put *
+mbox_put_begin(struct box *b, struct stored_msg *m, size_t n)
+{
+	struct put *t;
+	int err;
+
+	if (mbox_cut_tail(b) == -1 || box_reserve(b, n) == -1 ||
+	    (t = calloc(1, sizeof(*t))) == NULL)
+		return NULL;
+	t->b = b;
+	t->m = m;
+	t->n = n;
+	t->off = b->size;
+	t->buf = malloc(BUFSIZE);
+	if (t->buf != NULL && win_init(&t->w, -1, 0) == 0 && note(t) == 0 &&
+	    join(t) == 0)
+		return t;
+	err = errno;
+	mbox_put_end(t);
+	errno = err;
+	return NULL;
 }

@@ -1,6 +1,7 @@
 /*
- * COPY and MOVE: all messages or none, on disk before the OK.  Runs in the
- * account's worker.
+ * COPY and MOVE: all messages or none, on disk before the OK.  Many take their
+ * time, and the account's other sessions have their turns meanwhile.  Runs in
+ * the account's worker.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +16,26 @@ struct copy {
 	struct imap_set	 set, seqs;
 	uint32_t	*uids, *newuids;	/* in one piece of memory */
 	uint32_t	 n;
+	bool		 move;
+	struct box	*to;
+	struct copying	*copying;
 };
+
+static void
+copy_drop(void *arg)
+{
+	struct copy *cp = arg;
+
+	if (cp->copying != NULL)
+		copy_end(cp->copying);
+	if (cp->to != NULL)
+		box_close(cp->to);
+	imap_set_free(&cp->set);
+	imap_set_free(&cp->seqs);
+	free(cp->uids);
+	buf_free(&cp->name);
+	free(cp);
+}
 
 static bool
 parse(struct imap_session *s, struct cur *c, struct copy *cp)
@@ -85,17 +105,17 @@ put_copyuid(struct buf *b, uint32_t uidvalidity, const struct copy *cp)
 
 /* Copied: says so, and with a MOVE takes them away. */
 static void
-finish(struct imap_session *s, struct copy *cp, uint32_t uidvalidity,
-    bool move)
+finish(struct imap_session *s, struct copy *cp)
 {
 	struct buf b;
 
+	keep_copied(cp);
 	buf_init(&b, 0);
 	if (cp->n == 0)
 		imap_ok(s, "nothing to be done");
-	else if (!put_copyuid(&b, uidvalidity, cp))
+	else if (!put_copyuid(&b, cp->to->idx.head->uidvalidity, cp))
 		imap_no(s, "[UNAVAILABLE] out of memory");
-	else if (!move)
+	else if (!cp->move)
 		imap_ok(s, "[%s] done", b.p);
 	else if (box_expunge(s->box, cp->uids, cp->n) == -1)
 		imap_no_errno(s, errno);
@@ -106,44 +126,58 @@ finish(struct imap_session *s, struct copy *cp, uint32_t uidvalidity,
 	buf_free(&b);
 }
 
-static void
-copy(struct imap_session *s, struct copy *cp, bool move)
+static enum imap_more
+copy_some(struct imap_session *s, void *arg)
 {
-	struct box *to;
-	int ret = 0;
+	struct copy *cp = arg;
 
-	if ((to = box_open(s->acct, cp->name.p)) == NULL) {
-		imap_no_target(s, errno);
-		return;
-	}
-	if (!choose(s, cp)) {
-		errno = ENOMEM;
-		ret = -1;
-	} else if (!move)
-		ret = copy_fits(s->box, cp->uids, cp->n);
-	if (ret == 0 && cp->n > 0)
-		ret = copy_messages(s->box, cp->uids, cp->n, to, cp->newuids);
-	if (ret == -1)
+	switch (copy_more(cp->copying)) {
+	case 1:
+		return MORE_AGAIN;
+	case 0:
+		finish(s, cp);
+		break;
+	default:
 		imap_no_errno(s, errno);
-	else {
-		keep_copied(cp);
-		finish(s, cp, to->idx.head->uidvalidity, move);
+		break;
 	}
-	box_close(to);
+	return MORE_DONE;
+}
+
+/* True: it is on its way; else it was answered. */
+static bool
+begin(struct imap_session *s, struct cur *c, struct copy *cp)
+{
+	if (!parse(s, c, cp))
+		return false;
+	if ((cp->to = box_open(s->acct, cp->name.p)) == NULL) {
+		imap_no_target(s, errno);
+		return false;
+	}
+	if (choose(s, cp) && (cp->move ||
+	    copy_fits(s->box, cp->uids, cp->n) == 0))
+		cp->copying = copy_begin(s->box, cp->uids, cp->n, cp->to,
+		    cp->newuids);
+	if (cp->copying == NULL)
+		imap_no_errno(s, errno);
+	return cp->copying != NULL;
 }
 
 static void
 copy_or_move(struct imap_session *s, struct cur *c, bool move)
 {
-	struct copy cp = { .n = 0 };
+	struct copy *cp = calloc(1, sizeof(*cp));
 
-	buf_init(&cp.name, 0);
-	if (parse(s, c, &cp))
-		copy(s, &cp, move);
-	imap_set_free(&cp.set);
-	imap_set_free(&cp.seqs);
-	free(cp.uids);
-	buf_free(&cp.name);
+	if (cp == NULL) {
+		imap_no(s, "[UNAVAILABLE] out of memory");
+		return;
+	}
+	buf_init(&cp->name, 0);
+	cp->move = move;
+	if (begin(s, c, cp))
+		imap_job(s, copy_some, copy_drop, cp);
+	else
+		copy_drop(cp);
 }
 
 void

@@ -16,7 +16,7 @@
 enum {
 	OUT_PIECE = 32 * 1024,	/* given to the connection at once */
 	OUT_KEPT = 64 * 1024,	/* of a buffer, when it is empty */
-	SLICE_MS = 10,		/* of a long answer; others wait so long */
+	SLICE_MS = 5,		/* of a long answer; others wait so long */
 	AGAIN = 5		/* seconds, where a mailbox cannot be read */
 };
 

@@ -317,6 +317,97 @@ test_copy(void **state)
 	acct_free(a);
 }
 
+/* n messages of 100 kB in INBOX, and an empty mailbox o. */
+static struct box *
+large(struct acct *a, uint32_t n, uint32_t *uids, struct box **o)
+{
+	char *text = calloc(1, 100001);
+	struct stored_msg m = { .text = text, .fd = -1, .size = 100000,
+		.date = 1 };
+	struct box *b = inbox(a);
+	uint32_t i;
+
+	memset(text, 'x', 100000);
+	memcpy(text, "Subject: x\n\n", 12);
+	text[99999] = '\n';
+	for (i = 0; i < n; i++) {
+		assert_int_equal(box_put(b, &m, 1), 0);
+		uids[i] = i + 1;
+	}
+	free(text);
+	assert_int_equal(box_refresh(b), 0);
+	assert_int_equal(folder_create(a, "o", NULL), 0);
+	*o = box_open(a, "o");
+	assert_non_null(*o);
+	return b;
+}
+
+/* A copy in pieces: nobody sees half of it, whatever he does meanwhile. */
+static void
+test_copy_pieces(void **state)
+{
+	enum { N = 60 };
+	struct stored_msg one = { .text = "Subject: y\n\ny\n", .fd = -1,
+		.size = 14, .date = 1 };
+	struct flag_change flag = { .set = MSG_FLAGGED };
+	struct acct *a = account(true);
+	uint32_t uids[N], fresh[N], back[N];
+	struct copying *c, *d;
+	struct box *o, *b = large(a, N, uids, &o);
+
+	/* Given up in the middle: nothing is there. */
+	assert_non_null(c = copy_begin(b, uids, N, o, fresh));
+	assert_int_equal(copy_more(c), 1);
+	copy_end(c);
+	assert_int_equal(box_refresh(o), 0);
+	assert_int_equal(box_count(o), 0);
+	/* Somebody looks there, and has all of it. */
+	assert_non_null(c = copy_begin(b, uids, N, o, fresh));
+	assert_int_equal(copy_more(c), 1);
+	assert_int_equal(box_count(o), 0);
+	assert_int_equal(box_refresh(o), 0);
+	assert_int_equal(box_count(o), N);
+	assert_int_equal(copy_more(c), 0);
+	copy_end(c);
+	assert_true(fresh[0] > 0 && fresh[N - 1] == fresh[0] + N - 1);
+	/* Others add to it, or begin another. */
+	assert_non_null(c = copy_begin(b, uids, N, o, back));
+	assert_int_equal(copy_more(c), 1);
+	assert_int_equal(box_put(o, &one, 1), 0);
+	assert_int_equal(copy_more(c), 0);
+	assert_int_equal(one.uid, back[N - 1] + 1);
+	copy_end(c);
+	assert_non_null(c = copy_begin(b, uids, N, o, back));
+	assert_int_equal(copy_more(c), 1);
+	assert_non_null(d = copy_begin(o, fresh, 1, b, fresh));
+	assert_int_equal(copy_more(c), 0);
+	assert_int_equal(copy_more(d), 0);
+	copy_end(d);
+	copy_end(c);
+	/* The source may change, or be written anew: it is copied as it was. */
+	assert_non_null(c = copy_begin(b, uids, N, o, back));
+	assert_int_equal(copy_more(c), 1);
+	assert_int_equal(box_change(b, uids, N, &flag), 0);
+	assert_int_equal(copy_more(c), 0);
+	copy_end(c);
+	assert_non_null(c = copy_begin(b, uids + 1, N - 1, o, back));
+	assert_int_equal(copy_more(c), 1);
+	assert_int_equal(box_expunge(b, uids, N - 1), 0);
+	box_tidy(b);
+	while (copy_more(c) == 1)
+		continue;
+	copy_end(c);
+	assert_int_equal(box_refresh(o), 0);
+	assert_int_equal(box_count(o), 4 * N + N - 1 + 1);
+	assert_int_equal(box_rec(o, 4 * N)->flags & MSG_FLAGGED, 0);
+	assert_int_equal(box_rec(o, 4 * N + 1)->flags & MSG_FLAGGED,
+	    MSG_FLAGGED);
+	assert_int_equal(box_rec(o, 5 * N - 1)->size, 100000);
+	box_close(o);
+	box_close(b);
+	acct_free(a);
+}
+
 static void
 test_change(void **state)
 {
@@ -397,7 +488,7 @@ main(void)
 		T(test_several),
 		T(test_cut),
 		T(test_keywords),
-		T(test_copy),
+		T(test_copy), T(test_copy_pieces),
 		T(test_change),
 		T(test_change_foreign),
 	};
