@@ -27,6 +27,9 @@ setup(void)
 	d = names_add_domain(&names, "x.com");
 	names_add(&names, names.main, "john", "", "john", ACCOUNT_MULTI);
 	names_add(&names, d, "ann", "a.sub/", "Ann", ACCOUNT_MBOX);
+	names_add(&names, d, "anna", "", "ann", NAME_ALIAS);
+	names_add(&names, d, "far", "", "x%y@far.org", NAME_FORWARDER);
+	names_add(&names, names.main, "all", "", "", NAME_GROUP);
 	names_add_alias(&names, "y.com", d);
 	d->unknown[0] = UNKNOWN_REROUTE;
 	d->reroute[0] = xstrdup("*%john@main.org");
@@ -53,6 +56,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.account = "" };
 	struct route_answer a;
 	char *table, *address;
+	struct table_bad bad;
+	struct table *strict;
 	size_t skip = nul != NULL ? left + 1 : 0;
 
 	if (!ready)
@@ -65,9 +70,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	address = xcalloc(1, size - skip + 1);
 	memcpy(address, data + skip, size - skip);
 	env.table = table_parse_lax(table, "table");
+	strict = table_parse(table, &bad);
+	if ((strict == NULL) != (table_bad(env.table)->line != 0))
+		abort();
+	table_free(strict);
 	q.address = address;
-	for (int i = 0; i < 2; i++) {
-		q.access = i;
+	for (int i = 0; i < 3; i++) {
+		q.access = i == 1;
+		q.signal = i == 2;
 		route_address(&env, &q, &a);
 		if (a.code == 0 && a.module[0] == '\0')
 			abort();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Routing end to end: the table, domains, aliases and unknown names by
 command, what RCPT says of it, and that a killed routerd comes back with all
-of it.  The manual's examples are in unit/router.c."""
+of it.  The manual's examples are in unit/route_table.c."""
 import os
 import pathlib
 import signal
@@ -9,9 +9,11 @@ import smtplib
 import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import Cli, wait_for  # noqa: E402
+from wire import Smtp, log, messages  # noqa: E402
 
 DOMAIN = os.environ["CG_DOMAIN"]
 cli = Cli(os.environ["CG_PWD"], os.environ["CG_ADMIN_NAME"],
@@ -77,6 +79,101 @@ def table():
     answer = cli.send(r'SetRouterTable "a = b\enonsense\e"')
     assert answer.startswith("501 line 2"), answer
     route("sales", local("john"))
+
+
+def reasons():
+    """A table is taken whole or not at all, with the line and why not."""
+    before = cli.ask("GetRouterTable")
+    for line, why in [("nonsense", "no ="), ("<a*b*> = c", "asterisk"),
+                      ("<a@*.com> = c", "asterisk"), ("<a = c", "no >"),
+                      ("Rely:a.com = c", "prefix"), ("<a> =", "nothing"),
+                      ("<a> = b@", "not an address")]:
+        answer = cli.send(f'SetRouterTable "; first\\ea.com = b.com\\e{line}"')
+        assert answer.startswith("501 line 3: ") and why in answer, answer
+    assert cli.ask("GetRouterTable") == before
+
+
+def modes():
+    cli.ask(r'SetRouterTable "Mail:<sales> = john\eAccess:N:<sales> = ann.b'
+            r'\eSignal:<sales> = null\e<loop> = pool\e<pool> = loop\e'
+            r'<prog> = \"queue[Q] prog -x\"@pipe\e<trap> = spamtrap\e"')
+    route("sales", local("john"))
+    route("sales", local("john"), "mail")
+    route("sales", local('"ann.b"'), "access")
+    route("sales", NULL, "signal")
+    route("prog", '201 (PIPE,Q,"prog -x")')
+    route("loop", "501 the address is routed in a loop")
+    wait_for("the loop in the log",
+             lambda: "'<loop>' is routed in a loop" in log())
+
+
+def steps():
+    """What the Router did, at the level that the manual names."""
+    cli.ask("UpdateRouterSettings {LogLevel=5;}")
+    route("sales@" + DOMAIN, local("john"))
+    wait_for("the step in the log", lambda: f"'<sales@{DOMAIN}>': table, "
+             "line 1: now '<john>'" in log())
+    cli.ask("UpdateRouterSettings {LogLevel=3;}")
+
+
+def trap():
+    """One recipient that is a spam trap, and nobody gets the message."""
+    text = "Subject: %s\r\n\r\ntext\r\n.\r\n"
+    with Smtp() as s:
+        s.ask("MAIL FROM:<someone@far.example>", 250)
+        s.ask(f"RCPT TO:<john@{DOMAIN}>", 250)
+        s.ask(f"RCPT TO:<trap@{DOMAIN}>", 550)
+        s.ask(f"RCPT TO:<ann.b@{DOMAIN}>", 250)
+        s.ask("DATA", 354)
+        s.send(text % "bad")
+        s.want(550)
+        s.ask("MAIL FROM:<someone@far.example>", 250)
+        s.ask(f"RCPT TO:<prog@{DOMAIN}>", 550)
+        s.ask(f"RCPT TO:<trap@{DOMAIN}>", 550)
+        s.ask("DATA", 554)
+        s.ask("RSET", 250)
+        s.begin(f"john@{DOMAIN}")
+        s.text(text % "good")
+    assert b"good" in messages("john", 1)[0]
+
+
+def by_hand():
+    """A file that somebody edited: what makes sense of it is used."""
+    path = pathlib.Path(os.environ["CG_BASE"], "Settings/Router.settings")
+    old = path.read_text()
+    path.write_text(r'{Table="<hand> = john\enonsense\e<hand2> = john\e";}')
+    os.kill(pid("routerd-0"), signal.SIGKILL)
+    wait_for("routerd to come back",
+             lambda: cli.send("Route hand") == local("john"))
+    route("hand2", local("john"))
+    wait_for("the line in the log", lambda:
+             "ROUTER Routing Table, line 2: no =; ignored" in log())
+    status = wait_for("the suite to be ready", lambda: trouble())
+    assert "line 2: no =" in status, status
+    path.write_text(old)
+
+
+def trouble():
+    out = subprocess.run(["cgctl", "status"], text=True, capture_output=True)
+    return next((line for line in out.stdout.splitlines()
+                 if "Routing Table" in line), None)
+
+
+def large():
+    """Ten thousand records are taken at once, and looked up as fast."""
+    lines = "".join(f"<a{i}> = john\\e*.d{i}.example = client.example\\e"
+                    for i in range(5000))
+    start = time.monotonic()
+    cli.ask(f'SetRouterTable "{lines}"')
+    route("a4999", local("john"))
+    route("bill@x.d4999.example", local('"bill@client.example"'))
+    for _ in range(100):
+        route("x@far.example", smtp("far.example", "x@far.example"))
+    took = time.monotonic() - start
+    assert took < 60, f"{took} s"
+    cli.ask(r'SetRouterTable "<sales> = john\e*.lab.example = client.example'
+            r'\eall.example = john.local\e"')
+    assert trouble() is None
 
 
 def unknown():
@@ -149,5 +246,6 @@ def domain_goes():
     assert answer.startswith("501 "), answer
 
 
-for test in (names, table, unknown, rcpt, killed, domain_goes):
+for test in (names, table, reasons, unknown, rcpt, modes, steps, trap, by_hand,
+             large, killed, domain_goes):
     test()
