@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "alerts.h"
 #include "authd.h"
 #include "file.h"
 #include "log.h"
@@ -33,6 +34,22 @@ static const struct verb {
 	{ "GetAccountRights",		admin_get_rights },
 	{ "SetAccountRights",		admin_set_rights },
 	{ "ListUnreadablePasswords",	admin_list_unreadable },
+	{ "GetServerAlerts",		admin_get_alerts },
+	{ "SetServerAlerts",		admin_set_alerts },
+	{ "PostServerAlert",		admin_post_alert },
+	{ "RemoveServerAlert",		admin_remove_alert },
+	{ "GetDomainAlerts",		admin_get_alerts },
+	{ "SetDomainAlerts",		admin_set_alerts },
+	{ "PostDomainAlert",		admin_post_alert },
+	{ "RemoveDomainAlert",		admin_remove_alert },
+	{ "GetAccountAlerts",		admin_get_alerts },
+	{ "SetAccountAlerts",		admin_set_alerts },
+	{ "PostAccountAlert",		admin_post_alert },
+	{ "RemoveAccountAlert",		admin_remove_alert },
+	{ "GetClusterAlerts",		admin_cluster_alerts },
+	{ "SetClusterAlerts",		admin_cluster_alerts },
+	{ "PostClusterAlert",		admin_cluster_alerts },
+	{ "RemoveClusterAlert",		admin_cluster_alerts },
 	{ "Shutdown",			admin_shutdown },
 	{ "Status",			admin_status },
 	{ "Trace",			admin_trace },

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "alerts.h"
 #include "authd.h"
 #include "log.h"
 #include "settings.h"
@@ -169,11 +170,15 @@ load(struct admin *a)
 static void
 tell(struct admin *a, struct val *v)
 {
+	size_t i;
+
 	if (v == NULL) {
 		admin_later(a);
 		return;
 	}
 	dict_set(v, "Password", NULL);
+	for (i = 0; alerts_settings[i] != NULL; i++)
+		dict_set(v, alerts_settings[i], NULL);
 	admin_done(a, v);
 }
 
@@ -220,6 +225,23 @@ save(struct admin *a, struct val *new)
 	val_free(new);
 }
 
+/* What replaces all keeps the password, as nobody can read it out; alerts. */
+static struct val *
+kept(const struct val *settings)
+{
+	struct val *base = val_dict(), *v;
+	size_t i;
+
+	if (base == NULL)
+		return NULL;
+	if ((v = dict_get(settings, "Password")) != NULL)
+		dict_set(base, "Password", val_copy(v));
+	for (i = 0; alerts_settings[i] != NULL; i++)
+		if ((v = dict_get(settings, alerts_settings[i])) != NULL)
+			dict_set(base, alerts_settings[i], val_copy(v));
+	return base;
+}
+
 static void
 change(struct admin *a, bool keep)
 {
@@ -239,11 +261,8 @@ change(struct admin *a, bool keep)
 	}
 	if ((acc = load(a)) == NULL)
 		return;
-	/* What replaces all keeps the password, as nobody can read it out. */
-	if (!keep && limit == NULL && (base = val_dict()) != NULL &&
-	    dict_get(acc->settings, "Password") != NULL)
-		dict_set(base, "Password",
-		    val_copy(dict_get(acc->settings, "Password")));
+	if (!keep && limit == NULL)
+		base = kept(acc->settings);
 	new = settings_prepare(base != NULL ? base : acc->settings, given,
 	    a->odomain, limit, &err);
 	val_free(base);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts.h"
 #include "authd.h"
 #include "extauth.h"
 #include "log.h"
@@ -35,6 +36,7 @@ static const struct ipc_disp from_owner[] = {
 static const struct ipc_disp from_stored[] = {
 	{ IPC_TICKET_CHECK,	ticket_check },
 	{ IPC_ACCESS,		login_access },
+	{ IPC_ALERT_TOLD,	alerts_told },
 	{ IPC_LIMITS_ASK,	limits_ask },
 	{ IPC_ADMIN_ACCESS,	admin_access },
 	{ IPC_NONE,		NULL }
@@ -70,6 +72,7 @@ settings(const struct val *all)
 	limits_tell("", NULL, "");
 	/* The main domain's name may have changed. */
 	rights_forget();
+	alerts_forget();
 	extauth_settings(all);
 }
 

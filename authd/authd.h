@@ -192,6 +192,8 @@ int	rights_set(const char *account, const char *domain,
 	    const struct val *array);
 int	rights_rename(const char *account, const char *domain,
 	    const char *newaccount, const char *newdomain);
+/* The directory of a domain's Access.settings and other files of ours. */
+int	rights_dir(const char *domain);
 /* First start: nobody has rights yet. */
 int	rights_first(void);
 /* May a domain administrator with these change this account setting? */

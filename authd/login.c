@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "alerts.h"
 #include "authd.h"
 #include "log.h"
 #include "settings.h"
@@ -34,6 +35,7 @@ struct login {
 	/* Once routed. */
 	char		*account, *domain, *path, *mailbox;
 	char		*counted;	/* the account by the name that was said */
+	char		*alerts;	/* for the client, a line each */
 	unsigned char	 ticket[TICKET_LEN];
 };
 
@@ -65,6 +67,7 @@ login_free(struct login *l)
 	free(l->path);
 	free(l->mailbox);
 	free(l->counted);
+	free(l->alerts);
 	explicit_bzero(l->ticket, sizeof(l->ticket));
 	free(l);
 }
@@ -76,6 +79,7 @@ answer(struct login *l, int code, const char *reason, const char *text)
 
 	m.account = code == 0 ? l->account : "";
 	m.mailbox = code == 0 ? l->mailbox : "";
+	m.alerts = code == 0 && l->alerts != NULL ? l->alerts : "";
 	m.proof = code == 0 && l->proof.len > 0 ? l->proof.p : "";
 	if (code == 0) {
 		m.ticket.p = l->ticket;
@@ -309,11 +313,29 @@ shut_out(const struct val *s, const char *domain, const char *mode,
 }
 
 /*
+ * IMAP shows alerts beside the login; POP can show one as an error only, and
+ * the client comes again (manual 36).  True: it was answered so.
+ */
+static bool
+alerted(struct login *l, struct account *a)
+{
+	bool imap = strcmp(l->service, "IMAP") == 0;
+
+	l->alerts = alerts_show(a, l->domain, imap);
+	if (l->alerts == NULL || imap)
+		return false;
+	log_msg(LOG_PROBLEM, "%s %s [%s] is shown an alert", l->service,
+	    l->account, l->peer);
+	answer(l, 1, "ALERT", l->alerts);
+	return true;
+}
+
+/*
  * The password was right: may he come in by this door?  Said only now, so
  * that these answers tell strangers nothing.
  */
 static void
-admit(struct login *l, const struct account *a)
+admit(struct login *l, struct account *a)
 {
 	const struct val *s = a->settings;
 	const char *mode, *text, *why;
@@ -331,6 +353,8 @@ admit(struct login *l, const struct account *a)
 		return;
 	}
 	forget_failures(l);
+	if (grant && alerted(l, a))
+		return;
 	if (grant)
 		ask_grant(l);
 	else

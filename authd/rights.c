@@ -206,8 +206,8 @@ is_main(const char *domain)
 }
 
 /* The directory that a domain's Access.settings is in. */
-static int
-open_settings(const char *domain)
+int
+rights_dir(const char *domain)
 {
 	struct buf path;
 	int fd = -1;
@@ -232,7 +232,7 @@ read_access(const char *domain)
 	struct val *v = NULL;
 	int dfd, fd, saved;
 
-	if ((dfd = open_settings(domain)) == -1)
+	if ((dfd = rights_dir(domain)) == -1)
 		return NULL;
 	fd = file_open_beneath(dfd, "Access.settings", O_RDONLY, 0);
 	saved = errno;
@@ -356,7 +356,7 @@ write_access(const char *domain, struct val *v)
 {
 	int dfd, ret;
 
-	if ((dfd = open_settings(domain)) == -1)
+	if ((dfd = rights_dir(domain)) == -1)
 		return -1;
 	ret = val_write_file(dfd, "Access.settings", 0600, v);
 	close(dfd);

@@ -54,6 +54,17 @@ code_for(const struct msg_authed *m)
 	return m->code == 2 ? "UNAVAILABLE" : "AUTHENTICATIONFAILED";
 }
 
+/* Before the worker's answer to the login: untagged lines, one an alert. */
+static void
+show_alerts(struct front_session *f, const char *alerts)
+{
+	struct cur c = cur_str(alerts != NULL ? alerts : "");
+	struct str line;
+
+	while (cur_line(&c, &line))
+		front_say(f, "* OK [ALERT] %.*s", (int)line.len, line.p);
+}
+
 static void
 answered(struct front_session *f, const struct msg_authed *m)
 {
@@ -66,6 +77,7 @@ answered(struct front_session *f, const struct msg_authed *m)
 	else {
 		front_log(f, LOG_LOW, "%s authenticated", m->account);
 		p->passed_on = true;
+		show_alerts(f, m->alerts);
 		front_handover(f, m->ticket.p, not_taken);
 	}
 }

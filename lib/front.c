@@ -802,6 +802,7 @@ const struct ipc_disp front_stored_disp[] = {
 	{ IPC_SESSION_END, got_session_end },
 	{ IPC_SESSION_IDLE, front_got_idle },
 	{ IPC_SESSION_WAKE, front_got_wake },
+	{ IPC_SESSION_TELL, front_got_tell },
 	{ IPC_NONE, NULL }
 };
 

@@ -271,6 +271,21 @@ front_got_idle(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	trim_later();
 }
 
+/*
+ * A line that may come at any time; a client that reads nothing misses it.
+ * Behind TLS the descriptor leads to the pump.
+ */
+void
+front_got_tell(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_session_tell *m = pkt->m;
+	struct client *c = front_find(pkt->session);
+
+	if (c != NULL && c->phase == PH_IDLE)
+		(void)send(c->idle->fd, m->text, strlen(m->text),
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void
 front_got_wake(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {

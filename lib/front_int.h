@@ -78,7 +78,7 @@ void		 front_end(struct client *);	/* tells the front its end, once */
 void		 front_given(void);		/* counts it */
 conn_cb		 front_event;			/* of the client's conn */
 /* front_idle.c */
-ipc_handler	 front_got_idle, front_got_wake;
+ipc_handler	 front_got_idle, front_got_wake, front_got_tell;
 void		 front_idle_settings(const struct val *);
 void		 front_idle_free(struct client *);
 /* Says why and ends it; it must be PH_IDLE. */

@@ -22,7 +22,7 @@ struct front_sasl {
 	/* Likewise a refusal, until it has seen why. */
 	bool		 refused;
 	char		*reason, *text;
-	char		*account, *mailbox;
+	char		*account, *mailbox, *alerts;
 	unsigned char	 ticket[TICKET_MAX];
 	size_t		 ticketlen;
 };
@@ -44,6 +44,7 @@ front_sasl_forget(struct front_session *s)
 	sasl_wipe(&f->sa);
 	free(f->account);
 	free(f->mailbox);
+	free(f->alerts);
 	free(f->reason);
 	free(f->text);
 	explicit_bzero(f, sizeof(*f));
@@ -111,8 +112,9 @@ hold(struct front_session *s, const struct msg_authed *m)
 	f->held = true;
 	f->account = strdup(m->account);
 	f->mailbox = strdup(m->mailbox);
+	f->alerts = strdup(m->alerts != NULL ? m->alerts : "");
 	buf_init(&b, MAXANSWER);
-	ok = f->account != NULL && f->mailbox != NULL &&
+	ok = f->account != NULL && f->mailbox != NULL && f->alerts != NULL &&
 	    base64_encode(&b, m->proof, strlen(m->proof));
 	if (ok)
 		prompt(s, b.p, b.len);
@@ -179,17 +181,20 @@ release(struct front_session *s)
 	unsigned char ticket[TICKET_MAX];
 	struct msg_authed m = { .reason = "", .text = "", .proof = "" };
 	char *account = f->account, *mailbox = f->mailbox;
+	char *alerts = f->alerts;
 
 	memcpy(ticket, f->ticket, sizeof(ticket));
 	m.account = account;
 	m.mailbox = mailbox;
+	m.alerts = alerts;
 	m.ticket = (struct ipc_str){ ticket, f->ticketlen };
 	f->held = false;
-	f->account = f->mailbox = NULL;
+	f->account = f->mailbox = f->alerts = NULL;
 	told(s, &m);
 	explicit_bzero(ticket, sizeof(ticket));
 	free(account);
 	free(mailbox);
+	free(alerts);
 }
 
 static void

@@ -377,6 +377,21 @@ idle_account(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		wake(i, "");
 }
 
+unsigned
+idle_tell(struct account *a, const char *line)
+{
+	struct msg_session_tell m = { .text = line };
+	unsigned n = 0;
+	struct idle *i;
+
+	LIST_FOREACH(i, &a->idles, next) {
+		ipc_send(proc_peer_n(i->front, i->instance), IPC_SESSION_TELL,
+		    i->number, &m, -1);
+		n++;
+	}
+	return n;
+}
+
 void
 idle_end(struct account *a, const char *why)
 {

@@ -187,10 +187,15 @@ void	 idle_account(struct ipc *, struct ipc_pkt *, void *);
 /* Who watches that mailbox ("" is INBOX) comes back. */
 void	 idle_news(struct account *, const char *mailbox);
 bool	 idle_watched(const struct account *);
+/* A line for each, which goes on; how many. */
+unsigned idle_tell(struct account *, const char *line);
 /* All are told why, and closed. */
 void	 idle_end(struct account *, const char *why);
 void	 idle_front_down(enum proc_id, int instance);
 unsigned idle_count(void);
+
+/* alert.c */
+void	 alert_tell(struct ipc *, struct ipc_pkt *, void *);
 
 /* limits.c */
 /* No: authd is asked by that name, and account_run() called in the end. */

@@ -153,6 +153,20 @@ look_later(void)
 		event_add(look, &tv);
 }
 
+/* POP's are told at login: pop3d/session. */
+static void
+quota_look(void)
+{
+	const struct client *c;
+	const char *alert;
+
+	TAILQ_FOREACH(c, &clients, next)
+		if (c->service->idle != NULL)
+			break;
+	if (c != NULL && (alert = quota_alert(account)) != NULL)
+		imap_sessions_alert(account, alert);
+}
+
 static void
 look_now(int fd, short what, void *arg)
 {
@@ -165,6 +179,7 @@ look_now(int fd, short what, void *arg)
 		TAILQ_REMOVE(&clients, c, next);
 		free(c);
 	}
+	quota_look();
 	look_later();
 	rest_later();
 }
@@ -407,6 +422,16 @@ room_news(void)
 		ipc_send(broker, IPC_ACCOUNT_ROOM, 0, &m, -1);
 }
 
+/* --- alerts --- */
+
+static void
+got_alert(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_work_alert *m = pkt->m;
+
+	imap_sessions_alert(account, m->text);
+}
+
 /* --- administration --- */
 
 static void
@@ -449,6 +474,7 @@ static const struct ipc_disp from_broker[] = {
 	{ IPC_DELIVER, got_deliver },
 	{ IPC_WORK_ADMIN, got_admin },
 	{ IPC_WORK_STOP, got_stop },
+	{ IPC_WORK_ALERT, got_alert },
 	{ IPC_NONE, NULL }
 };
 

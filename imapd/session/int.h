@@ -84,6 +84,7 @@ struct imap_session {
 	uint64_t	 literal;	/* octets of one to come */
 	bool		 skipping;	/* and nobody wants them */
 	struct append	*append;	/* it is a message's */
+	char		*alert;		/* to be told after a long answer */
 };
 
 typedef void imap_handler(struct imap_session *, struct cur *);

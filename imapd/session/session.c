@@ -47,6 +47,7 @@ session_free(struct imap_session *s)
 	buf_free(&s->line);
 	free(s->log);
 	free(s->account);
+	free(s->alert);
 	free(s);
 }
 
@@ -111,10 +112,20 @@ wait_for_client(struct imap_session *s)
 }
 
 static void
+say_alert(struct imap_session *s, const char *text)
+{
+	imap_say(s, "OK [ALERT] %s", text);
+}
+
+static void
 job_over(struct imap_session *s)
 {
 	event_del(s->stall);
 	drop_job(s);
+	if (s->alert != NULL)
+		say_alert(s, s->alert);
+	free(s->alert);
+	s->alert = NULL;
 	conn_resume(s->conn);
 }
 
@@ -211,6 +222,25 @@ imap_sessions_notify(struct acct *acct)
 		if (s->acct == acct && listens(s) &&
 		    !event_pending(s->soon, EV_TIMEOUT, NULL))
 			event_active(s->soon, EV_TIMEOUT, 0);
+}
+
+/* Another one that comes within the same long answer takes its place. */
+void
+imap_sessions_alert(struct acct *acct, const char *text)
+{
+	struct imap_session *s;
+
+	TAILQ_FOREACH(s, &sessions, next) {
+		if (s->acct != acct || s->dead || s->leaving)
+			continue;
+		if (s->more == NULL) {
+			say_alert(s, text);
+			flush(s);
+			continue;
+		}
+		free(s->alert);
+		s->alert = strdup(text);
+	}
 }
 
 /* --- the connection --- */

@@ -44,6 +44,8 @@ struct imap_session *imap_session_new(const struct imap_start *);
 void	imap_session_stop(struct imap_session *, const char *text);
 /* Mail came, or something else was done in this account: who idles is told. */
 void	imap_sessions_notify(struct acct *);
+/* A text for whoever reads; told as soon as there is a place for it. */
+void	imap_sessions_alert(struct acct *, const char *text);
 
 /*
  * Putting a session aside (ARCHITECTURE 5.4): when it idles or is silent, with

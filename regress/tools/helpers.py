@@ -120,10 +120,16 @@ class Helpers:
         admin.chmod(0o600)
         if os.geteuid() == 0:
             os.chown(admin, HELPER_UID, HELPER_UID)
+        self.off(s)
         n = s.log().count("the program is ready")
         self.set(s, f'{f} \\"{intf}\\" {admin}', more)
         wait_for("the helper", lambda:
                  s.log().count("the program is ready") > n)
+
+    def off(self, s):
+        cli = s.cli()
+        cli.ask("UpdateModule Main {ExternalAUTH={Enabled=NO;};}")
+        cli.close()
 
     def set(self, s, command, more=""):
         cli = s.cli()
