@@ -147,7 +147,8 @@ static admin_fn *
 find_verb(const char *name)
 {
 	static const struct verb *const tables[] = { verbs_domain,
-		verbs_server, verbs_alias, verbs_forwarder, verbs_group };
+		verbs_server, verbs_move, verbs_alias,
+		verbs_forwarder, verbs_group };
 	const struct verb *v;
 	size_t i;
 

@@ -1,16 +1,11 @@
 /*
- * Commands over domains: making and removing them, their settings, aliases,
- * and what their accounts start with.  Runs in routerd, which owns the
- * directories; accounts in them are authd's, who is asked to remove them.
+ * Commands over domains: their settings, aliases, and what their accounts
+ * start with.  Runs in routerd; admin_move.c makes, renames and removes them.
  */
-#include <sys/stat.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "router.h"
@@ -127,242 +122,6 @@ do_main_domain(struct command *c)
 		answer_val(c, val_string(names.main->name));
 }
 
-/*
- * A directory that others may make things in: DECISIONS, Ownership.  Its
- * group is another directory's, or its parent's, by Domains' set-group bit.
- */
-static int
-make_dir(const char *path, mode_t mode, const char *like)
-{
-	struct stat st;
-	int fd, rv = -1;
-
-	if (mkdirat(proc_basefd(), path, 0700) == -1 ||
-	    (like != NULL && fstatat(proc_basefd(), like, &st, 0) == -1))
-		return -1;
-	fd = openat(proc_basefd(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
-		return -1;
-	if ((!proc_conf()->root || like == NULL ||
-	    fchown(fd, -1, st.st_gid) == 0) &&
-	    fchmod(fd, mode) == 0 && fsync(fd) == 0)
-		rv = 0;
-	close(fd);
-	return rv;
-}
-
-static int
-sync_dir(const char *path)
-{
-	int fd = openat(proc_basefd(), path,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rv;
-
-	if (fd == -1)
-		return -1;
-	rv = fsync(fd);
-	close(fd);
-	return rv;
-}
-
-static void
-remove_dir(const char *path)
-{
-	static const char *const files[] = { "Domain.settings",
-		"Template.settings", "Access.settings" };
-	char *p;
-	size_t i;
-
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		p = xasprintf("%s/Settings/%s", path, files[i]);
-		unlinkat(proc_basefd(), p, 0);
-		free(p);
-	}
-	p = xasprintf("%s/Settings", path);
-	unlinkat(proc_basefd(), p, AT_REMOVEDIR);
-	free(p);
-	unlinkat(proc_basefd(), path, AT_REMOVEDIR);
-}
-
-/* Under a hidden name first: a domain is there whole, or not at all. */
-static int
-make_domain(const char *name, const struct val *settings)
-{
-	char *hidden = xasprintf("Domains/.%s", name);
-	char *sub = xasprintf("%s/Settings", hidden);
-	char *file = xasprintf("%s/Domain.settings", sub);
-	char *path = xasprintf("Domains/%s", name);
-	int rv = -1;
-
-	remove_dir(hidden);
-	if (make_dir(hidden, 01771, NULL) == 0 &&
-	    make_dir(sub, 01770, "Accounts/Settings") == 0 &&
-	    config_write(file, settings) == 0 && sync_dir(hidden) == 0 &&
-	    renameat(proc_basefd(), hidden, proc_basefd(), path) == 0 &&
-	    sync_dir("Domains") == 0)
-		rv = 0;
-	else {
-		log_warn("%s", path);
-		remove_dir(hidden);
-	}
-	free(path);
-	free(file);
-	free(sub);
-	free(hidden);
-	return rv;
-}
-
-static void
-do_create_domain(struct command *c)
-{
-	char name[DOMAIN_MAXLEN + 1];
-	const struct val *settings = arg_val(c, 1, VAL_DICT);
-	const char *err = NULL;
-	struct domain *d;
-
-	if (!need_users(c))
-		return;
-	if (!name_lower(str_make(arg_text(c, 0)), name, sizeof(name)) ||
-	    !name_valid_domain(name))
-		err = "illegal domain name";
-	else if (names_domain(&names, name) != NULL)
-		err = "domain with this name already exists";
-	else if ((err = config_check("Domain", settings)) == NULL &&
-	    make_domain(name, settings) == -1)
-		err = "the domain cannot be made on the disk";
-	if (err == NULL && (d = names_add_domain(&names, name)) != NULL) {
-		scan_domain_settings(d);
-		config_apply();
-		log_msg(LOG_MAJOR, "domain %s created by %s", name,
-		    c->who.account);
-	}
-	answer_err(c, err);
-}
-
-/* Removes the domain's aliases, its directory and its name. */
-static const char *
-remove_domain(struct domain *d)
-{
-	char *path = xstrdup(d->dir);
-	char *hidden = xasprintf("Domains/.%s", d->name);
-	struct val *aliases = config_aliases();
-	const char *err = NULL;
-	bool had = false;
-	size_t i;
-
-	for (i = val_count(aliases); i > 0; i--) {
-		if (strcasecmp(dict_str(aliases, val_key(aliases, i - 1), ""),
-		    d->name) != 0)
-			continue;
-		dict_set(aliases, val_key(aliases, i - 1), NULL);
-		had = true;
-	}
-	if ((had && config_set_aliases(aliases) == -1) ||
-	    renameat(proc_basefd(), path, proc_basefd(), hidden) == -1 ||
-	    sync_dir("Domains") == -1) {
-		log_warn("%s", path);
-		err = "the domain cannot be removed from the disk";
-	} else {
-		remove_dir(hidden);
-		log_msg(LOG_MAJOR, "domain %s removed", d->name);
-		names_del_domain(&names, d);
-		config_apply();
-	}
-	val_free(aliases);
-	free(hidden);
-	free(path);
-	return err;
-}
-
-/* A domain that goes with its accounts: authd removes them one by one. */
-struct removal {
-	struct command	 cmd;
-	char		*name;
-	char		*last;		/* the account asked for last */
-};
-
-static void	remove_next(struct removal *);
-
-static void
-removal_end(struct removal *r, const char *err)
-{
-	answer_err(&r->cmd, err);
-	free(r->last);
-	free(r->name);
-	free(r);
-}
-
-static void
-on_removed(const struct ipc_pkt *pkt, void *arg)
-{
-	const struct msg_admined *m = pkt != NULL ? pkt->m : NULL;
-	struct removal *r = arg;
-
-	if (m == NULL)
-		removal_end(r, "temporary failure, try again");
-	else if (m->code != 0 && m->code != 200)
-		removal_end(r, m->text);
-	else
-		remove_next(r);
-}
-
-static void
-remove_next(struct removal *r)
-{
-	struct domain *d = names_domain(&names, r->name);
-	struct msg_admin m = { .verb = "DeleteAccount",
-		.ticket = { r->cmd.ticket, sizeof(r->cmd.ticket) } };
-	struct account *a;
-	struct val *args;
-	struct buf b;
-	size_t i = 0;
-
-	if (d == NULL || (a = names_next(d, &i)) == NULL) {
-		removal_end(r, d == NULL ? "unknown domain" :
-					   remove_domain(d));
-		return;
-	}
-	if (r->last != NULL && strcmp(r->last, a->name) == 0) {
-		removal_end(r, "an account cannot be removed");
-		return;
-	}
-	free(r->last);
-	r->last = xstrdup(a->name);
-	args = val_array();
-	buf_init(&b, 0);
-	buf_printf(&b, "%s@%s", a->name, d->name);
-	val_append(args, val_bytes(b.p, b.len));
-	buf_reset(&b);
-	val_write(&b, args, false);
-	m.args = b.p;
-	ipc_call(proc_peer(PROC_AUTHD), IPC_ADMIN, 0, &m, -1, IPC_TIMEOUT,
-	    on_removed, r);
-	buf_free(&b);
-	val_free(args);
-}
-
-static void
-do_delete_domain(struct command *c)
-{
-	struct removal *r;
-	struct domain *d;
-
-	if (!need_users(c) || (d = admin_domain(c, 0)) == NULL)
-		return;
-	if (d->main)
-		answer(c, 501, "the Main Domain cannot be removed");
-	else if (*arg_text(c, 1) == '\0')
-		answer_err(c, d->naccounts > 0 ?
-		    "the domain is not empty" : remove_domain(d));
-	else {
-		r = xcalloc(1, sizeof(*r));
-		r->cmd.ref = c->ref;
-		memcpy(r->cmd.ticket, c->ticket, sizeof(c->ticket));
-		r->name = xstrdup(d->name);
-		remove_next(r);
-	}
-}
-
 static void
 do_get_settings(struct command *c)
 {
@@ -415,6 +174,8 @@ store_domain(struct command *c, struct domain *d, struct val *new)
 	const char *err = config_check("Domain", new);
 	char *path = xasprintf("%s/Settings/Domain.settings", d->dir);
 
+	if (err == NULL)
+		err = own_check(d, new);
 	if (err == NULL && config_write(path, new) == -1)
 		err = "the settings cannot be written to the disk";
 	if (err == NULL) {
@@ -623,8 +384,6 @@ const struct verb verbs_domain[] = {
 	{ "GetAccountLocation", do_account_location },
 	{ "ListDomains", do_list_domains },
 	{ "MainDomainName", do_main_domain },
-	{ "CreateDomain", do_create_domain },
-	{ "DeleteDomain", do_delete_domain },
 	{ "GetDomainSettings", do_get_settings },
 	{ "GetDomainEffectiveSettings", do_get_effective },
 	{ "UpdateDomainSettings", do_update_settings },

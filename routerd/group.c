@@ -88,18 +88,6 @@ group_load(struct domain *d)
 	free(path);
 }
 
-static int
-sync_dir(const char *path)
-{
-	int fd = openat(proc_basefd(), path,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rv = fd == -1 ? -1 : fsync(fd);
-
-	if (fd != -1)
-		close(fd);
-	return rv;
-}
-
 /* The first group of a domain needs the directory. */
 static int
 make_dir(const struct domain *d)
@@ -109,7 +97,7 @@ make_dir(const struct domain *d)
 
 	if (rv == 0) {
 		parent = xasprintf("%s/Settings", d->dir);
-		rv = sync_dir(parent);
+		rv = dir_sync(parent);
 		free(parent);
 	} else if (errno == EEXIST)
 		rv = 0;
@@ -191,6 +179,42 @@ group_follow(struct domain *d, const char *old, const char *new)
 		if (v != NULL && store(d, list[i]->name, v) == -1)
 			log_msg(LOG_CRASH, "group %s@%s: %s is still a "
 			    "member", list[i]->name, d->name, old);
+	}
+	free(list);
+}
+
+void
+group_follow_domain(struct domain *d, const char *old)
+{
+	const struct account **list;
+	const struct val *members;
+	const char *text, *at;
+	struct val *v, *new;
+	size_t n, i, j;
+	bool had;
+
+	list = object_list(d, NAME_GROUP, &n);
+	for (i = 0; i < n; i++) {
+		members = dict_get(group_get(d, list[i]->name), "Members");
+		new = val_array();
+		had = false;
+		for (j = 0; members != NULL && j < val_count(members); j++) {
+			text = val_text(val_at(members, j));
+			at = text != NULL ? strrchr(text, '@') : NULL;
+			if (at != NULL && strcasecmp(at + 1, old) == 0) {
+				/* A name alone is one of this domain. */
+				val_append(new, val_bytes(text, at - text));
+				had = true;
+			} else
+				val_append(new, val_copy(val_at(members, j)));
+		}
+		v = val_copy(group_get(d, list[i]->name));
+		dict_set(v, "Members", new);
+		if (!had)
+			val_free(v);
+		else if (store(d, list[i]->name, v) == -1)
+			log_msg(LOG_CRASH, "group %s@%s: members are still "
+			    "called @%s", list[i]->name, d->name, old);
 	}
 	free(list);
 }
@@ -317,7 +341,7 @@ move_file(const struct domain *d, const char *name, const struct domain *to,
 
 	if (make_dir(to) == 0 && renameat(proc_basefd(), from, proc_basefd(),
 	    path) == 0)
-		rv = sync_dir(newdir) == -1 || sync_dir(dir) == -1 ? -1 : 0;
+		rv = dir_sync(newdir) == -1 || dir_sync(dir) == -1 ? -1 : 0;
 	if (rv == -1)
 		log_warn("%s", from);
 	free(newdir);
@@ -372,7 +396,7 @@ do_delete(struct command *c)
 	path = path_of(d, name);
 	dir = dir_of(d);
 	if ((unlinkat(proc_basefd(), path, 0) == -1 && errno != ENOENT) ||
-	    sync_dir(dir) == -1) {
+	    dir_sync(dir) == -1) {
 		log_warn("%s", path);
 		err = "the group cannot be removed from the disk";
 	} else {

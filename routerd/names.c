@@ -514,26 +514,22 @@ names_domain(const struct names *n, const char *name)
 	return map_get(n->domains, name, strlen(name));
 }
 
-struct domain *
-names_add_domain(struct names *n, const char *name)
+/* In its place, by its name. */
+static void
+domain_link(struct names *n, struct domain *d)
 {
-	struct domain *d, **p;
+	struct domain **p;
 
-	if (names_domain(n, name) != NULL)
-		return NULL;
-	d = domain_new(name, false);
 	for (p = &n->first->next; *p != NULL; p = &(*p)->next)
-		if (strcmp((*p)->name, name) > 0)
+		if (strcmp((*p)->name, d->name) > 0)
 			break;
 	d->next = *p;
 	*p = d;
-	n->ndomains++;
-	map_put(n->domains, name, strlen(name), d);
-	return d;
+	map_put(n->domains, d->name, strlen(d->name), d);
 }
 
-void
-names_del_domain(struct names *n, struct domain *d)
+static void
+domain_unlink(struct names *n, struct domain *d)
 {
 	struct domain **p;
 
@@ -541,6 +537,37 @@ names_del_domain(struct names *n, struct domain *d)
 		;
 	*p = d->next;
 	map_del(n->domains, d->name, strlen(d->name));
+}
+
+struct domain *
+names_add_domain(struct names *n, const char *name)
+{
+	struct domain *d;
+
+	if (names_domain(n, name) != NULL)
+		return NULL;
+	d = domain_new(name, false);
+	domain_link(n, d);
+	n->ndomains++;
+	return d;
+}
+
+void
+names_rename_domain(struct names *n, struct domain *d, const char *name,
+    const char *dir)
+{
+	domain_unlink(n, d);
+	free(d->name);
+	free(d->dir);
+	d->name = xstrdup(name);
+	d->dir = xstrdup(dir);
+	domain_link(n, d);
+}
+
+void
+names_del_domain(struct names *n, struct domain *d)
+{
+	domain_unlink(n, d);
 	n->naccounts -= d->naccounts;
 	n->ndomains--;
 	domain_free(d);

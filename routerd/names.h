@@ -101,6 +101,9 @@ struct domain	*names_domain(const struct names *, const char *);
 /* Without its aliases and accounts; NULL if out of memory. */
 struct domain	*names_add_domain(struct names *, const char *);
 void		 names_del_domain(struct names *, struct domain *);
+/* Secondary ones; the new name is free.  dir: where it is now. */
+void		 names_rename_domain(struct names *, struct domain *,
+		    const char *name, const char *dir);
 void		 names_rename_main(struct names *, const char *);
 /* Forgets all aliases of all domains, or adds one (-1: it is taken). */
 void		 names_clear_aliases(struct names *);

@@ -45,11 +45,23 @@ void	 group_load(struct domain *);
 const struct val *group_get(const struct domain *, const char *name);
 /* A name of the domain has become another ("" for none): as members have it. */
 void	 group_follow(struct domain *, const char *old, const char *new);
+/* The domain was called otherwise when members were written. */
+void	 group_follow_domain(struct domain *, const char *old);
 /* NULL, or what is wrong with these settings. */
 const char *group_check(const struct val *);
 
 /* expand.c */
 extern ipc_handler	on_expand;
 
+/* domain_dir.c: -1 and a line in the log */
+int	 dir_sync(const char *path);
+int	 domain_dir_make(const char *name, const struct val *settings);
+int	 domain_dir_move(const char *from, const char *to);
+int	 domain_dir_remove(const char *path);
+
+/* admin_move.c: at the start, what was not finished. */
+void	 domain_finish_rename(void);
+
+extern const struct verb	verbs_move[];
 extern const struct verb	verbs_alias[], verbs_forwarder[], verbs_group[];
 #endif

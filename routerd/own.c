@@ -8,8 +8,10 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "log.h"
 #include "router.h"
@@ -53,32 +55,92 @@ own_read(void)
 	freeifaddrs(list);
 }
 
-/* "[10.0.0.1]" or "10.0.0.1", one or an array of them. */
-static void
-dedicate(struct domain *d, const struct val *v)
+/* The loopback network is this host's, whatever its interfaces say. */
+static bool
+is_own(const char *ip)
 {
-	const char *text;
+	size_t i;
+
+	if (strncmp(ip, "127.", 4) == 0)
+		return true;
+	for (i = 0; i < nown; i++)
+		if (strcmp(own[i], ip) == 0)
+			return true;
+	return false;
+}
+
+static bool
+address_of(const struct val *v, char *ip, size_t size)
+{
+	const char *text = val_text(v);
+
+	return text != NULL && *text != '\0' &&
+	    (route_literal_ip(text, ip, size) ||
+	    str_copy(str_make(text), ip, size));
+}
+
+/* One address or an array of them: the n-th, or NULL. */
+static const struct val *
+nth(const struct val *v, size_t n)
+{
+	if (v != NULL && val_type(v) == VAL_ARRAY)
+		return n < val_count(v) ? val_at(v, n) : NULL;
+	return n == 0 ? v : NULL;
+}
+
+/* The Main Domain has what nobody else has, unless it is told what. */
+static bool
+main_has_all(void)
+{
+	const char *mode = dict_str(names.main->settings, "IPMode",
+	    "All Available");
+
+	return strcasecmp(mode, "Manually Defined") != 0;
+}
+
+const char *
+own_check(const struct domain *d, const struct val *settings)
+{
+	static char text[128];
+	const struct val *list = dict_get(settings, "IPAddresses"), *v;
+	const struct domain *other;
 	char ip[64];
 	size_t i;
 
-	if (v == NULL)
-		return;
-	if (val_type(v) == VAL_ARRAY) {
-		for (i = 0; i < val_count(v); i++)
-			dedicate(d, val_at(v, i));
-		return;
+	for (i = 0; (v = nth(list, i)) != NULL; i++) {
+		if (!address_of(v, ip, sizeof(ip)))
+			continue;
+		other = map_get(env.addresses, ip, strlen(ip));
+		if (is_own(ip) && (other == NULL || other == d ||
+		    (other->main && main_has_all())))
+			continue;
+		snprintf(text, sizeof(text), is_own(ip) ?
+		    "%s is assigned to another domain" :
+		    "%s is not an address of this server", ip);
+		return text;
 	}
-	if ((text = val_text(v)) == NULL || *text == '\0')
-		return;
-	if (!route_literal_ip(text, ip, sizeof(ip)) &&
-	    !str_copy(str_make(text), ip, sizeof(ip)))
-		return;
-	if (map_get(env.addresses, ip, strlen(ip)) != names.main) {
-		log_msg(LOG_PROBLEM, "%s: %s is not an address of this host, "
-		    "or another domain's", d->name, ip);
-		return;
+	return NULL;
+}
+
+static void
+dedicate(struct domain *d)
+{
+	const struct val *list = dict_get(d->settings, "IPAddresses"), *v;
+	const struct domain *other;
+	char ip[64];
+	size_t i;
+
+	for (i = 0; (v = nth(list, i)) != NULL; i++) {
+		if (!address_of(v, ip, sizeof(ip)))
+			continue;
+		other = map_get(env.addresses, ip, strlen(ip));
+		if (!is_own(ip) || (other != NULL && other != d)) {
+			log_msg(LOG_PROBLEM, "%s: %s is not an address of "
+			    "this host, or another domain's", d->name, ip);
+			continue;
+		}
+		map_put(env.addresses, ip, strlen(ip), d);
 	}
-	map_put(env.addresses, ip, strlen(ip), d);
 }
 
 void
@@ -89,8 +151,12 @@ own_apply(void)
 
 	map_free(env.addresses, NULL);
 	env.addresses = map_new();
-	for (i = 0; i < nown; i++)
-		map_put(env.addresses, own[i], strlen(own[i]), names.main);
+	if (!main_has_all())
+		dedicate(names.main);
 	for (d = names.first->next; d != NULL; d = d->next)
-		dedicate(d, dict_get(d->settings, "IPAddresses"));
+		dedicate(d);
+	for (i = 0; i < nown && main_has_all(); i++)
+		if (map_get(env.addresses, own[i], strlen(own[i])) == NULL)
+			map_put(env.addresses, own[i], strlen(own[i]),
+			    names.main);
 }

@@ -51,6 +51,8 @@ bool	domain_bool(const struct domain *, const char *name);
 /* own.c: IP addresses of this host, read before the walls. */
 void	own_read(void);
 void	own_apply(void);		/* fills env.addresses */
+/* May the domain (NULL: a new one) have these?  NULL, or what is wrong. */
+const char *own_check(const struct domain *, const struct val *settings);
 
 /* names over IPC (authd makes and removes accounts): reserve.c */
 extern ipc_handler	on_name_reserve, on_name_publish, on_name_remove;

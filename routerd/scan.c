@@ -134,23 +134,9 @@ scan_domain_settings(struct domain *d)
 static void
 remove_leftover(const char *name)
 {
-	static const char *const files[] = {
-		"Settings/Domain.settings", "Settings/Template.settings",
-		"Settings/Access.settings"
-	};
-	char *path;
-	size_t i;
+	char *path = xasprintf("Domains/%s", name);
 
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		path = xasprintf("Domains/%s/%s", name, files[i]);
-		unlinkat(proc_basefd(), path, 0);
-		free(path);
-	}
-	path = xasprintf("Domains/%s/Settings", name);
-	unlinkat(proc_basefd(), path, AT_REMOVEDIR);
-	free(path);
-	path = xasprintf("Domains/%s", name);
-	if (unlinkat(proc_basefd(), path, AT_REMOVEDIR) == 0)
+	if (domain_dir_remove(path) == 0)
 		log_msg(LOG_PROBLEM, "%s: half made or removed, gone now",
 		    path);
 	free(path);
@@ -208,6 +194,7 @@ scan_all(void)
 {
 	scan_domain(names.main);
 	scan_domains();
+	domain_finish_rename();
 	log_msg(LOG_MAJOR, "%zu accounts in %zu domains", names.naccounts,
 	    names.ndomains);
 }

@@ -1,0 +1,167 @@
+/*
+ * The directory of a secondary domain and what routerd keeps in it: made
+ * under a hidden name first, so that a domain is there whole or not at all.
+ * Runs in routerd; accounts in it are authd's and are never touched.
+ */
+#include <sys/stat.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "object.h"
+
+enum { MAXDEPTH = 8 };
+
+int
+dir_sync(const char *path)
+{
+	int fd = openat(proc_basefd(), path,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rv;
+
+	if (fd == -1)
+		return -1;
+	rv = fsync(fd);
+	close(fd);
+	return rv;
+}
+
+/*
+ * A directory that others may make things in: DECISIONS, Ownership.  Its
+ * group is another directory's, or its parent's, by Domains' set-group bit.
+ */
+static int
+make_dir(const char *path, mode_t mode, const char *like)
+{
+	struct stat st;
+	int fd, rv = -1;
+
+	if (mkdirat(proc_basefd(), path, 0700) == -1 ||
+	    (like != NULL && fstatat(proc_basefd(), like, &st, 0) == -1))
+		return -1;
+	fd = openat(proc_basefd(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if ((!proc_conf()->root || like == NULL ||
+	    fchown(fd, -1, st.st_gid) == 0) &&
+	    fchmod(fd, mode) == 0 && fsync(fd) == 0)
+		rv = 0;
+	close(fd);
+	return rv;
+}
+
+/* Takes the descriptor.  With files: all of it; else empty directories. */
+static void
+empty_dir(int fd, bool files, int depth)
+{
+	struct dirent *e;
+	DIR *dir;
+	int sub;
+
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 ||
+		    strcmp(e->d_name, "..") == 0)
+			continue;
+		if (files && unlinkat(dirfd(dir), e->d_name, 0) == 0)
+			continue;
+		sub = depth == MAXDEPTH ? -1 : openat(dirfd(dir), e->d_name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (sub == -1)
+			continue;
+		empty_dir(sub, files, depth + 1);
+		unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
+	}
+	closedir(dir);
+}
+
+static void
+remove_part(const char *path, const char *name, bool files)
+{
+	char *p = xasprintf("%s/%s", path, name);
+	int fd = openat(proc_basefd(), p, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC);
+
+	empty_dir(fd, files, 0);
+	unlinkat(proc_basefd(), p, fd == -1 ? 0 : AT_REMOVEDIR);
+	free(p);
+}
+
+/* Directories of accounts that are gone: x.sub. */
+static void
+remove_subs(const char *path)
+{
+	int fd = openat(proc_basefd(), path, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC);
+	struct dirent *e;
+	size_t len;
+	DIR *dir;
+
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		len = strlen(e->d_name);
+		if (len > 4 && strcmp(e->d_name + len - 4, ".sub") == 0)
+			remove_part(path, e->d_name, false);
+	}
+	closedir(dir);
+}
+
+int
+domain_dir_remove(const char *path)
+{
+	remove_subs(path);
+	remove_part(path, "Settings", true);
+	remove_part(path, "Index", true);
+	remove_part(path, "Index.data", true);
+	return unlinkat(proc_basefd(), path, AT_REMOVEDIR);
+}
+
+int
+domain_dir_make(const char *name, const struct val *settings)
+{
+	char *hidden = xasprintf("Domains/.%s", name);
+	char *sub = xasprintf("%s/Settings", hidden);
+	char *file = xasprintf("%s/Domain.settings", sub);
+	char *path = xasprintf("Domains/%s", name);
+	int rv = -1;
+
+	domain_dir_remove(hidden);
+	if (make_dir(hidden, 01771, NULL) == 0 &&
+	    make_dir(sub, 01770, "Accounts/Settings") == 0 &&
+	    config_write(file, settings) == 0 && dir_sync(hidden) == 0 &&
+	    renameat(proc_basefd(), hidden, proc_basefd(), path) == 0 &&
+	    dir_sync("Domains") == 0)
+		rv = 0;
+	else {
+		log_warn("%s", path);
+		domain_dir_remove(hidden);
+	}
+	free(path);
+	free(file);
+	free(sub);
+	free(hidden);
+	return rv;
+}
+
+int
+domain_dir_move(const char *from, const char *to)
+{
+	if (renameat(proc_basefd(), from, proc_basefd(), to) == 0 &&
+	    dir_sync("Domains") == 0)
+		return 0;
+	log_warn("%s", from);
+	return -1;
+}
