@@ -15,6 +15,8 @@
 #include "file.h"
 #include "log.h"
 
+enum { WIDTH = 79 };
+
 struct conf	 conf;
 const char	*conf_file;
 
@@ -81,6 +83,42 @@ fail(const char *fmt, ...)
 	exit(EXIT_FAILURE);
 }
 
+/*
+ * As a settings file has it, but what fits on a line and is within something
+ * else stands on one: a list of mailboxes is a line for each.
+ */
+static void
+put_nested(struct buf *b, const struct val *v, int depth, size_t used)
+{
+	bool dict = val_type(v) == VAL_DICT, whole;
+	size_t i, from;
+	struct buf line;
+
+	buf_init(&line, 0);
+	val_write(&line, v, false);
+	whole = (!dict && val_type(v) != VAL_ARRAY) || val_count(v) == 0 ||
+	    (depth > 0 && used + line.len < WIDTH);
+	if (whole)
+		buf_add(b, line.p, line.len);
+	buf_free(&line);
+	if (whole)
+		return;
+	buf_puts(b, dict ? "{\n" : "(\n");
+	for (i = 0; i < val_count(v); i++) {
+		from = b->len;
+		buf_printf(b, "%*s", 2 * (depth + 1), "");
+		if (dict) {
+			val_write_string(b, val_key(v, i),
+			    strlen(val_key(v, i)));
+			buf_puts(b, " = ");
+		}
+		put_nested(b, val_at(v, i), depth + 1, b->len - from);
+		buf_puts(b, dict ? ";\n" : i + 1 < val_count(v) ? ",\n" :
+								  "\n");
+	}
+	buf_printf(b, "%*s%s", 2 * depth, "", dict ? "}" : ")");
+}
+
 /* A string as it is, all else in the dictionary format. */
 static void
 print_data(const struct val *v)
@@ -95,9 +133,8 @@ print_data(const struct val *v)
 		return;
 	}
 	buf_init(&b, 0);
-	val_write(&b, v, true);
-	if (b.len > 0)
-		printf("%s%s", b.p, b.p[b.len - 1] == '\n' ? "" : "\n");
+	put_nested(&b, v, 0, 0);
+	printf("%s\n", b.failed ? "" : b.p);
 	buf_free(&b);
 }
 

@@ -90,8 +90,9 @@ print_numbers(const struct val *all)
 	    " IMAP, %" PRId64 " PWD\n", sum(all, "smtpd", "Sessions"),
 	    sum(all, "pop3d", "Sessions"), sum(all, "imapd", "Sessions"),
 	    sum(all, "pwdd", "Sessions"));
-	printf("accounts   %" PRId64 " in %" PRId64 " domains\n",
-	    dict_int(r, "Accounts", 0), dict_int(r, "Domains", 0));
+	printf("accounts   %" PRId64 " in %" PRId64 " domain%s\n",
+	    dict_int(r, "Accounts", 0), dict_int(r, "Domains", 0),
+	    dict_int(r, "Domains", 0) == 1 ? "" : "s");
 }
 
 /* What is wrong, a line each; how many. */

@@ -1,6 +1,7 @@
 /*
- * What administrators ask of the queue.  Who they are and what they may is
- * authd's to say, for each request.  The loop's alone.
+ * What administrators ask of the queue, and the log record that they write.
+ * Who they are and what they may is authd's to say, for each request.  The
+ * loop's alone.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 enum {
 	TICKET_LEN = 16,
 	LISTED = 300,		/* messages in one answer */
-	MAXDATA = 60000
+	MAXDATA = 60000,
+	MAXRECORD = 1000
 };
 
 struct request {
@@ -205,6 +207,25 @@ release(const struct val *args, struct val **data, const char **text)
 	return 512;
 }
 
+/* Control characters would make two records of one. */
+static unsigned int
+write_log(const struct val *args, struct val **data, const char **text)
+{
+	const char *level = arg_text(args, 0), *record = arg_text(args, 1);
+	struct buf b;
+
+	if (*level < '1' || *level > '5' || level[1] != '\0') {
+		*text = "a level is 1 to 5";
+		return 501;
+	}
+	buf_init(&b, MAXRECORD);
+	for (; *record != '\0' && b.len < MAXRECORD; record++)
+		buf_putc(&b, (unsigned char)*record < ' ' ? ' ' : *record);
+	log_always(*level - '0', "SYSTEM", "%s", b.len > 0 ? b.p : "");
+	buf_free(&b);
+	return 200;
+}
+
 static const struct verb {
 	const char	*name;
 	const char	*right;
@@ -215,7 +236,8 @@ static const struct verb {
 	{ "GetQueueStatus", "Monitors", queue_status },
 	{ "RejectQueueMessage", "Settings", reject },
 	{ "ReleaseQueue", "Settings", release },
-	{ "ReleaseSMTPQueue", "Monitors", release }
+	{ "ReleaseSMTPQueue", "Monitors", release },
+	{ "WriteLog", "Monitors", write_log }
 };
 
 /* --- who may --- */

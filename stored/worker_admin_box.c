@@ -29,8 +29,6 @@ count(struct box *b, struct val *d)
 	dict_setf(d, "Messages", "%u", n);
 	dict_setf(d, "Unseen", "%u", unseen);
 	dict_setf(d, "Size", "%llu", (unsigned long long)b->size);
-	dict_setf(d, "UIDMin", "%u", n > 0 ? box_rec(b, 0)->uid :
-	    b->idx.head->uidnext);
 	dict_setf(d, "UIDNext", "%u", b->idx.head->uidnext);
 	dict_setf(d, "UIDValidity", "%u", b->idx.head->uidvalidity);
 }
@@ -45,6 +43,8 @@ internals(struct box *b, struct val *d)
 		val_append(words, val_string(keyword_name(b, i) != NULL ?
 		    keyword_name(b, i) : ""));
 	dict_set(d, "Keywords", words);
+	dict_setf(d, "UIDMin", "%u", box_count(b) > 0 ? box_rec(b, 0)->uid :
+	    b->idx.head->uidnext);
 	dict_setf(d, "HighestModSeq", "%llu",
 	    (unsigned long long)box_highest_modseq(b));
 	dict_set(d, "Format", val_string(b->fmt->ext + 1));
