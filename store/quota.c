@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -100,6 +101,7 @@ quota_limit(struct acct *a, const char *limits)
 	struct quota *q = get(a);
 	const char *err = "";
 	struct val *d;
+	char *p;
 
 	free(q->text);
 	q->text = NULL;
@@ -111,6 +113,9 @@ quota_limit(struct acct *a, const char *limits)
 		return;
 	}
 	q->text = xstrdup(dict_str(d, "Text", ""));
+	for (p = q->text; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
 	q->limits.text = q->text;
 	q->limits.bytes = limit_of(d, "Bytes");
 	q->limits.messages = limit_of(d, "Messages");
@@ -370,7 +375,11 @@ int
 quota_usage(struct acct *a, struct quota_usage *u)
 {
 	struct quota *q = get(a);
+	struct box *b;
 
+	/* What is half copied counts, too. */
+	for (b = a->boxes; b != NULL && a->putting != NULL; b = b->next)
+		box_put_settle(b, false);
 	if (!q->known && recount(a) == -1)
 		return -1;
 	return add_up(a, u);
@@ -439,6 +448,28 @@ quota_percent(struct acct *a)
 	if (quota_usage(a, &u) == -1)
 		return -1;
 	return (int)percent(&a->quota->limits, &u);
+}
+
+const char *
+quota_alert(struct acct *a)
+{
+	enum { PAUSE = 600 };
+	static const char key[] = "#QuotaAlerted";
+	const struct quota_limits *l = quota_limits(a);
+	int64_t now = time(NULL), last;
+	struct val *root;
+
+	if (l->alert == 0 || *l->text == '\0' ||
+	    quota_percent(a) < (int)l->alert ||
+	    (root = info_root(&a->info)) == NULL)
+		return NULL;
+	last = dict_int(root, key, 0);
+	if (now >= last && now < last + PAUSE)
+		return NULL;
+	if (dict_setf(root, key, "%lld", (long long)now) == -1 ||
+	    info_save(&a->info) == -1)
+		log_warn("%s: not noted", key);
+	return l->text;
 }
 
 static void

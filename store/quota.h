@@ -49,6 +49,11 @@ int	quota_mailbox_room(struct acct *);
  * wait until the account has room, 5.2.2 for one that does not fit.
  */
 void	quota_admit(struct box *, struct delivery *, size_t);
+/*
+ * What to tell a client whose account is nearly full, or NULL; not again for
+ * ten minutes, which account.info remembers (manual 12).
+ */
+const char *quota_alert(struct acct *);
 /* So much of a limit is used, the higher of the two; -1: not known. */
 int	quota_percent(struct acct *);
 /* Was anything removed since this was last asked?  Deliveries may fit now. */

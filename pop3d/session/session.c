@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "quota.h"
 #include "session_int.h"
 
 enum { MAXLINE = 510 };
@@ -378,6 +379,7 @@ struct pop_session *
 pop_session_new(const struct pop_start *st)
 {
 	struct pop_session *p = xcalloc(1, sizeof(*p));
+	const char *alert;
 
 	p->acct = st->acct;
 	p->tag = xstrdup(st->tag);
@@ -396,6 +398,13 @@ pop_session_new(const struct pop_start *st)
 		return NULL;
 	}
 	conn_timeout(p->conn, p->timeout);
+	/* Read as an error by the client's user, who tries again (manual 12). */
+	if ((alert = quota_alert(p->acct)) != NULL) {
+		error(p, alert);
+		conn_finish(p->conn);
+		session_free(p);
+		return NULL;
+	}
 	if (open_box(p, st->mailbox) == -1) {
 		conn_finish(p->conn);
 		session_free(p);

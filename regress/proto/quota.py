@@ -269,7 +269,12 @@ def waiting():
         m.ask("STORE 1:2 +FLAGS.SILENT (\\Deleted)")
         m.ask("EXPUNGE")
         wait_for("two of them", lambda: count("full") == 4)
-    # by POP
+    # by POP, whose user is told first, as an error
+    limit("full", QuotaAlert=50)
+    module("LOCAL", '{AlertText="empty it";}')
+    with Pop() as p:
+        p.ask("USER full")
+        assert "empty it" in p.fails(f"PASS {PASSWORD}")
     with Pop() as p:
         p.login("full")
         p.ask("DELE 1")
@@ -336,6 +341,25 @@ def single():
         wait_for("it", lambda: quota(m) == {"MESSAGE": (3, 3)})
 
 
+def alerts():
+    accounts("alert")
+    limit("alert", MaxMessages=4, QuotaAlert=75)
+    with login("alert") as m, login("alert") as other:
+        for i in range(3):
+            append(m)
+
+        def told(c):
+            return [u for u in c.ask("NOOP") if b"[ALERT]" in u]
+        assert wait_for("an alert", lambda: told(m)) == \
+            [b"OK [ALERT] empty it"]
+        wait_for("an alert", lambda: told(other))
+        append(m)
+        time.sleep(1.5)
+        assert not told(m), "told again, within ten minutes"
+    with Pop() as p:
+        p.login("alert")
+
+
 def too_long():
     """Mail for a full account is kept only so long."""
     accounts("late", "latesender")
@@ -355,4 +379,4 @@ def too_long():
 
 
 run([commands, library, appending, delivered, at_once, waiting, defaults,
-     single, too_long])
+     single, alerts, too_long])
