@@ -109,6 +109,7 @@ def hanging(s, h):
 
 def unknown_names(s, h):
     cli = s.cli()
+    cli.ask("INLINE")
     assert pop(s, "new1", "ext-new1") is not None
     cli.ask("UpdateDomainSettings {ExternalOnUnknown=YES;}")
     wait_for("the setting", lambda: pop(s, "new1", "ext-new1") is None)
