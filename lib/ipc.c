@@ -143,8 +143,8 @@ channel_add(struct ipc *ipc)
 	ipc->id = ++channel_serial << 16 | i;
 }
 
-static struct ipc *
-channel_find(uint64_t id)
+struct ipc *
+ipc_channel(uint64_t id)
 {
 	size_t i = id & 0xffff;
 
@@ -298,7 +298,7 @@ ipc_ref(struct ipc *ipc, const struct ipc_pkt *pkt)
 int
 ipc_answer(struct ipc_ref ref, enum ipc_type type, const void *msg, int fd)
 {
-	struct ipc *ipc = channel_find(ref.channel);
+	struct ipc *ipc = ipc_channel(ref.channel);
 	struct buf *b;
 
 	if (ipc == NULL || ref.seq == 0) {
@@ -310,6 +310,22 @@ ipc_answer(struct ipc_ref ref, enum ipc_type type, const void *msg, int fd)
 		ipc->owed--;
 	b = ipc_packed(type, ref.session, ref.seq, 1, msg);
 	return ipc_output(ipc, b->p, b->len, fd);
+}
+
+void
+ipc_answered(struct ipc_ref ref, enum ipc_type type, const void *msg)
+{
+	struct ipc *ipc = ipc_channel(ref.channel);
+	struct buf *b;
+
+	if (ipc == NULL)
+		return;
+	if (ipc->owed > 0)
+		ipc->owed--;
+	if (trace.until == 0)
+		return;
+	b = ipc_packed(type, ref.session, ref.seq, 1, msg);
+	ipc_trace_packet(ipc, ">", b->p, b->len, -1);
 }
 
 int
@@ -333,7 +349,10 @@ release(struct ipc *ipc)
 	event_free(ipc->ev_read);
 	event_free(ipc->ev_write);
 	event_free(ipc->ev_timer);
-	close(ipc->fd);
+	if (ipc->sock != NULL)
+		ipc_sock_drop(ipc->sock);
+	else
+		close(ipc->fd);
 	ipc_calls_fail(ipc);
 }
 
@@ -417,6 +436,9 @@ packet(struct ipc *ipc, const void *data, size_t len, int fd)
 	} else if (!ipc->hello)
 		why = "no HELLO";
 	else if (flags & IPC_F_ANSWER) {
+		/* Its file is for later: the answer is good without. */
+		if (pkt.type == IPC_COMMITTED)
+			lost = false;
 		if (ipc_call_answered(ipc, &pkt, lost) == -1)
 			why = "wrong answer";
 	} else

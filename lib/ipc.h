@@ -19,7 +19,7 @@
  * An answer is of the type that ipc.def names after "->" for its request, or
  * the channel closes: so whoever waits may look at pkt->m without asking.
  *
- * All of this belongs to the thread that runs the loop.  ipc_free() may be
+ * All of this but ipc_late_answer() belongs to the thread that runs the loop.  ipc_free() may be
  * called anywhere, also by a handler of that very channel.
  */
 #ifndef CG_IPC_H
@@ -146,6 +146,25 @@ void		 ipc_cancel(void *arg);
 struct ipc_ref	 ipc_ref(struct ipc *, const struct ipc_pkt *);
 int		 ipc_answer(struct ipc_ref, enum ipc_type, const void *msg,
 		    int fd);
+
+/*
+ * The same from a thread, without the loop: begin and end are the loop's,
+ * answer is for one thread, once, in between.  If it could be sent, *fd is
+ * closed and -1 then.  End is told the same, whether it was sent or not, and
+ * sends it if need be.
+ */
+struct ipc_sock;
+struct ipc_late {
+	struct ipc_ref	 ref;
+	struct ipc_sock	*sock;
+	bool		 sent;
+};
+void		 ipc_late_begin(struct ipc_late *, struct ipc_ref);
+void		 ipc_late_answer(struct ipc_late *, enum ipc_type,
+		    const void *msg, int *fd);
+void		 ipc_late_end(struct ipc_late *, enum ipc_type,
+		    const void *msg, int fd);
+
 /* The descriptor is the handler's from now on; -1 if there is none. */
 int		 ipc_take_fd(struct ipc_pkt *);
 

@@ -44,6 +44,7 @@ struct ipc {
 	struct event_base	*base;
 	struct event		*ev_read, *ev_write, *ev_timer;
 	int			 fd;
+	struct ipc_sock		*sock;	/* fd's, if threads have it as well */
 	uint64_t		 id;
 	char			*peer;
 	ipc_down_cb		*down;
@@ -78,7 +79,14 @@ int	 ipc_control_fd(struct msghdr *);
 ssize_t	 ipc_sendmsg(int sock, const void *, size_t, int fd, int flags);
 void	 ipc_sync_forget(int fd, bool *sent, bool *seen);
 
+/* ipc_late.c: the channel, or a thread's answer, is done with it. */
+void	 ipc_sock_drop(struct ipc_sock *);
+
 /* ipc.c */
+/* NULL: it is gone. */
+struct ipc *ipc_channel(uint64_t id);
+/* What a thread has sent is counted and traced. */
+void	 ipc_answered(struct ipc_ref, enum ipc_type, const void *msg);
 int64_t	 ipc_now(void);
 /* Takes the descriptor; sends now or queues.  data's flags may change. */
 int	 ipc_output(struct ipc *, char *data, size_t, int fd);

@@ -2,8 +2,8 @@
  * COMMIT: a front has written a file and closed it; from DONE on the message
  * is ours for ever.  The loop checks whose file and whose session it is; a
  * thread makes sure that no writer is left, checks the envelope, fills in the
- * z line, gives the file its name and syncs it.  Whatever fails there is a
- * temporary error, and the file is removed.
+ * z line, gives the file its name, syncs it, and answers the front itself.
+ * Whatever fails there is a temporary error, and the file is removed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,13 +22,16 @@ enum {
 	TICKET_LEN = 16,
 	TICKETS = 256,		/* remembered */
 	TICKET_LIFE = 20,	/* seconds */
+	MOMENTS = 50,		/* ms until the last writer must have closed */
 	MAXRCPTS = 50000
 };
 
 struct commit {
 	struct sreq	 req;
-	struct ipc_ref	 ref;
+	struct ipc_late	 late;
 	uint64_t	 id;
+	uint64_t	 more;		/* a file that goes with the answer, or 0 */
+	int		 more_fd;
 	char		 ticket[TICKET_LEN];
 	char		*account;	/* whose session it is, or NULL */
 	/* the thread's answer */
@@ -102,6 +105,22 @@ open_unwritten(uint64_t id)
 	return fd;
 }
 
+/*
+ * A thread that handed the file out may have been put off the processor
+ * before it closed its own descriptor: that takes a moment at most.
+ */
+static int
+open_closed(uint64_t id)
+{
+	static const struct timespec moment = { 0, 1000000 };
+	int fd, i;
+
+	for (i = 0; (fd = open_unwritten(id)) == -1 && errno == EAGAIN &&
+	    i < MOMENTS; i++)
+		nanosleep(&moment, NULL);
+	return fd;
+}
+
 /* A front may say little of itself: the rest is found out. */
 static const char *
 check_envelope(const struct commit *c)
@@ -126,14 +145,10 @@ check_envelope(const struct commit *c)
 }
 
 static int
-fill_in(struct commit *c, int fd)
+fill_in(struct commit *c, int fd, uint32_t crc)
 {
 	char z[QFILE_ZLEN + 1];
-	uint32_t crc;
 
-	c->why = "cannot be read";
-	if (disk_crc(fd, c->q.body, &c->size, &crc) == -1)
-		return -1;
 	qfile_z(z, c->size, crc);
 	c->why = "cannot be written";
 	if (file_pwrite(fd, z, QFILE_ZLEN, c->q.zat) == -1)
@@ -145,26 +160,44 @@ fill_in(struct commit *c, int fd)
 	return 0;
 }
 
+static struct msg_committed
+verdict(const struct commit *c)
+{
+	return (struct msg_committed) { .code = c->why == NULL ? 0 : 2,
+		.text = c->why == NULL ? "" : "cannot be stored now",
+		.more = c->more };
+}
+
+static void
+take_in(struct commit *c)
+{
+	uint32_t crc;
+	int fd;
+
+	c->why = "cannot be opened, or has a writer still";
+	if ((fd = open_closed(c->id)) == -1) {
+		c->err = errno;
+		return;
+	}
+	errno = 0;
+	if (disk_message(fd, &c->q, &c->size, &crc, &c->why) == 0 &&
+	    (c->why = check_envelope(c)) == NULL)
+		fill_in(c, fd, crc);
+	c->err = errno;
+	close(fd);
+}
+
 static void
 commit_work(struct sreq *r)
 {
 	struct commit *c = (struct commit *)r;
-	int fd;
+	struct msg_committed m;
 
-	c->why = "cannot be opened, or has a writer still";
-	if ((fd = open_unwritten(c->id)) == -1) {
-		c->err = errno;
-		disk_unlink(NULL, c->id, "tmp");
-		return;
-	}
-	errno = 0;
-	if (disk_envelope(fd, &c->q, &c->size, &c->why) == 0 &&
-	    (c->why = check_envelope(c)) == NULL)
-		fill_in(c, fd);
-	c->err = errno;
-	close(fd);
+	take_in(c);
 	if (c->why != NULL)
 		disk_unlink(NULL, c->id, "tmp");
+	m = verdict(c);
+	ipc_late_answer(&c->late, IPC_COMMITTED, &m, &c->more_fd);
 }
 
 /* --- in the loop --- */
@@ -178,28 +211,28 @@ commit_free(struct commit *c)
 }
 
 static void
-reply(struct ipc_ref ref, uint8_t code, const char *text)
+refuse(struct ipc_ref ref, const char *text)
 {
-	struct msg_done d = { .code = code, .text = text };
+	struct msg_committed m = { .code = 2, .text = text };
 
-	ipc_answer(ref, IPC_DONE, &d, -1);
+	ipc_answer(ref, IPC_COMMITTED, &m, -1);
 }
 
 static void
 commit_done(struct sreq *r)
 {
 	struct commit *c = (struct commit *)r;
+	struct msg_committed a = verdict(c);
 	struct msg *m;
 
+	ipc_late_end(&c->late, IPC_COMMITTED, &a, c->more_fd);
 	if (c->why != NULL) {
 		msg_log(LOG_CRASH, c->id, "refused: %s%s%s", c->why,
 		    c->err == 0 ? "" : ": ",
 		    c->err == 0 ? "" : strerror(c->err));
-		reply(c->ref, 2, "cannot be stored now");
 		commit_free(c);
 		return;
 	}
-	reply(c->ref, 0, "");
 	if ((m = msg_new(c->id, NULL)) == NULL ||
 	    msg_fill(m, &c->q, c->size) == -1) {
 		/* Safe on disk: the next start finds it. */
@@ -225,7 +258,9 @@ commit_start(struct commit *c)
 static void
 commit_refuse(struct commit *c, const char *text)
 {
-	reply(c->ref, 2, text);
+	struct msg_committed m = { .code = 2, .text = text, .more = c->more };
+
+	ipc_late_end(&c->late, IPC_COMMITTED, &m, c->more_fd);
 	tmp_discard(c->id);
 	commit_free(c);
 }
@@ -276,16 +311,17 @@ commit_request(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct commit *c;
 
 	if (!tmp_take(ipc, m->id)) {
-		reply(ref, 2, "no such file");
+		refuse(ref, "no such file");
 		return;
 	}
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
-		reply(ref, 2, "out of memory");
+		refuse(ref, "out of memory");
 		tmp_discard(m->id);
 		return;
 	}
-	c->ref = ref;
+	ipc_late_begin(&c->late, ref);
 	c->id = m->id;
+	c->more_fd = m->more ? tmp_more(ipc, &c->more) : -1;
 	if (m->ticket.len == 0) {
 		commit_start(c);
 	} else if (m->ticket.len == TICKET_LEN) {

@@ -134,21 +134,46 @@ long_envelope(int fd, struct qfile *q, const char **why)
 	return rc == 0 ? 0 : -1;
 }
 
-/* Reads the envelope, and tells the length of the rest. */
+/* The sum of a message of which the chunk holds no more than the beginning. */
+static int
+long_crc(int fd, uint64_t at, uint64_t left, uint32_t *crc)
+{
+	char *p = chunk();
+	size_t want;
+
+	while (left > 0) {
+		want = left < CHUNK ? left : CHUNK;
+		if (file_pread(fd, p, want, at) != (ssize_t)want)
+			return -1;
+		*crc = crc32c(*crc, p, want);
+		at += want;
+		left -= want;
+	}
+	return 0;
+}
+
+/* Of a small file all is in the chunk by then: it is read once. */
 int
-disk_envelope(int fd, struct qfile *q, uint64_t *size, const char **why)
+disk_message(int fd, struct qfile *q, uint64_t *size, uint32_t *crc,
+    const char **why)
 {
 	struct stat st;
-	ssize_t n;
+	ssize_t n, got;
 	int rc;
 
 	*why = "cannot be read";
-	if (fstat(fd, &st) == -1 || chunk() == NULL ||
-	    (n = file_pread(fd, chunk(), CHUNK, 0)) == -1)
+	if (fstat(fd, &st) == -1 || chunk() == NULL)
 		return 1;
 	*why = "not a regular file";
 	if (!S_ISREG(st.st_mode))
 		return -1;
+	*why = "cannot be read";
+	n = st.st_size < CHUNK ? st.st_size : CHUNK;
+	if ((got = file_pread(fd, chunk(), n, 0)) != n) {
+		if (got != -1)
+			errno = EIO;
+		return 1;
+	}
 	rc = qfile_parse(q, chunk(), n, why);
 	if (rc == 1 && n == CHUNK)
 		rc = long_envelope(fd, q, why);
@@ -156,29 +181,18 @@ disk_envelope(int fd, struct qfile *q, uint64_t *size, const char **why)
 		*why = "no end of the envelope";
 		rc = -1;
 	}
-	if (rc == 0)
-		*size = (uint64_t)st.st_size - q->body;
-	return rc;
-}
-
-int
-disk_crc(int fd, uint64_t offset, uint64_t *len, uint32_t *crc)
-{
-	uint64_t at = offset;
-	char *p = chunk();
-	ssize_t n;
-
-	if (p == NULL)
-		return -1;
+	if (rc != 0)
+		return rc;
+	*size = (uint64_t)st.st_size - q->body;
 	*crc = 0;
-	while ((n = file_pread(fd, p, CHUNK, at)) > 0) {
-		*crc = crc32c(*crc, p, n);
-		at += n;
-		if (n < CHUNK)
-			break;
+	if (st.st_size <= CHUNK)
+		*crc = crc32c(0, chunk() + q->body, *size);
+	else if (long_crc(fd, q->body, *size, crc) == -1) {
+		*why = "cannot be read";
+		qfile_free(q);
+		return 1;
 	}
-	*len = at - offset;
-	return n == -1 ? -1 : 0;
+	return 0;
 }
 
 int

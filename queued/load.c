@@ -120,20 +120,13 @@ load_scan(void)
 /* --- files --- */
 
 static const char *
-check(int fd, const struct qfile *q, int *rc)
+check(const struct qfile *q, uint64_t size, uint32_t crc)
 {
-	uint64_t len;
-	uint32_t crc;
-
 	if (!q->z)		/* another program's: as it is */
 		return NULL;
 	if (!q->filled)
 		return "it was never committed";
-	if (disk_crc(fd, q->body, &len, &crc) == -1) {
-		*rc = 1;
-		return "cannot be read";
-	}
-	return len == q->zlen && crc == q->zcrc ? NULL :
+	return size == q->zlen && crc == q->zcrc ? NULL :
 	    "it is not what was committed";
 }
 
@@ -152,13 +145,14 @@ static void
 load_work(struct sreq *r)
 {
 	struct load *o = (struct load *)r;
+	uint32_t crc;
 	int fd;
 
 	o->rc = 1;
 	if ((fd = disk_open(o->msg->dir, o->msg->id, "msg")) != -1) {
-		o->rc = disk_envelope(fd, &o->q, &o->size, &o->why);
-		if (o->rc == 0 && (o->why = check(fd, &o->q, &o->rc)) != NULL &&
-		    o->rc == 0)
+		o->rc = disk_message(fd, &o->q, &o->size, &crc, &o->why);
+		if (o->rc == 0 &&
+		    (o->why = check(&o->q, o->size, crc)) != NULL)
 			o->rc = -1;
 		o->err = errno;
 		close(fd);

@@ -49,11 +49,12 @@ void	disk_name(char[NAME_LEN], const char *dir, uint64_t id,
 	    const char *ext);
 /* O_RDONLY, no atime.  -1 and errno. */
 int	disk_open(const char *dir, uint64_t id, const char *ext);
-/* 0; -1: no good, *why; 1: it could not be read, errno. */
-int	disk_envelope(int fd, struct qfile *, uint64_t *size,
+/*
+ * The envelope, and of the rest its length and its CRC-32C.  0; -1: no good,
+ * *why; 1: it could not be read, errno.
+ */
+int	disk_message(int fd, struct qfile *, uint64_t *size, uint32_t *crc,
 	    const char **why);
-/* CRC-32C of the bytes from offset to the file's end. */
-int	disk_crc(int fd, uint64_t offset, uint64_t *len, uint32_t *crc);
 /* A message that a thread writes: where it stands, and what z will say. */
 struct disk_out {
 	int		 fd;
@@ -84,6 +85,8 @@ void	tmp_start(void);
 uint64_t tmp_id(void);
 /* Was this id given to this channel?  Then it is ours again. */
 bool	tmp_take(struct ipc *, uint64_t id);
+/* A file that is ready now, for this channel: the descriptor, or -1. */
+int	tmp_more(struct ipc *, uint64_t *id);
 void	tmp_peer_down(struct ipc *);
 void	tmp_request(struct ipc *, struct ipc_pkt *, void *);
 void	tmp_abort(struct ipc *, struct ipc_pkt *, void *);

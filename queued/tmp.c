@@ -209,8 +209,8 @@ answer(struct ipc_ref ref, uint8_t code, struct tmp *f, const char *text)
 	ipc_answer(ref, IPC_QUEUE_FILE, &m, f == NULL ? -1 : f->fd);
 }
 
-static void
-hand_out(struct ipc *ipc, struct ipc_ref ref)
+static struct tmp *
+take_ready(struct ipc *ipc)
 {
 	struct tmp *f = TAILQ_FIRST(&t.files);
 
@@ -219,8 +219,33 @@ hand_out(struct ipc *ipc, struct ipc_ref ref)
 	f->ipc = ipc;
 	RB_INSERT(tmptree, &t.out, f);
 	t.handed++;
+	return f;
+}
+
+static void
+hand_out(struct ipc *ipc, struct ipc_ref ref)
+{
+	struct tmp *f = take_ready(ipc);
+
 	answer(ref, 0, f, "");
 	f->fd = -1;
+}
+
+int
+tmp_more(struct ipc *ipc, uint64_t *id)
+{
+	struct tmp *f;
+	int fd;
+
+	if (!t.space || t.handed + t.waiting >= HANDED || t.waiting > 0 ||
+	    t.ready == 0 || queue_stopping())
+		return -1;
+	f = take_ready(ipc);
+	fd = f->fd;
+	f->fd = -1;
+	*id = f->id;
+	fill();
+	return fd;
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -153,12 +154,11 @@ finished(struct smtp *s)
 }
 
 static void
-committed(const struct ipc_pkt *pkt, void *arg)
+tell(struct smtp *s, const struct msg_committed *m)
 {
-	struct smtp *s = arg;
-	const struct msg_done *m = pkt == NULL ? NULL : pkt->m;
 	uint64_t id = s->commit_id;
 
+	s->commit = NULL;
 	finished(s);
 	if (m != NULL && m->code == 0) {
 		s->errors = 0;
@@ -176,11 +176,37 @@ committed(const struct ipc_pkt *pkt, void *arg)
 	smtp_go_on(s);
 }
 
+/* The client may be gone meanwhile; a file that comes along is welcome. */
+static void
+committed(const struct ipc_pkt *pkt, void *arg)
+{
+	struct smtp_commit *c = arg;
+	struct smtp *s = c->session;
+
+	if (c->more)
+		files_more(pkt);
+	free(c);
+	if (s != NULL)
+		tell(s, pkt == NULL ? NULL : pkt->m);
+}
+
+void
+data_forget(struct smtp *s)
+{
+	if (s->commit != NULL)
+		s->commit->session = NULL;
+	s->commit = NULL;
+}
+
 static void
 commit(struct smtp *s)
 {
 	struct msg_commit m = { .id = s->file->id };
+	struct smtp_commit *c = xcalloc(1, sizeof(*c));
 
+	c->session = s;
+	s->commit = c;
+	m.more = c->more = files_wants_more();
 	s->commit_id = s->file->id;
 	front_log(s->front, LOG_MAJOR, "[%" PRIu64 "] received, %" PRIu64
 	    " bytes", m.id, s->written - s->envelope);
@@ -189,7 +215,7 @@ commit(struct smtp *s)
 	m.ticket = (struct ipc_str) { s->ticket, s->ticketlen };
 	smtp_wait(s);
 	ipc_call(proc_peer(PROC_QUEUED), IPC_COMMIT, s->front->id, &m, -1,
-	    IPC_TIMEOUT, committed, s);
+	    IPC_TIMEOUT, committed, c);
 }
 
 static void

@@ -54,26 +54,35 @@ keep(struct queue_file *f)
 	files.nready++;
 }
 
+static bool
+take(const struct ipc_pkt *pkt, uint64_t id)
+{
+	int fd = ipc_take_fd((struct ipc_pkt *)pkt);
+	struct queue_file *f;
+
+	if (fd == -1)
+		return false;
+	if ((f = calloc(1, sizeof(*f))) == NULL) {
+		close(fd);
+		return false;
+	}
+	f->id = id;
+	f->fd = fd;
+	keep(f);
+	return true;
+}
+
 static void
 got(const struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_queue_file *m = pkt == NULL ? NULL : pkt->m;
-	struct queue_file *f = NULL;
 	struct smtp *s;
-	int fd = -1;
 
 	files.asked--;
-	if (m != NULL && m->code == 0)
-		fd = ipc_take_fd((struct ipc_pkt *)pkt);
-	if (fd != -1 && (f = calloc(1, sizeof(*f))) != NULL) {
-		f->id = m->id;
-		f->fd = fd;
-		keep(f);
+	if (m != NULL && m->code == 0 && take(pkt, m->id)) {
 		ask();
 		return;
 	}
-	if (fd != -1)
-		close(fd);
 	if ((s = next_waiting()) != NULL)
 		data_file(s, m == NULL || *m->text == '\0' ?
 		    "the queue does not answer" : m->text);
@@ -92,6 +101,29 @@ ask(void)
 		ipc_call(proc_peer(PROC_QUEUED), IPC_QUEUE_TMP, 0, &m, -1,
 		    IPC_TIMEOUT, got, &files);
 	}
+}
+
+bool
+files_wants_more(void)
+{
+	if (files.nready + files.asked >= files.expected ||
+	    files.nready + files.asked >= AHEAD)
+		return false;
+	files.asked++;
+	return true;
+}
+
+void
+files_more(const struct ipc_pkt *pkt)
+{
+	const struct msg_committed *m = pkt == NULL ? NULL : pkt->m;
+	struct msg_abort lost;
+
+	files.asked--;
+	if (m == NULL || m->more == 0 || take(pkt, m->more))
+		return;
+	lost.id = m->more;
+	ipc_send(proc_peer(PROC_QUEUED), IPC_ABORT, 0, &lost, -1);
 }
 
 void

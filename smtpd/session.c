@@ -147,6 +147,7 @@ end(struct front_session *f)
 		return;
 	f->data = NULL;
 	ipc_cancel(s);
+	data_forget(s);
 	smtp_reset(s);
 	forget_login(s);
 	free(s->helo);

@@ -49,6 +49,12 @@ enum smtp_state {
 	ST_ANY		= ST_NEW | ST_READY | ST_MAIL | ST_RCPT
 };
 
+/* A COMMIT under way; it outlives its session. */
+struct smtp_commit {
+	struct smtp		*session;	/* NULL: it has ended */
+	bool			 more;		/* a file was asked for */
+};
+
 struct smtp {
 	LIST_ENTRY(smtp)	 all;
 	TAILQ_ENTRY(smtp)	 waiting;	/* for a file: files.c */
@@ -77,6 +83,7 @@ struct smtp {
 	struct body		 body;
 	struct buf		 out;		/* not yet in the file */
 	uint64_t		 commit_id;
+	struct smtp_commit	*commit;	/* under way */
 	uint64_t		 written;
 	size_t			 envelope;	/* its bytes */
 	const char		*refuse;	/* the answer, at the end */
@@ -134,6 +141,8 @@ void	cmd_data(struct smtp *, struct cur *);
 void	data_input(struct smtp *);
 /* The queue that gave the file is gone. */
 void	data_interrupted(struct smtp *);
+/* The session ends: nobody waits for the queue's answer. */
+void	data_forget(struct smtp *);
 /* files.c: there is a file (or why not). */
 void	data_file(struct smtp *, const char *why);
 
@@ -146,6 +155,9 @@ struct queue_file {
 /* A transaction begins, ends: how many files to have at hand. */
 void	files_expect(void);
 void	files_unexpect(void);
+/* Should COMMIT ask for another file?  Then its answer goes to files_more(). */
+bool	files_wants_more(void);
+void	files_more(const struct ipc_pkt *);
 /* Sets s->file and returns true, or data_file() is called later. */
 bool	files_get(struct smtp *);
 void	files_leave(struct smtp *);

@@ -91,7 +91,7 @@ def one_daemon():
     t.sees(" < cgserver CTL_TRACE .*seconds=[1-9]")     # it was asked again
     send()
     t.sees(r" > queued-0 COMMIT session=\d+ seq=\d+ id=\d+ ")
-    t.sees(" < queued-0 answer DONE .* code=0")
+    t.sees(" < queued-0 answer COMMITTED .* code=0")
     log_in_smtp()
     t.sees(r' > authd-0 AUTH .*name="ann".* secret=<\d+ bytes>')
     assert t.end(signal.SIGINT) == 0

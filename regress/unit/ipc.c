@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,6 +37,7 @@ static bool		 hold;		/* do not answer yet */
 static bool		 wrong;		/* answer with another type */
 static int		 answer_fd = -1;	/* goes with the answer */
 static struct ipc	*free_this;
+static struct ipc_late	 late;
 
 static int
 setup(void **state)
@@ -117,8 +119,16 @@ on_tls(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	close(fd);
 }
 
+static void
+on_commit(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	heard.requests++;
+	ipc_late_begin(&late, ipc_ref(ipc, pkt));
+}
+
 static const struct ipc_disp disp[] = {
 	{ IPC_TICKET_CHECK, on_check },
+	{ IPC_COMMIT, on_commit },
 	{ IPC_TICKET_END, on_end },
 	{ IPC_CTL_TLS, on_tls },
 	{ IPC_NONE, NULL },
@@ -607,6 +617,92 @@ answers_named(void **state)
 	assert_string_equal(ipc_name(IPC_MAX), "?");
 }
 
+static void
+on_committed(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_committed *m = pkt == NULL ? NULL : pkt->m;
+
+	if (m == NULL) {
+		heard.nulls++;
+		return;
+	}
+	heard.answers++;
+	heard.fds += pkt->fd != -1;
+	assert_int_equal(m->more, 5);
+}
+
+static void
+commit(void)
+{
+	struct msg_commit m = { .id = 3, .more = 1 };
+
+	ipc_call(left, IPC_COMMIT, 7, &m, -1, 60000, on_committed, NULL);
+	turn();
+}
+
+static void *
+thread(void *arg)
+{
+	const struct msg_committed m = { .text = "", .more = 5 };
+
+	ipc_late_answer(&late, IPC_COMMITTED, &m, arg);
+	return arg;
+}
+
+static void
+in_thread(int *fd)
+{
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, thread, fd), 0);
+	pthread_join(t, NULL);
+}
+
+static void
+late_answer(void **state)
+{
+	const struct msg_committed m = { .text = "", .more = 5 };
+	int fd = dup(0);
+
+	commit();
+	in_thread(&fd);
+	assert_int_equal(fd, -1);
+	turn();
+	assert_int_equal(heard.answers, 1);	/* before the loop's end */
+	assert_int_equal(heard.fds, 1);
+	ipc_late_end(&late, IPC_COMMITTED, &m, fd);
+	/* One that no thread could send is sent at the end. */
+	commit();
+	ipc_late_end(&late, IPC_COMMITTED, &m, dup(0));
+	turn();
+	assert_int_equal(heard.answers, 2);
+	assert_int_equal(heard.fds, 2);
+	assert_int_equal(heard.down, 0);
+}
+
+/* The channel ends while the thread works: no other's descriptor is met. */
+static void
+late_for_nobody(void **state)
+{
+	const struct msg_committed m = { .text = "", .more = 5 };
+	int sv[2], fd = -1;
+	char c;
+
+	commit();
+	ipc_free(right);
+	right = NULL;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	in_thread(&fd);
+	assert_int_equal(recv(sv[0], &c, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(recv(sv[1], &c, 1, MSG_DONTWAIT), -1);
+	ipc_late_end(&late, IPC_COMMITTED, &m, fd);
+	turn();
+	assert_int_equal(heard.answers + heard.nulls, 1);
+	assert_int_equal(heard.down, 1);
+	close(sv[0]);
+	close(sv[1]);
+}
+
 /* A child's start: blocking first, then the loop, on one socket. */
 static void
 blocking_then_loop(void **state)
@@ -667,6 +763,8 @@ main(void)
 		CHANNEL(unexpected),
 		CHANNEL(no_peer),
 		CHANNEL(no_room),
+		CHANNEL(late_answer),
+		CHANNEL(late_for_nobody),
 		cmocka_unit_test(bad_packets),
 		cmocka_unit_test(over_credit),
 		cmocka_unit_test(empty_packet),
