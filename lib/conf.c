@@ -252,16 +252,16 @@ set_helpers(struct conf *c, const struct line *l)
 }
 
 static const char *
-set_resolver(struct conf *c, const struct line *l)
+set_helper_user(struct conf *c, const struct line *l)
 {
-	set(&c->resolver, l->word[1]);
+	set(&c->helper_user.alias, l->word[1]);
 	return NULL;
 }
 
 static const char *
-set_helper_user(struct conf *c, const struct line *l)
+set_resolver(struct conf *c, const struct line *l)
 {
-	set(&c->helper_user.alias, l->word[1]);
+	set(&c->resolver, l->word[1]);
 	return NULL;
 }
 
@@ -283,10 +283,10 @@ static const struct keyword {
 	{ "pam-dir",	  1, 1, set_pam_dir,	"pam-dir DIRECTORY" },
 	{ "password-key", 1, 1, set_password_key, "password-key FILE" },
 	{ "processes",	  2, 2, set_processes,	"processes DAEMON NUMBER" },
-	{ "sandbox",	  1, 1, set_sandbox,	"sandbox strict|weak" },
-	{ "tls",	  2, 2, set_tls,	"tls KEYFILE CERTIFICATEFILE" },
 	{ "resolver",	  1, 1, set_resolver,
 	    "resolver ADDRESS[:PORT][,...]" },
+	{ "sandbox",	  1, 1, set_sandbox,	"sandbox strict|weak" },
+	{ "tls",	  2, 2, set_tls,	"tls KEYFILE CERTIFICATEFILE" },
 	{ "tls-clients",  1, 1, set_tls_clients, "tls-clients CAFILE" },
 	{ "trusted-users", 1, MAXWORDS - 1, set_trusted,
 	    "trusted-users NAME ..." },
@@ -527,9 +527,9 @@ conf_free(struct conf *c)
 	free(c->tls_clients);
 	free(c->password_key);
 	free(c->pam_dir);
+	free(c->resolver);
 	for (i = 0; i < CONF_USERS; i++)
 		free(c->users[i].alias);
-	free(c->resolver);
 	free(c->users);
 	for (i = 0; i < c->nlisten; i++) {
 		free(c->listen[i].module);

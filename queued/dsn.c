@@ -66,7 +66,8 @@ dsn_wanted(const struct rcpt *r)
 	if (r->letter == 'D' && r->relayed)
 		return false;
 	if (r->letter == 'D')
-		return (notify & QN_SUCCESS) && *dsn_to(r->msg) != '\0';
+		return (notify & QN_SUCCESS) && !r->passed &&
+		    *dsn_to(r->msg) != '\0';
 	if (*dsn_to(r->msg) != '\0')
 		return (notify & QN_FAILURE) != 0;
 	if ((notify & QN_FAILURE) && *copy_to() != '\0' &&

@@ -124,6 +124,7 @@ for_people(struct buf *b, const struct msg *m)
 		buf_puts(b, "\n<");
 		one_line(b, r->q->addr);
 		buf_puts(b, r->letter == 'F' ? ">: not delivered\n    " :
+		    r->remote ? ">: passed on to another mail system\n    " :
 		    ">: delivered\n    ");
 		one_line(b, r->text == NULL ? "" : r->text);
 		buf_putc(b, '\n');
@@ -179,7 +180,7 @@ for_programs(struct buf *b, const struct msg *m)
 		buf_puts(b, "Final-Recipient: rfc822;");
 		one_line(b, r->q->addr);
 		buf_printf(b, "\nAction: %s\nStatus: ", r->letter == 'F' ?
-		    "failed" : "delivered");
+		    "failed" : r->remote ? "relayed" : "delivered");
 		one_line(b, r->esc == NULL ? "5.0.0" : r->esc);
 		if (r->letter == 'F' && r->text != NULL) {
 			buf_puts(b, "\nDiagnostic-Code: x-cgate;");

@@ -56,6 +56,8 @@ take_back(void)
 	RB_FOREACH(m, msgtree, &msgs) {
 		for (i = 0; m->loaded && i < m->q.nrcpts; i++) {
 			r = &m->rcpts[i];
+			if (r->remote)
+				continue;
 			r->ack = false;
 			if (r->state != R_FLIGHT)
 				continue;
@@ -88,8 +90,8 @@ local_down(struct ipc *ipc)
 }
 
 /* One bad file is no reason to keep others from this account. */
-static enum sent
-not_opened(struct rcpt *r)
+enum sent
+local_unopened(struct rcpt *r)
 {
 	struct msg *m = r->msg;
 
@@ -127,7 +129,7 @@ local_send(struct lqueue *lq, struct rcpt *r)
 	int fd;
 
 	if ((fd = disk_open(m->dir, m->id, "msg")) == -1)
-		return not_opened(r);
+		return local_unopened(r);
 	if (r->realto != NULL)
 		snprintf(header, sizeof(header), "X-Real-To: %s\n", r->realto);
 	if (ipc_send(stored, IPC_DELIVER, 0, &d, fd) == -1)
@@ -251,18 +253,14 @@ held(struct rcpt *r)
 static void
 early_add(struct msg *m, uint32_t rcpt, const struct msg_result *res)
 {
-	struct early *e = calloc(1, sizeof(*e));
+	struct early *e = msg_early(m, rcpt);
 
-	if (e == NULL)
+	if (e == NULL || res == NULL)
 		return;
-	e->rcpt = rcpt;
-	if (res != NULL) {
-		e->result = true;
-		e->code = res->code;
-		e->esc = strdup(res->esc);
-		e->text = strdup(res->text);
-	}
-	STAILQ_INSERT_TAIL(&m->early, e, entry);
+	e->result = true;
+	e->code = res->code;
+	e->esc = strdup(res->esc);
+	e->text = strdup(res->text);
 }
 
 void
@@ -273,7 +271,9 @@ local_early(struct msg *m)
 	STAILQ_FOREACH(e, &m->early, entry) {
 		if (e->rcpt >= m->q.nrcpts)
 			continue;
-		if (!e->result)
+		if (e->remote)
+			remote_early(&m->rcpts[e->rcpt], e);
+		else if (!e->result)
 			held(&m->rcpts[e->rcpt]);
 		else
 			result(&m->rcpts[e->rcpt], e->code,

@@ -107,6 +107,19 @@ rcpt_wipe(struct rcpt *r)
 	free(r->realto);
 	free(r->esc);
 	free(r->text);
+	free(r->to);
+}
+
+struct early *
+msg_early(struct msg *m, uint32_t rcpt)
+{
+	struct early *e = calloc(1, sizeof(*e));
+
+	if (e != NULL) {
+		e->rcpt = rcpt;
+		STAILQ_INSERT_TAIL(&m->early, e, entry);
+	}
+	return e;
 }
 
 static void
@@ -118,6 +131,7 @@ early_free(struct msg *m)
 		STAILQ_REMOVE_HEAD(&m->early, entry);
 		free(e->esc);
 		free(e->text);
+		free(e->host);
 		free(e);
 	}
 }
@@ -202,7 +216,8 @@ msg_ack(struct rcpt *r)
 	if (!r->ack)
 		return;
 	r->ack = false;
-	ipc_send(proc_peer(PROC_STORED), IPC_RESULT_ACK, 0, &a, -1);
+	ipc_send(proc_peer(r->remote ? PROC_SENDER : PROC_STORED),
+	    IPC_RESULT_ACK, 0, &a, -1);
 }
 
 static void
@@ -371,7 +386,7 @@ log_out(const struct rcpt *r, const char *text)
 	    "[%" PRIu64 "] %s(%s)%s %s: %s", r->msg->id,
 	    lq == NULL ? "SYSTEM" : lq->kind == QUEUE_LOCAL ? "LOCAL" : "SMTP",
 	    lq == NULL ? "*" : lq->show, r->q->addr,
-	    good ? "delivered" : "failed", text);
+	    !good ? "failed" : r->remote ? "relayed" : "delivered", text);
 }
 
 void
@@ -387,6 +402,7 @@ rcpt_finish(struct rcpt *r, char letter, const char *esc, const char *text)
 	if (r->lq != NULL)
 		lqueue_remove(r);
 	if (dsn_wanted(r)) {
+		free(r->text);
 		r->esc = strdup(esc);
 		r->text = strdup(text);
 		rcpt_state(r, R_REPORT);

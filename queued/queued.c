@@ -96,6 +96,8 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_STORED)
 		local_up(ipc);
+	else if (id == PROC_SENDER)
+		remote_up(ipc);
 }
 
 static void
@@ -103,6 +105,8 @@ peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_STORED)
 		local_down(ipc);
+	else if (id == PROC_SENDER)
+		remote_down(ipc);
 	else if (id == PROC_SMTPD)
 		tmp_peer_down(ipc);
 }
@@ -136,6 +140,15 @@ static const struct ipc_disp from_stored[] = {
 	{ IPC_NONE, NULL }
 };
 
+static const struct ipc_disp from_sender[] = {
+	{ IPC_SEND_NEXT, remote_next },
+	{ IPC_SENT, remote_sent },
+	{ IPC_SEND_END, remote_closed },
+	{ IPC_JOB_HELD, remote_held },
+	{ IPC_JOBS_END, remote_end },
+	{ IPC_NONE, NULL }
+};
+
 static const struct ipc_disp from_pwdd[] = {
 	{ IPC_ADMIN, admin_request },
 	{ IPC_NONE, NULL }
@@ -162,7 +175,7 @@ static const struct proc_def def = {
 		[PROC_SMTPD] = from_smtpd,
 		[PROC_STORED] = from_stored,
 		[PROC_PWDD] = from_pwdd,
-		[PROC_SENDER] = nothing,
+		[PROC_SENDER] = from_sender,
 		[PROC_AUTHD] = nothing,
 		[PROC_ROUTERD] = nothing
 	},

@@ -104,6 +104,7 @@ enum rstate {
 	R_NEW,		/* to be routed */
 	R_ROUTING,
 	R_PAUSE,	/* to be routed again, later */
+	R_LATER,	/* in its logical queue, not to be tried yet */
 	R_WAIT,		/* in its logical queue */
 	R_FLIGHT,	/* stored has it */
 	R_EXPAND,	/* copies for a group's members are made */
@@ -123,6 +124,8 @@ struct rcpt {
 	char		*mailbox;	/* NULL: INBOX */
 	char		*realto;	/* NULL: no header to add */
 	char		*esc, *text;	/* how it ended, for the report */
+	char		*to;		/* remote: the address, if it is another */
+	int64_t		 due;		/* in R_LATER */
 	enum rstate	 state;
 	char		 letter;	/* D or F, once final */
 	bool		 ack;		/* stored waits for RESULT_ACK */
@@ -131,15 +134,19 @@ struct rcpt {
 	bool		 relayed;	/* others tell how it went on */
 	bool		 listed;	/* among those to be routed */
 	bool		 aside;		/* in R_PAUSE for its file's sake */
+	bool		 remote;	/* smtpd's sending role has it, or had */
+	bool		 passed;	/* and the other host reports on it */
 };
 
 /* A result or a job in hand that came before its message was loaded. */
 struct early {
 	STAILQ_ENTRY(early) entry;
 	uint32_t	 rcpt;
+	bool		 remote;	/* the sending role said so */
+	bool		 dsn;
 	bool		 result;
 	uint8_t		 code;
-	char		*esc, *text;
+	char		*esc, *text, *host;
 };
 
 struct msg {
@@ -169,6 +176,8 @@ extern struct msgtree msgs;
 
 struct msg *msg_new(uint64_t id, const char *dir);
 struct msg *msg_find(uint64_t id);
+/* Told before the message was loaded; NULL: no memory. */
+struct early *msg_early(struct msg *, uint32_t rcpt);
 /* Takes over what the qfile holds. */
 int	msg_fill(struct msg *, struct qfile *, uint64_t size);
 void	msg_drop(struct msg *);		/* forgets it; the file stays */
@@ -224,10 +233,15 @@ struct lqueue {
 	RB_ENTRY(lqueue) tree;
 	TAILQ_ENTRY(lqueue) ready;
 	TAILQ_HEAD(waitlist, rcpt) wait;
+	struct waitlist	 later;		/* by time due */
 	struct event	*timer;
+	struct event	*again;		/* the first of later is due */
 	char		*name;		/* a path, or a domain */
 	char		*show;		/* an account, or a domain */
 	size_t		 waiting;
+	size_t		 nlater;
+	unsigned int	 chans;		/* remote: channels to its host */
+	unsigned int	 most;		/* and how many work, as far as known */
 	unsigned int	 flight;
 	unsigned int	 away;		/* recipients that are routed anew */
 	unsigned int	 tries;
@@ -256,6 +270,12 @@ void	lqueue_delay(struct lqueue *, const char *why);
 void	lqueue_routed(struct rcpt *);
 void	lqueue_worked(struct lqueue *);
 void	lqueue_release(struct lqueue *);
+/* Its host takes others, but not this one now. */
+void	lqueue_later(struct rcpt *, const char *why);
+/* Those that should wait longer need not. */
+void	lqueue_hurry(struct lqueue *);
+/* Something of it changed: it may have a turn now, or be done with. */
+void	lqueue_touch(struct lqueue *);
 void	sched_run(void);
 void	sched_soon(void);		/* at this loop turn's end */
 
@@ -270,12 +290,31 @@ enum sent {
 	SEND_NONE	/* stored cannot be spoken to */
 };
 enum sent local_send(struct lqueue *, struct rcpt *);
+/* Its file cannot be opened: errno. */
+enum sent local_unopened(struct rcpt *);
 void	local_early(struct msg *);	/* what was told before it was loaded */
 size_t	local_flight(void);
 void	local_result(struct ipc *, struct ipc_pkt *, void *);
 void	local_held(struct ipc *, struct ipc_pkt *, void *);
 void	local_room(struct ipc *, struct ipc_pkt *, void *);
 void	local_end(struct ipc *, struct ipc_pkt *, void *);
+
+/* --- remote.c: smtpd's sending role --- */
+void	remote_soon(void);
+/* A remote queue: does it want a channel, or have mail for one? */
+void	remote_list(struct lqueue *);
+/* Seconds until a message is tried again. */
+int64_t	remote_interval(const struct msg *);
+/* It was tried for too long, and has failed now. */
+bool	remote_expired(struct rcpt *, const char *why);
+void	remote_up(struct ipc *);
+void	remote_down(struct ipc *);
+void	remote_early(struct rcpt *, const struct early *);
+void	remote_held(struct ipc *, struct ipc_pkt *, void *);
+void	remote_end(struct ipc *, struct ipc_pkt *, void *);
+void	remote_next(struct ipc *, struct ipc_pkt *, void *);
+void	remote_sent(struct ipc *, struct ipc_pkt *, void *);
+void	remote_closed(struct ipc *, struct ipc_pkt *, void *);
 
 /* --- dsn.c --- */
 bool	dsn_wanted(const struct rcpt *);

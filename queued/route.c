@@ -83,8 +83,10 @@ routed_once(struct rcpt *r)
 {
 	struct msg *m = r->msg;
 
-	if (m->unrouted > 0 && --m->unrouted == 0)
+	if (m->unrouted > 0 && --m->unrouted == 0) {
 		msg_log(LOG_MAJOR, m->id, "enqueued");
+		remote_soon();	/* its recipients can go together now */
+	}
 }
 
 /*
@@ -124,6 +126,11 @@ go_remote(struct rcpt *r, const struct msg_routed *a)
 		rcpt_finish(r, 'F', "5.7.1", "relaying is not permitted");
 		return 0;
 	}
+	free(r->to);
+	r->to = NULL;
+	if (*a->address != '\0' && strcmp(a->address, r->q->addr) != 0 &&
+	    (r->to = strdup(a->address)) == NULL)
+		return -1;
 	if ((lq = lqueue_get(QUEUE_SMTP, a->host, a->host)) == NULL)
 		return -1;
 	lqueue_add(lq, r);

@@ -63,6 +63,8 @@ lqueue_get(char kind, const char *name, const char *show)
 	lq->kind = kind;
 	lq->name = lower;
 	TAILQ_INIT(&lq->wait);
+	TAILQ_INIT(&lq->later);
+	lq->most = 1;
 	RB_INSERT(lqtree, &lqueues, lq);
 	return lq;
 }
@@ -77,31 +79,17 @@ lqueue_find(char kind, const char *name)
 	return RB_FIND(lqtree, &lqueues, &key);
 }
 
-static void
-lqueue_free_empty(struct lqueue *lq)
-{
-	if (lq->waiting > 0 || lq->flight > 0 || lq->away > 0 || lq->delayed)
-		return;
-	if (lq->listed) {
-		TAILQ_REMOVE(&ready, lq, ready);
-		nready--;
-	}
-	RB_REMOVE(lqtree, &lqueues, lq);
-	if (lq->timer != NULL)
-		event_free(lq->timer);
-	free(lq->why);
-	free(lq->name);
-	free(lq->show);
-	free(lq);
-}
-
 /* Into or out of the list of those that have a turn. */
 static void
 lqueue_list(struct lqueue *lq)
 {
-	bool can = lq->kind == QUEUE_LOCAL && lq->waiting > 0 &&
-	    !lq->delayed && lq->flight < FLIGHT_QUEUE;
+	bool can = lq->waiting > 0 && !lq->delayed &&
+	    lq->flight < FLIGHT_QUEUE;
 
+	if (lq->kind == QUEUE_SMTP) {
+		remote_list(lq);
+		return;
+	}
 	if (can && !lq->listed) {
 		TAILQ_INSERT_TAIL(&ready, lq, ready);
 		nready++;
@@ -111,6 +99,24 @@ lqueue_list(struct lqueue *lq)
 		nready--;
 	}
 	lq->listed = can;
+}
+
+static void
+lqueue_free_empty(struct lqueue *lq)
+{
+	if (lq->waiting > 0 || lq->nlater > 0 || lq->flight > 0 ||
+	    lq->away > 0 || lq->chans > 0 || lq->delayed)
+		return;
+	lqueue_list(lq);	/* nothing in it: no turn any more */
+	RB_REMOVE(lqtree, &lqueues, lq);
+	if (lq->timer != NULL)
+		event_free(lq->timer);
+	if (lq->again != NULL)
+		event_free(lq->again);
+	free(lq->why);
+	free(lq->name);
+	free(lq->show);
+	free(lq);
 }
 
 static bool
@@ -150,6 +156,9 @@ take(struct lqueue *lq, struct rcpt *r)
 	if (r->state == R_WAIT) {
 		TAILQ_REMOVE(&lq->wait, r, entry);
 		lq->waiting--;
+	} else if (r->state == R_LATER) {
+		TAILQ_REMOVE(&lq->later, r, entry);
+		lq->nlater--;
 	} else
 		lq->flight--;
 }
@@ -190,12 +199,14 @@ lqueue_delay(struct lqueue *lq, const char *why)
 {
 	struct timeval tv = { .tv_sec = DELAY_MAX };
 
-	if (lq->delayed)
+	if (lq->delayed || lq->waiting == 0)
 		return;
 	if (lq->timer == NULL &&
 	    (lq->timer = evtimer_new(proc_base(), delay_over, lq)) == NULL)
 		return;
-	if (lq->tries < 8)
+	if (lq->kind == QUEUE_SMTP)
+		tv.tv_sec = remote_interval(TAILQ_FIRST(&lq->wait)->msg);
+	else if (lq->tries < 8)
 		tv.tv_sec = DELAY_FIRST << lq->tries++;
 	free(lq->why);
 	lq->why = strdup(why);
@@ -217,19 +228,50 @@ lqueue_worked(struct lqueue *lq)
 }
 
 void
-lqueue_release(struct lqueue *lq)
+lqueue_touch(struct lqueue *lq)
 {
-	if (!lq->delayed)
-		return;
-	lq->delayed = false;
-	evtimer_del(lq->timer);
 	lqueue_list(lq);
 	lqueue_free_empty(lq);
 }
 
+void
+lqueue_release(struct lqueue *lq)
+{
+	lqueue_hurry(lq);
+	if (!lq->delayed)
+		return;
+	lq->delayed = false;
+	evtimer_del(lq->timer);
+	lqueue_touch(lq);
+}
+
+void
+lqueue_hurry(struct lqueue *lq)
+{
+	struct rcpt *r;
+
+	while ((r = TAILQ_FIRST(&lq->later)) != NULL) {
+		take(lq, r);
+		wait_insert(lq, r);
+	}
+	lqueue_list(lq);
+}
+
+/* Where does it go now?  Its queue stays meanwhile. */
+static void
+send_back(struct lqueue *lq, struct rcpt *r)
+{
+	take(lq, r);
+	r->lq = NULL;
+	r->from = lq;
+	lq->away++;
+	rcpt_state(r, R_NEW);
+	route_rcpt(r);
+}
+
 /*
  * The account may have another name by now, or be gone: all that waits is
- * routed anew.  The queue stays meanwhile, with the count of its tries.
+ * routed anew, and the count of its queue's tries goes on.
  */
 static void
 delay_over(int fd, short what, void *arg)
@@ -239,17 +281,67 @@ delay_over(int fd, short what, void *arg)
 
 	lq->delayed = false;
 	lq->away++;
-	while ((r = TAILQ_FIRST(&lq->wait)) != NULL) {
-		take(lq, r);
-		r->lq = NULL;
-		r->from = lq;
-		lq->away++;
-		rcpt_state(r, R_NEW);
-		route_rcpt(r);
-	}
+	while ((r = TAILQ_FIRST(&lq->wait)) != NULL)
+		if (lq->kind == QUEUE_LOCAL || !remote_expired(r, lq->why))
+			send_back(lq, r);
 	lq->away--;
+	lqueue_touch(lq);
+}
+
+static void	later_due(int, short, void *);
+
+static void
+later_timer(struct lqueue *lq)
+{
+	struct timeval tv = { 0 };
+	struct rcpt *r = TAILQ_FIRST(&lq->later);
+
+	if (lq->again == NULL)
+		lq->again = evtimer_new(proc_base(), later_due, lq);
+	if (r == NULL || lq->again == NULL)
+		return;
+	tv.tv_sec = r->due > time(NULL) ? r->due - time(NULL) : 0;
+	evtimer_add(lq->again, &tv);
+}
+
+static void
+later_due(int fd, short what, void *arg)
+{
+	struct lqueue *lq = arg;
+	struct rcpt *r;
+
+	lq->away++;
+	while ((r = TAILQ_FIRST(&lq->later)) != NULL && r->due <= time(NULL))
+		if (!remote_expired(r, r->text))
+			send_back(lq, r);
+	later_timer(lq);
+	lq->away--;
+	lqueue_touch(lq);
+}
+
+void
+lqueue_later(struct rcpt *r, const char *why)
+{
+	struct lqueue *lq = r->lq;
+	struct rcpt *o;
+
+	take(lq, r);
+	free(r->text);
+	r->text = strdup(why);
+	r->due = time(NULL) + remote_interval(r->msg);
+	o = TAILQ_LAST(&lq->later, waitlist);
+	while (o != NULL && o->due > r->due)
+		o = TAILQ_PREV(o, waitlist, entry);
+	if (o == NULL)
+		TAILQ_INSERT_HEAD(&lq->later, r, entry);
+	else
+		TAILQ_INSERT_AFTER(&lq->later, o, r, entry);
+	lq->nlater++;
+	rcpt_state(r, R_LATER);
+	later_timer(lq);
+	log_tag(LOG_PROBLEM, "QUEUE", "SMTP(%s)%s delayed for %lld seconds: %s",
+	    lq->show, r->q->addr, (long long)(r->due - time(NULL)), why);
 	lqueue_list(lq);
-	lqueue_free_empty(lq);
 }
 
 void

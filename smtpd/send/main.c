@@ -23,7 +23,50 @@ start(void)
 	dns_start(proc_base());
 }
 
+const char *
+send_helo(void)
+{
+	const char *name = settings_text(proc_settings(), "Main",
+	    "DomainName");
+
+	return name == NULL || *name == '\0' ? proc_conf()->hostname : name;
+}
+
+static void
+settings(const struct val *all)
+{
+	log_set_level(settings_int(all, "SMTP", "LogLevel"));
+}
+
+/* What we have in hand, before anything else is given to us. */
+static void
+peer_up(enum proc_id id, int instance, struct ipc *ipc)
+{
+	struct msg_jobs_end end = { 0 };
+
+	chan_down(ipc);
+	chan_held(ipc);
+	results_again(ipc);
+	ipc_send(ipc, IPC_JOBS_END, 0, &end, -1);
+}
+
+static void
+peer_down(enum proc_id id, int instance, struct ipc *ipc)
+{
+	chan_down(ipc);
+}
+
+static void
+status(struct val *d)
+{
+	dict_setf(d, "Channels", "%zu", chan_count());
+}
+
 static const struct ipc_disp from_queued[] = {
+	{ IPC_SEND_OPEN, chan_open },
+	{ IPC_SEND_MAIL, chan_mail },
+	{ IPC_SEND_CLOSE, chan_close },
+	{ IPC_RESULT_ACK, result_ack },
 	{ IPC_NONE, NULL }
 };
 
@@ -41,7 +84,11 @@ main(int argc, char **argv)
 		},
 		.peers = { [PROC_QUEUED] = from_queued },
 		.before = before,
-		.start = start
+		.start = start,
+		.settings = settings,
+		.peer_up = peer_up,
+		.peer_down = peer_down,
+		.status = status
 	};
 
 	return proc_run(argc, argv, &def);

@@ -1,15 +1,151 @@
 /*
  * What the files of smtpd's sending role tell one another.  It owns nothing:
- * queued gives it a message's file for reading, one recipient list at a time,
- * and hears what became of each.
+ * queued gives it a message's file for reading, one transaction at a time,
+ * and hears what became of each recipient.
  */
 #ifndef CG_SEND_H
 #define CG_SEND_H
 
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dict.h"
+#include "dns.h"
 #include "ipc.h"
 
+struct conn;
+struct event;
+
+enum { SMTP_PORT = 25 };
+
+/* How something ended, as in ipc.def: SENT and SEND_END. */
+enum verdict { GOOD, NEVER, LATER };
+
+struct outcome {
+	enum verdict	 verdict;
+	char		 esc[16];
+	char		 text[512];
+};
+void	outcome_set(struct outcome *, enum verdict, const char *esc,
+	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* --- dest.c: where a host's mail goes, one address after the other --- */
+enum { DEST_HOSTS = 20, DEST_ADDRS = 20 };
+
+struct dest;
+struct dest_addr {
+	struct sockaddr_storage	 ss;
+	socklen_t		 len;
+	char			 ip[64];
+	uint16_t		 port;
+	const char		*host;	/* its name; the dest's */
+};
+/* The next address, or NULL: there is no more, and why. */
+typedef void dest_cb(const struct dest_addr *, const struct outcome *,
+	    void *arg);
+/* host: domain, name:port, [address], [address]:port.  NULL: no memory. */
+struct dest	*dest_new(const char *host);
+/* Calls back once, from the loop. */
+void		 dest_next(struct dest *, dest_cb *, void *arg);
+void		 dest_free(struct dest *);
+
 /* --- chan.c: channels, one connection each --- */
+enum cap {
+	CAP_PIPELINING	= 1 << 0,
+	CAP_SIZE	= 1 << 1,
+	CAP_DSN		= 1 << 2,
+	CAP_8BIT	= 1 << 3,
+	CAP_CHUNKING	= 1 << 4,
+	CAP_STARTTLS	= 1 << 5,
+	CAP_UTF8	= 1 << 6
+};
+
+struct mail;
+struct chan {
+	LIST_ENTRY(chan)	 entry;
+	uint32_t		 num;	/* queued's number for it */
+	unsigned int		 serial;	/* the log's */
+	char			*host;
+	struct dest		*dest;
+	const struct dest_addr	*addr;
+	struct conn		*conn;
+	struct event		*connecting;
+	int			 fd;	/* while it connects */
+	int			 state;	/* client.c's */
+	int			 lines;	/* of the reply that comes in */
+	unsigned int		 caps;
+	uint64_t		 maxsize;	/* 0: not said */
+	struct mail		*mail;	/* on its way, or NULL */
+	char			 local[72];	/* [address]:port of ours */
+	bool			 orphan;	/* queued has forgotten it */
+	bool			 closing;	/* no more mail is to come */
+	struct outcome		 last;	/* why the last address was no good */
+};
+
 void	chan_open(struct ipc *, struct ipc_pkt *, void *);
 void	chan_mail(struct ipc *, struct ipc_pkt *, void *);
 void	chan_close(struct ipc *, struct ipc_pkt *, void *);
+void	chan_down(struct ipc *);
+/* This address is no good, for that reason: the next one, if any. */
+void	chan_try_next(struct chan *);
+/* It is ready for a message. */
+void	chan_ready(struct chan *);
+/* It is over; the chan is gone. */
+void	chan_end(struct chan *, const struct outcome *);
+void	chan_log(const struct chan *, int level, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
+size_t	chan_count(void);
+void	chan_held(struct ipc *);	/* JOB_HELD for what is on its way */
+
+/* --- client.c: what is said before and after messages --- */
+void	client_start(struct chan *, int fd);
+void	client_stop(struct chan *);	/* QUIT */
+/* A command of a message's; replies to it are mail.c's. */
+void	client_command(struct chan *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* A reply, several lines of it perhaps: its code, and its last line. */
+struct reply {
+	int	 code;
+	char	 esc[16];	/* "5.1.1", or made of the code */
+	char	 text[400];
+};
+/* What a bad reply means; "" before if nothing is to be said. */
+void	reply_outcome(struct outcome *, const struct reply *,
+	    const char *before);
+
+/* --- mail.c: one transaction --- */
+struct mail	*mail_new(struct chan *, const struct msg_send_mail *, int fd);
+void		 mail_free(struct mail *);
+void		 mail_start(struct chan *);
+/* true: the transaction is over. */
+bool		 mail_reply(struct chan *, const struct reply *);
+void		 mail_drained(struct chan *);
+/* The connection is lost: whoever has no result yet gets this one. */
+void		 mail_broken(struct chan *, const struct outcome *);
+void		 mail_jobs(const struct mail *, struct ipc *);
+
+/* --- results.c: kept until queued has them --- */
+void	result_send(uint64_t id, uint32_t rcpt, bool dsn, const char *host,
+	    const struct outcome *);
+void	result_ack(struct ipc *, struct ipc_pkt *, void *);
+void	results_again(struct ipc *);
+
+/* --- body.c: the message as it goes over the wire --- */
+struct body;
+/* chunks: BDAT's; else dots are doubled.  Takes fd. */
+struct body	*body_new(int fd, uint64_t offset, uint64_t size, bool chunks);
+void		 body_free(struct body *);
+/*
+ * More of it to the connection, as long as that takes it.  1: all is written;
+ * 0: call again when it has drained; -1: the file cannot be read.
+ */
+int		 body_write(struct body *, struct conn *);
+/* How many BDATs were sent: so many replies come. */
+unsigned int	 body_chunks(const struct body *);
+
+/* --- main.c --- */
+const char	*send_helo(void);	/* our name */
 #endif

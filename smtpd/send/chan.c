@@ -1,0 +1,302 @@
+/*
+ * Channels: queued asks for one to a host; it is looked up, its addresses are
+ * tried one after the other, and while the connection stands queued gives it
+ * messages.  Runs in smtpd's sending role; one connection a channel.
+ */
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "log.h"
+#include "proc.h"
+#include "send.h"
+
+enum { CONNECT_TIME = 30, SERIALS = 1000000 };
+
+static LIST_HEAD(, chan) chans = LIST_HEAD_INITIALIZER(chans);
+static size_t nchans;
+
+static void	try_next(struct chan *);
+
+void
+chan_log(const struct chan *c, int level, const char *fmt, ...)
+{
+	char tag[560];
+	va_list ap;
+
+	if (level > log_get_level())
+		return;
+	snprintf(tag, sizeof(tag), "SMTP-%06u(%s)", c->serial, c->host);
+	va_start(ap, fmt);
+	log_vtag(level, tag, fmt, ap);
+	va_end(ap);
+}
+
+size_t
+chan_count(void)
+{
+	return nchans;
+}
+
+static struct chan *
+find(uint32_t num)
+{
+	struct chan *c;
+
+	LIST_FOREACH(c, &chans, entry)
+		if (c->num == num && !c->orphan)
+			return c;
+	return NULL;
+}
+
+static void
+say_end(uint32_t num, const struct outcome *o)
+{
+	struct msg_send_end m = {
+		.chan = num, .code = o->verdict, .esc = o->esc, .text = o->text
+	};
+
+	ipc_send(proc_peer(PROC_QUEUED), IPC_SEND_END, 0, &m, -1);
+}
+
+static void
+stop_connecting(struct chan *c)
+{
+	if (c->connecting != NULL)
+		event_free(c->connecting);
+	c->connecting = NULL;
+	if (c->fd != -1)
+		close(c->fd);
+	c->fd = -1;
+}
+
+void
+chan_end(struct chan *c, const struct outcome *o)
+{
+	if (c->mail != NULL)
+		mail_broken(c, o);
+	if (!c->orphan)
+		say_end(c->num, o);
+	stop_connecting(c);
+	if (c->conn != NULL)
+		conn_finish(c->conn);
+	dest_free(c->dest);
+	LIST_REMOVE(c, entry);
+	nchans--;
+	free(c->host);
+	free(c);
+}
+
+/* --- connecting --- */
+
+static void
+own_address(struct chan *c, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	char ip[64] = "?";
+	unsigned int port = 0;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	    ss.ss_family == AF_INET) {
+		const struct sockaddr_in *in = (void *)&ss;
+
+		inet_ntop(AF_INET, &in->sin_addr, ip, sizeof(ip));
+		port = ntohs(in->sin_port);
+	} else if (ss.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (void *)&ss;
+
+		inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip));
+		port = ntohs(in6->sin6_port);
+	}
+	snprintf(c->local, sizeof(c->local), "[%s]:%u", ip, port);
+}
+
+void
+chan_try_next(struct chan *c)
+{
+	chan_log(c, LOG_PROBLEM, "%s[%s]:%u: %s",
+	    c->addr == NULL ? "" : c->addr->host,
+	    c->addr == NULL ? "" : c->addr->ip,
+	    c->addr == NULL ? 0 : c->addr->port, c->last.text);
+	if (c->conn != NULL) {
+		conn_finish(c->conn);
+		c->conn = NULL;
+	}
+	try_next(c);
+}
+
+static void
+connect_failed(struct chan *c, int err)
+{
+	stop_connecting(c);
+	outcome_set(&c->last, LATER, "4.4.1", "cannot connect to %s: %s",
+	    c->addr->host, strerror(err));
+	chan_try_next(c);
+}
+
+static void
+connected(int fd, short what, void *arg)
+{
+	struct chan *c = arg;
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (what & EV_TIMEOUT)
+		err = ETIMEDOUT;
+	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+		err = errno;
+	if (err != 0) {
+		connect_failed(c, err);
+		return;
+	}
+	own_address(c, fd);
+	c->fd = -1;
+	stop_connecting(c);
+	client_start(c, fd);
+}
+
+static void
+got_address(const struct dest_addr *a, const struct outcome *why, void *arg)
+{
+	const struct timeval tv = { .tv_sec = CONNECT_TIME };
+	struct chan *c = arg;
+	int on = 1;
+
+	if (a == NULL) {	/* what was tried last says more */
+		chan_end(c, c->addr != NULL && why->verdict == LATER ?
+		    &c->last : why);
+		return;
+	}
+	c->addr = a;
+	c->fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0);
+	if (c->fd == -1) {
+		connect_failed(c, errno);
+		return;
+	}
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) == -1 &&
+	    errno != EINPROGRESS) {
+		connect_failed(c, errno);
+		return;
+	}
+	c->connecting = event_new(proc_base(), c->fd, EV_WRITE, connected, c);
+	if (c->connecting == NULL) {
+		connect_failed(c, ENOMEM);
+		return;
+	}
+	event_add(c->connecting, &tv);
+}
+
+static void
+try_next(struct chan *c)
+{
+	dest_next(c->dest, got_address, c);
+}
+
+/* --- what queued says --- */
+
+void
+chan_open(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_send_open *m = pkt->m;
+	static unsigned int serial;
+	struct outcome o;
+	struct chan *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || (c->host = strdup(m->host)) == NULL ||
+	    (c->dest = dest_new(m->host)) == NULL) {
+		if (c != NULL)
+			free(c->host);
+		free(c);
+		outcome_set(&o, LATER, "4.3.0", "out of memory");
+		say_end(m->chan, &o);
+		return;
+	}
+	c->num = m->chan;
+	c->serial = ++serial % SERIALS;
+	c->fd = -1;
+	LIST_INSERT_HEAD(&chans, c, entry);
+	nchans++;
+	try_next(c);
+}
+
+void
+chan_mail(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_send_mail *m = pkt->m;
+	struct chan *c = find(m->chan);
+	struct outcome o;
+	int fd = ipc_take_fd(pkt);
+
+	if (c == NULL || c->mail != NULL || fd == -1) {
+		if (fd != -1)
+			close(fd);
+		return;		/* SEND_END is under way */
+	}
+	if ((c->mail = mail_new(c, m, fd)) == NULL) {
+		outcome_set(&o, LATER, "4.3.0", "out of memory");
+		chan_end(c, &o);
+		return;
+	}
+	mail_start(c);
+}
+
+void
+chan_close(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_send_close *m = pkt->m;
+	struct chan *c = find(m->chan);
+
+	if (c == NULL)
+		return;
+	c->closing = true;
+	if (c->mail == NULL)
+		client_stop(c);
+}
+
+void
+chan_ready(struct chan *c)
+{
+	struct msg_send_next m = { .chan = c->num };
+
+	if (c->orphan || c->closing)
+		client_stop(c);
+	else
+		ipc_send(proc_peer(PROC_QUEUED), IPC_SEND_NEXT, 0, &m, -1);
+}
+
+/* What is on its way is finished; the next queued asks for new channels. */
+void
+chan_down(struct ipc *ipc)
+{
+	struct chan *c, *next;
+	struct outcome o = { .verdict = LATER };
+
+	for (c = LIST_FIRST(&chans); c != NULL; c = next) {
+		next = LIST_NEXT(c, entry);
+		c->orphan = true;
+		if (c->mail == NULL)
+			chan_end(c, &o);
+	}
+}
+
+void
+chan_held(struct ipc *ipc)
+{
+	struct chan *c;
+
+	LIST_FOREACH(c, &chans, entry)
+		if (c->mail != NULL)
+			mail_jobs(c->mail, ipc);
+}
