@@ -227,6 +227,7 @@ commit(struct put *t)
 		return -1;
 	}
 	t->over = true;
+	mbox_grew(b, t->n, t->off);
 	b->size = t->off;
 	b->revision++;
 	return 0;
