@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
 from cgtest import OBJ, TOP, descendants, wait_for  # noqa: E402
 
 DAEMONS = ["logd", "authd", "authd-priv", "routerd", "queued", "smtpd",
-           "pop3d", "imapd", "pwdd", "stored", "stored-delivery",
+           "smtpd-send", "pop3d", "imapd", "pwdd", "stored", "stored-delivery",
            "stored-worker"]
 COMMANDS = ["sbin/cgserver", "sbin/cgctl", "bin/cgmail"]
 LIBEXEC = "usr/local/libexec/cgate"     # as the programs were built

@@ -27,6 +27,7 @@ EXPECTED = {
     "queued": ("_cgqueue", BASE, True),          # threads
     "smtpd": ("_cgsmtp", EMPTY, False),
     "pop3d": ("_cgpop", EMPTY, False),
+    "smtpd-send": ("_cgsmtp", EMPTY, False),
     "imapd": ("_cgimap", EMPTY, False),
     "pwdd": ("_cgadm", EMPTY, False),
     "stored": ("_cgmail", BASE, False),
@@ -42,7 +43,7 @@ PAIRS = {frozenset(p.split("-", 1)) for p in """
     authd-smtpd authd-pop3d authd-imapd authd-pwdd authd-routerd authd-queued
     authd-stored
     routerd-smtpd routerd-pwdd routerd-queued routerd-stored
-    queued-smtpd queued-pwdd queued-stored
+    queued-smtpd queued-pwdd queued-stored queued-smtpd-send
     stored-pop3d stored-imapd stored-pwdd""".split()} | {
     frozenset(("stored", "stored-delivery")),
     frozenset(("stored", "stored-worker"))}

@@ -39,7 +39,11 @@ REFUSED = frozenset({errno.EPERM})
 HIDDEN = frozenset({errno.EPERM, errno.EACCES, errno.ENOENT, errno.EXDEV,
                     errno.ELOOP, errno.ENOTDIR})
 FRONTS = ("smtpd", "pop3d", "imapd", "pwdd")
-NO_FILES = FRONTS + ("stored-worker",)
+SENDER = "smtpd-send"           # it alone may speak to other hosts
+NO_FILES = FRONTS + ("stored-worker", SENDER)
+# ... but not by what it has, nor to a socket of the suite
+NO_PEER = REFUSED | {errno.EPROTOTYPE, errno.ENOENT, errno.ENOTSOCK,
+                     errno.EACCES, errno.EADDRINUSE, errno.EINVAL}
 
 # Who may open what below the base; "ann" is the worker of that account.
 # Where somebody may, it must work, or this test would prove nothing.
@@ -293,12 +297,17 @@ def by_path(l, paths):
     l("symlinkat", "/etc", AT_FDCWD, "evil")
 
 
-def sockets(l, w):
+def new_sockets(l, name):
     for family in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6,
                    socket.AF_NETLINK, socket.AF_PACKET, socket.AF_ALG,
                    socket.AF_VSOCK):
+        if name == SENDER and family in (socket.AF_INET, socket.AF_INET6):
+            continue
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):
             l("socket", family, kind, 0)
+
+
+def peers(l, w):
     for fd in range(3, 8):
         for a in (unix(w.s.base + "/cgctl.sock"), unix("/cgctl.sock"),
                   inet(w.s.smtp), inet(int(w.s.env["CG_PWD"]))):
@@ -499,7 +508,9 @@ def walls_of(w, name, pid, neighbours):
     w.must_fail(name, pid, lambda l: by_path(
         l, (".", "/", "planted", "Accounts", w.s.base, str(w.s.box("ann")),
             "INBOX.mbox", "/INBOX.mbox")), but=but)
-    w.must_fail(name, pid, lambda l: sockets(l, w))
+    w.must_fail(name, pid, lambda l: new_sockets(l, name))
+    w.must_fail(name, pid, lambda l: peers(l, w),
+                NO_PEER if name == SENDER else REFUSED)
     # Without root the template has no wall but that it hears nobody's mail.
     if ROOT or name != "stored-worker":
         outside(w, name, pid)
@@ -601,7 +612,7 @@ def deadly(w, name, kinds):
 def whole(w):
     return len(w.s.children()) > 0 and {
         "logd", "authd", "routerd", "queued", "stored", "stored-delivery",
-        "stored-worker", *FRONTS} <= set(w.s.children().values())
+        "stored-worker", SENDER, *FRONTS} <= set(w.s.children().values())
 
 
 def all_of_it():
@@ -611,7 +622,8 @@ def all_of_it():
         w = World(s, probe)
         found = w.processes()
         assert {"ann", "ben", "logd", "authd", "routerd", "queued", "stored",
-                "stored-delivery", "stored-worker", *FRONTS} <= set(found), \
+                "stored-delivery", "stored-worker", SENDER, *FRONTS} <= \
+            set(found), \
             found
         assert "authd-priv" in found or not ROOT
         for name, pid in sorted(found.items()):
