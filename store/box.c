@@ -174,8 +174,10 @@ reopen(struct box *b)
 	b->bad = false;
 	b->uidbound = 0;
 	b->revision++;
-	if (b->fmt->open(b) == 0)
+	if (b->fmt->open(b) == 0) {
+		b->flagseq = box_highest_modseq(b);
 		return 0;
+	}
 	b->bad = true;
 	return -1;
 }
@@ -223,6 +225,7 @@ box_open(struct acct *a, const char *name)
 		errno = saved;
 		return NULL;
 	}
+	b->flagseq = box_highest_modseq(b);
 	b->next = a->boxes;
 	a->boxes = b;
 	quota_opened(b);
@@ -410,7 +413,8 @@ box_modseq(struct box *b)
 {
 	if (box_reserve(b, 1) == -1)
 		log_warn("%s: no modseq", b->file);
-	return b->idx.head->modseq++;
+	b->flagseq = b->idx.head->modseq++;
+	return b->flagseq;
 }
 
 void

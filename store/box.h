@@ -112,6 +112,7 @@ struct box {
 	uint32_t	 uidbound;	/* 0: account.info not looked at */
 	uint64_t	 modbound;
 	uint64_t	 revision;	/* counts changes, for its sessions */
+	uint64_t	 flagseq;	/* no flag was changed after this modseq */
 	uint64_t	 told;		/* the worker's: up to this one */
 	bool		 gone;		/* deleted: every call fails */
 	struct keywords	*keywords;	/* keyword.c; NULL: not looked at */

@@ -241,13 +241,17 @@ static int
 scan(struct box *b)
 {
 	uint32_t from = b->idx.head->count;
-	uint64_t off = b->idx.head->end, modseq = box_modseq(b);
+	uint64_t off = b->idx.head->end, flags = b->flagseq;
+	uint64_t modseq = box_modseq(b);
 	struct from_line f;
 	struct extent x;
 	struct win w;
 	size_t len;
 	int ret = 0;
 
+	/* What is added has no flags that anybody knew. */
+	if (off > 0)
+		b->flagseq = flags;
 	if (win_init(&w, b->fd, b->size) == -1)
 		return -1;
 	while (off < b->size && ret == 0) {

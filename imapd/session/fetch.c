@@ -14,7 +14,7 @@
 
 enum {
 	PIECE = 32 * 1024,	/* of answers at a time */
-	SYNC_SEEN = 64		/* more are marked in one go, and synced */
+	SYNC_SEEN = 64		/* more are marked in one go */
 };
 
 /* A FETCH on its way. */
@@ -25,6 +25,7 @@ struct fetch {
 	uint32_t	 item;		/* of the message at hand */
 	bool		 inside;	/* its answer has begun */
 	bool		 failed;	/* something could not be read */
+	bool		 look;		/* \Seen is to be set first */
 	uint8_t		*newly;		/* bits of seqs: \Seen was just set */
 	struct rec	 rec;		/* of the message at hand */
 	struct text	 text;
@@ -51,6 +52,12 @@ is_newly(const struct fetch *f, uint32_t seq)
 	return f->newly != NULL && f->newly[seq / 8] & 1 << seq % 8;
 }
 
+/*
+ * "OK means on disk" is for what a client asked to be changed.  A look's \Seen
+ * is in the file before the answer, so no kill loses it, but it waits for no
+ * sync: nobody asked for it, and after a loss of power the message is unseen
+ * again at worst.  Many at once are cheaper in one go, with a sync.
+ */
 static int
 set_seen(struct imap_session *s, const uint32_t *uids, uint32_t n)
 {
@@ -95,8 +102,6 @@ look(struct imap_session *s, struct fetch *f)
 {
 	uint32_t *uids, n;
 
-	if (imap_update(s, false) == -1)
-		return;
 	f->newly = calloc(s->view.count / 8 + 1, 1);
 	uids = calloc((size_t)s->view.count + 1, sizeof(*uids));
 	if (f->newly != NULL && uids != NULL &&
@@ -290,7 +295,15 @@ fetch_more(struct imap_session *s, void *arg)
 {
 	struct fetch *f = arg;
 	size_t enough = s->out.len + PIECE;
+	int told;
 
+	if (f->look) {
+		if ((told = imap_update(s, false)) == 1)
+			return MORE_AGAIN;
+		if (told == 0)
+			look(s, f);
+		f->look = false;
+	}
 	while (f->inside || next_message(f)) {
 		if (!message(s, f, enough))
 			return MORE_FAILED;
@@ -343,7 +356,6 @@ cmd_fetch(struct imap_session *s, struct cur *c)
 	f->text.ahead = f->cmd.bodies ? TEXT_WINDOW : TEXT_FIRST;
 	if (f->cmd.modseq)
 		imap_condstore(s);
-	if (f->cmd.seen && !s->readonly)
-		look(s, f);
+	f->look = f->cmd.seen && !s->readonly;
 	imap_job(s, fetch_more, fetch_drop, f);
 }

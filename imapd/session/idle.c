@@ -11,7 +11,9 @@ cmd_idle(struct imap_session *s, struct cur *c)
 		return;
 	s->idle = true;
 	buf_puts(&s->out, "+ idling\r\n");
-	imap_update(s, true);
+	s->expunge = true;
+	if (imap_update(s, true) == 1)
+		imap_tell_rest(s);
 }
 
 void

@@ -10,9 +10,9 @@
  * A long answer: the handler calls imap_job() and returns; more() is called
  * whenever the client has taken enough.  A command's bytes are gone then.
  *
- * Flags that a command changes: imap_update(s, false) first, so that the client
- * knows all that was before; then the change, at once and in one call; then
- * imap_told(s).  The answers may come in pieces afterwards.
+ * Flags that a command changes: imap_update(s, false) first, until it gives 0,
+ * so that the client knows all that was before; then the change, at once and in
+ * one call; then imap_told(s).  The answers may come in pieces afterwards.
  */
 #ifndef CG_IMAP_SESSION_INT_H
 #define CG_IMAP_SESSION_INT_H
@@ -40,6 +40,9 @@ struct view {
 	bool		 ghosts;	/* some are gone, and it was not told */
 	uint64_t	 modseq;	/* flags are told up to this one */
 	uint64_t	 revision;	/* of the box when we looked */
+	enum { ROUND_NONE, ROUND_GONE, ROUND_FLAGS } round; /* update.c's */
+	uint32_t	 at;		/* in it: the next one to look at */
+	uint64_t	 upto, then;	/* modseq and revision at its start */
 	unsigned	 keywords;	/* so many names were told */
 	uint32_t	 nrecent;	/* messages */
 	struct imap_set	 recent;	/* their UIDs */
@@ -65,6 +68,9 @@ struct imap_session {
 	char		 tag[IMAP_MAXTAG + 1];	/* of the command */
 	const struct imap_command *cmd;		/* in hand, or NULL */
 	bool		 answered;
+	bool		 expunge;	/* what is left to be told may be that */
+	struct buf	 last;		/* the line that ends a command, held
+					   back until all is told */
 	bool		 byuid;		/* it came as UID FETCH ... */
 	/* a long answer */
 	enum imap_more	(*more)(struct imap_session *, void *);
@@ -147,6 +153,9 @@ void	imap_job(struct imap_session *,
 	    enum imap_more (*)(struct imap_session *, void *),
 	    void (*drop)(void *), void *job);
 
+/* What imap_update() did not yet tell, as the client takes it; then s->last. */
+void	imap_tell_rest(struct imap_session *);
+
 /* Nothing half-read, nothing to be said or sent. */
 bool	imap_session_quiet(const struct imap_session *);
 
@@ -172,7 +181,8 @@ void	view_close(struct view *);
 /* --- update.c --- */
 /*
  * Tells what changed: new keywords, EXPUNGE if allowed, FETCH FLAGS, EXISTS,
- * RECENT.  -1: the mailbox cannot be read now, nothing was told.
+ * RECENT.  1: that is enough for now, there is more; -1: the mailbox cannot be
+ * read now.
  */
 int	imap_update(struct imap_session *, bool expunge);
 /* The flags that the last change gave are known to the client. */

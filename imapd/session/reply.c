@@ -8,62 +8,67 @@
 #include "int.h"
 #include "log.h"
 
-static void	line(struct imap_session *, const char *, const char *,
-    const char *, va_list) __attribute__((format(printf, 4, 0)));
+static void	line(struct imap_session *, struct buf *, const char *,
+    const char *, const char *, va_list) __attribute__((format(printf, 5, 0)));
 static void	end(struct imap_session *, const char *, const char *,
-    va_list) __attribute__((format(printf, 3, 0)));
+    va_list, bool) __attribute__((format(printf, 3, 0)));
 
 static void
-line(struct imap_session *s, const char *start, const char *kind,
-    const char *fmt, va_list ap)
+line(struct imap_session *s, struct buf *b, const char *start,
+    const char *kind, const char *fmt, va_list ap)
 {
-	size_t from = s->out.len;
+	size_t from = b->len;
 
-	buf_printf(&s->out, "%s%s", start, kind);
-	buf_vprintf(&s->out, fmt, ap);
-	if (s->out.p != NULL && s->out.len > from)
-		log_tag(LOG_LOW, s->log, "out: %.*s",
-		    (int)(s->out.len - from), s->out.p + from);
-	buf_puts(&s->out, "\r\n");
+	buf_printf(b, "%s%s", start, kind);
+	buf_vprintf(b, fmt, ap);
+	if (b->p != NULL && b->len > from)
+		log_tag(LOG_LOW, s->log, "out: %.*s", (int)(b->len - from),
+		    b->p + from);
+	buf_puts(b, "\r\n");
 }
 
 static void
-end(struct imap_session *s, const char *kind, const char *fmt, va_list ap)
+end(struct imap_session *s, const char *kind, const char *fmt, va_list ap,
+    bool later)
 {
-	line(s, s->tag, kind, fmt, ap);
+	line(s, later ? &s->last : &s->out, s->tag, kind, fmt, ap);
 	s->answered = true;
 	s->cmd = NULL;
+	if (later)
+		imap_tell_rest(s);
 }
 
-/* What others did, where it may be told. */
-static void
+/* What others did, where it may be told.  True: there is more of it. */
+static bool
 update(struct imap_session *s)
 {
 	const struct imap_command *cmd = s->cmd;
 
-	if (cmd != NULL && !(cmd->flags & CMD_QUIET) && s->box != NULL)
-		imap_update(s, !(cmd->flags & CMD_NUMBERS) || s->byuid);
+	if (cmd == NULL || cmd->flags & CMD_QUIET || s->box == NULL)
+		return false;
+	s->expunge = !(cmd->flags & CMD_NUMBERS) || s->byuid;
+	return imap_update(s, s->expunge) == 1;
 }
 
 void
 imap_ok(struct imap_session *s, const char *fmt, ...)
 {
+	bool later = update(s);
 	va_list ap;
 
-	update(s);
 	va_start(ap, fmt);
-	end(s, " OK ", fmt, ap);
+	end(s, " OK ", fmt, ap, later);
 	va_end(ap);
 }
 
 void
 imap_no(struct imap_session *s, const char *fmt, ...)
 {
+	bool later = update(s);
 	va_list ap;
 
-	update(s);
 	va_start(ap, fmt);
-	end(s, " NO ", fmt, ap);
+	end(s, " NO ", fmt, ap, later);
 	va_end(ap);
 }
 
@@ -73,7 +78,7 @@ imap_bad(struct imap_session *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	end(s, " BAD ", fmt, ap);
+	end(s, " BAD ", fmt, ap, false);
 	va_end(ap);
 	if (++s->errors >= s->maxerrors)
 		imap_bye(s, "too many errors");
@@ -85,7 +90,7 @@ imap_say(struct imap_session *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	line(s, "* ", "", fmt, ap);
+	line(s, &s->out, "* ", "", fmt, ap);
 	va_end(ap);
 }
 

@@ -44,6 +44,7 @@ session_free(struct imap_session *s)
 	if (s->stall != NULL)
 		event_free(s->stall);
 	buf_free(&s->out);
+	buf_free(&s->last);
 	buf_free(&s->line);
 	free(s->log);
 	free(s->account);
@@ -122,6 +123,10 @@ job_over(struct imap_session *s)
 {
 	event_del(s->stall);
 	drop_job(s);
+	if (s->last.len > 0) {
+		imap_tell_rest(s);
+		return;
+	}
 	if (s->alert != NULL)
 		say_alert(s, s->alert);
 	free(s->alert);
@@ -180,6 +185,30 @@ imap_job(struct imap_session *s,
 	job_run(s);
 }
 
+static void
+drop_nothing(void *job)
+{
+}
+
+/* A mailbox that cannot be read any more ends it, too. */
+static enum imap_more
+tell_more(struct imap_session *s, void *job)
+{
+	if (imap_update(s, s->expunge) == 1)
+		return MORE_AGAIN;
+	buf_add(&s->out, s->last.p, s->last.len);
+	buf_free(&s->last);
+	return MORE_DONE;
+}
+
+void
+imap_tell_rest(struct imap_session *s)
+{
+	/* Or when that long answer is over. */
+	if (s->more == NULL)
+		imap_job(s, tell_more, drop_nothing, NULL);
+}
+
 /* In IDLE, with something to be told, and what was told is read. */
 static bool
 listens(const struct imap_session *s)
@@ -193,10 +222,17 @@ soon(int fd, short what, void *arg)
 {
 	static const struct timeval again = { AGAIN, 0 };
 	struct imap_session *s = arg;
+	int r = 0;
 
 	if (s->more != NULL)
 		job_run(s);
-	else if (listens(s) && imap_update(s, true) == -1)
+	else if (listens(s)) {
+		s->expunge = true;
+		r = imap_update(s, true);
+	}
+	if (r == 1)
+		imap_tell_rest(s);
+	else if (r == -1)
 		event_add(s->soon, &again);
 	settle(s);
 }
@@ -308,6 +344,7 @@ make(const struct imap_start *st)
 	s->arg = st->arg;
 	s->heard = time(NULL);
 	buf_init(&s->out, 0);
+	buf_init(&s->last, 0);
 	buf_init(&s->line, IMAP_MAXCMD + IMAP_MAXLINE);
 	TAILQ_INSERT_TAIL(&sessions, s, next);
 	s->soon = event_new(st->base, -1, 0, soon, s);

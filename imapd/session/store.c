@@ -29,6 +29,7 @@ struct store {
 	uint64_t	 before;	/* modseqs of what changed are higher */
 	struct imap_set	 failed;	/* MODIFIED: numbers, or UIDs */
 	bool		 byuid;
+	bool		 changed;	/* it is done, not yet told */
 };
 
 static void
@@ -144,7 +145,7 @@ change(struct imap_session *s, struct store *st)
 	uint32_t bits;
 
 	if (imap_flags_bits(s->box, &st->flags, st->how != REMOVE, &bits) ==
-	    -1 || imap_update(s, false) == -1)
+	    -1)
 		return -1;
 	if (!choose(s, st)) {
 		errno = ENOMEM;
@@ -215,7 +216,18 @@ store_more(struct imap_session *s, void *arg)
 	struct store *st = arg;
 	size_t enough = s->out.len + PIECE;
 	const struct rec *r;
+	int told;
 
+	if (!st->changed) {
+		told = imap_update(s, false);
+		if (told == 1)
+			return MORE_AGAIN;
+		if (told == -1 || change(s, st) == -1) {
+			imap_no_errno(s, errno);
+			return MORE_DONE;
+		}
+		st->changed = true;
+	}
 	/* SILENT's client still wants the modseqs that it caused. */
 	if (st->silent && !s->condstore)
 		st->at = st->n;
@@ -247,11 +259,8 @@ cmd_store(struct imap_session *s, struct cur *c)
 	else if (view_resolve(s, &set, s->byuid, &st->seqs)) {
 		if (st->since)
 			imap_condstore(s);
-		if (change(s, st) == 0) {
-			imap_job(s, store_more, store_drop, st);
-			st = NULL;
-		} else
-			imap_no_errno(s, errno);
+		imap_job(s, store_more, store_drop, st);
+		st = NULL;
 	}
 	imap_set_free(&set);
 	if (st != NULL)

@@ -9,6 +9,8 @@
 #include "keyword.h"
 #include "view.h"
 
+enum { PIECE = 32 * 1024 };	/* told at once */
+
 /* So many before it are there: mostly it is the next. */
 static bool
 is_there(const struct imap_session *s, uint32_t before, uint32_t uid)
@@ -19,14 +21,27 @@ is_there(const struct imap_session *s, uint32_t before, uint32_t uid)
 	return box_find(s->box, uid) != NULL;
 }
 
-/* Takes away what is gone, and tells each; the others move up. */
-static void
-tell_expunged(struct imap_session *s)
+/* Of those that the view has, some are gone: there are fewer of them. */
+static bool
+some_gone(const struct imap_session *s)
+{
+	const struct view *v = &s->view;
+
+	return v->count > 0 &&
+	    idx_lower(&s->box->idx, v->uids[v->count - 1] + 1) < v->count;
+}
+
+/*
+ * Takes away what is gone, and tells each; the others move up.  False: that is
+ * enough for now.
+ */
+static bool
+tell_expunged(struct imap_session *s, size_t enough)
 {
 	struct view *v = &s->view;
-	uint32_t i, n = 0;
+	uint32_t i = v->at, n = v->at;
 
-	for (i = 0; i < v->count; i++) {
+	for (; i < v->count && s->out.len < enough; i++) {
 		if (is_there(s, n, v->uids[i])) {
 			v->uids[n++] = v->uids[i];
 			continue;
@@ -35,7 +50,10 @@ tell_expunged(struct imap_session *s)
 			v->nrecent--;
 		imap_say(s, "%u EXPUNGE", n + 1);
 	}
-	v->count = n;
+	memmove(v->uids + n, v->uids + i, (v->count - i) * sizeof(*v->uids));
+	v->count -= i - n;
+	v->at = n;
+	return v->at == v->count;
 }
 
 static void
@@ -52,21 +70,18 @@ tell_flags(struct imap_session *s, uint32_t seq, const struct rec *r)
 	buf_puts(b, ")\r\n");
 }
 
-/* Are some gone that are still in the view? */
 static bool
-tell_changed(struct imap_session *s)
+tell_changed(struct imap_session *s, size_t enough)
 {
+	struct view *v = &s->view;
 	const struct rec *r;
-	bool gone = false;
-	uint32_t seq;
 
-	for (seq = 1; seq <= s->view.count; seq++) {
-		if ((r = view_rec(s, seq)) == NULL)
-			gone = true;
-		else if (r->modseq > s->view.modseq)
-			tell_flags(s, seq, r);
+	for (; v->at < v->count && s->out.len < enough; v->at++) {
+		r = view_rec(s, v->at + 1);
+		if (r != NULL && r->modseq > v->modseq)
+			tell_flags(s, v->at + 1, r);
 	}
-	return gone;
+	return v->at == v->count;
 }
 
 static void
@@ -88,33 +103,63 @@ tell_new(struct imap_session *s)
 	imap_say(s, "%u RECENT", v->nrecent);
 }
 
+/* The mailbox that was selected, as it is now? */
+static bool
+readable(struct imap_session *s)
+{
+	if (s->box->gone)
+		imap_bye(s, "the mailbox has been deleted");
+	else if (box_refresh(s->box) == -1)
+		return false;
+	else if (s->box->idx.head->uidvalidity != s->view.uidvalidity)
+		imap_bye(s, "the mailbox has been replaced");
+	return !s->leaving;
+}
+
+/* What changes from now on is for the next round. */
+static void
+begin_round(struct imap_session *s, bool expunge)
+{
+	struct view *v = &s->view;
+
+	v->upto = box_highest_modseq(s->box);
+	v->then = s->box->revision;
+	v->round = expunge && some_gone(s) ? ROUND_GONE : ROUND_FLAGS;
+	v->at = 0;
+	if (keyword_count(s->box) > v->keywords)
+		imap_say_flags(s);
+}
+
 int
 imap_update(struct imap_session *s, bool expunge)
 {
 	struct view *v = &s->view;
+	size_t enough = s->out.len + PIECE;
 
 	if (s->box == NULL)
 		return 0;
-	if (s->box->gone) {
-		imap_bye(s, "the mailbox has been deleted");
+	if (!readable(s)) {
+		v->round = ROUND_NONE;
 		return -1;
 	}
-	if (box_refresh(s->box) == -1)
-		return -1;
-	if (s->box->idx.head->uidvalidity != v->uidvalidity) {
-		imap_bye(s, "the mailbox has been replaced");
-		return -1;
+	if (v->round == ROUND_NONE) {
+		if (!view_old(s) && !(v->ghosts && expunge))
+			return 0;
+		begin_round(s, expunge);
 	}
-	if (!view_old(s) && !(v->ghosts && expunge))
-		return 0;
-	if (keyword_count(s->box) > v->keywords)
-		imap_say_flags(s);
-	if (expunge)
-		tell_expunged(s);
-	v->ghosts = tell_changed(s);
+	if (v->round == ROUND_GONE) {
+		if (!tell_expunged(s, enough))
+			return 1;
+		v->round = ROUND_FLAGS;
+		v->at = 0;
+	}
+	if (s->box->flagseq > v->modseq && !tell_changed(s, enough))
+		return 1;
+	v->ghosts = some_gone(s);
 	tell_new(s);
-	v->modseq = box_highest_modseq(s->box);
-	v->revision = s->box->revision;
+	v->round = ROUND_NONE;
+	v->modseq = v->upto;
+	v->revision = v->then;
 	return 0;
 }
 

@@ -286,18 +286,76 @@ def deaf():
         assert len({t.split()[0] for t in told}) == 8192
 
 
-def ticks():
-    """Of processor time that workers have taken."""
+def workers():
+    """The process ids of all workers."""
     server = int(pathlib.Path(os.environ["CG_BASE"],
                               "ProcessID").read_text().split()[0])
+    return [p for p, name in descendants(server).items()
+            if name == "stored-worker"[:15]]
+
+
+def memory():
+    """KiB that workers have of their own."""
     total = 0
-    for p, name in descendants(server).items():
+    for p in workers():
+        try:
+            status = pathlib.Path(f"/proc/{p}/status").read_text()
+        except OSError:
+            continue
+        if m := re.search(r"RssAnon:\s+(\d+)", status):
+            total += int(m[1])
+    return total
+
+
+def pieces():
+    """What others did is told as it is read, all of it, before the OK."""
+    words = " ".join(f"keyword{i:02}{'x' * 40}" for i in range(30))
+    with opened("pieces", 1) as m, opened("pieces") as other:
+        for _ in range(14):
+            m.ask("COPY 1:* INBOX")
+        n = 2 ** 14
+        other.ask("NOOP")
+        m.ask(f"STORE 1:* +FLAGS.SILENT ({words})")
+        before = memory()
+        tag = other.begin("NOOP")
+        other.send("x FETCH 1 FLAGS\r\n")
+        # Its answer is 25 MB, of which the server keeps little.
+        select.select([other.s], [], [], 60)
+        m.ask("NOOP")
+        assert memory() < before + 8192, (before, memory())
+        told = other.want(tag, "OK")[0]
+        assert len(flags(told)) == n and all(
+            len(f) >= 30 for f in flags(told).values())
+        assert len(flags(other.want("x", "OK")[0])) == 1
+        # The same while it idles, and with messages that go meanwhile.
+        tag = other.begin("IDLE")
+        other.go_on()
+        m.ask("STORE 1:* FLAGS.SILENT (\\Deleted)")
+        select.select([other.s], [], [], 60)
+        m.ask("UID EXPUNGE 1:10000")
+        m.ask("STORE 1:* +FLAGS.SILENT (\\Seen)")
+        other.send("DONE\r\n")
+        other.want(tag, "OK")
+        # And before a change of one's own.
+        tag = other.begin("STORE 1:* -FLAGS (\\Deleted)")
+        m.ask("NOOP")
+        told = other.want(tag, "OK")[0]
+        m.ask("NOOP")
+        other.ask("NOOP")
+        want = {i + 1: {"\\Seen"} for i in range(n - 10000)}
+        assert all_flags(other) == want
+        assert all_flags(m) == want
+
+
+def ticks():
+    """Of processor time that workers have taken."""
+    total = 0
+    for p in workers():
         try:
             stat = pathlib.Path(f"/proc/{p}/stat").read_text().split()
         except OSError:         # it has just ended
             continue
-        if name == "stored-worker"[:15]:
-            total += int(stat[13]) + int(stat[14])
+        total += int(stat[13]) + int(stat[14])
     return total
 
 
@@ -354,6 +412,6 @@ def patterns():
 
 if __name__ == "__main__":
     accounts("store", "keys", "cond", "expunge", "copy", "move", "many",
-             "twice", "deaf", "bad", "large")
+             "twice", "deaf", "pieces", "bad", "large")
     run([store, keywords, condstore, expunge, copy, announced, move, many,
-         twice, deaf, unreadable, foreign, patterns])
+         twice, deaf, pieces, unreadable, foreign, patterns])
