@@ -284,10 +284,14 @@ admin_update_settings(struct admin *a)
 	admin_find(a, 0, do_update);
 }
 
+/* Manual 16: not for domain administrators. */
 static void
 do_set(struct admin *a)
 {
-	change(a, false);
+	if (admin_is_users(a))
+		change(a, false);
+	else
+		admin_fail(a, 501, "you have no right to do this");
 }
 
 void
@@ -410,7 +414,9 @@ do_get_rights(struct admin *a)
 {
 	struct val *array;
 
-	if ((array = rights_granted(a->name, a->odomain)) == NULL)
+	if (!admin_reads(a, a->odomain))
+		admin_fail(a, 501, "you have no right to do this");
+	else if ((array = rights_granted(a->name, a->odomain)) == NULL)
 		admin_later(a);
 	else
 		admin_done(a, array);

@@ -31,7 +31,7 @@ const struct cli_cmd cli_account[] = {
 	{ "UpdateAccountSettings", "updacnt", "accountName newSettings{}",
 	    PROC_AUTHD, ADMIN, "changes the settings given, keeps the others" },
 	{ "SetAccountSettings", "stacnt", "accountName newSettings{}",
-	    PROC_AUTHD, ADMIN, "replaces all settings" },
+	    PROC_AUTHD, "Users", "replaces all settings" },
 	{ "GetAccountEffectiveSettings", NULL, "accountName", PROC_AUTHD, SELF,
 	    "settings with defaults filled in" },
 	{ "SetAccountPassword", NULL,

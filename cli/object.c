@@ -54,13 +54,13 @@ const struct cli_cmd cli_object[] = {
 	    "shows a text to all users" },
 	{ "RemoveServerAlert", NULL, "timeStamp", PROC_AUTHD, "Users",
 	    "takes a server alert back" },
-	{ "GetClusterAlerts", NULL, "", PROC_AUTHD, "Users",
+	{ "GetClusterAlerts", NULL, "", PROC_MAX, "Users",
 	    "alerts of the cluster" },
-	{ "SetClusterAlerts", NULL, "newAlerts{}", PROC_AUTHD, "Users",
+	{ "SetClusterAlerts", NULL, "newAlerts{}", PROC_MAX, "Users",
 	    "replaces the cluster's alerts" },
-	{ "PostClusterAlert", NULL, "newAlert", PROC_AUTHD, "Users",
+	{ "PostClusterAlert", NULL, "newAlert", PROC_MAX, "Users",
 	    "shows a text to all users of the cluster" },
-	{ "RemoveClusterAlert", NULL, "timeStamp", PROC_AUTHD, "Users",
+	{ "RemoveClusterAlert", NULL, "timeStamp", PROC_MAX, "Users",
 	    "takes a cluster alert back" },
 	{ .name = NULL }
 };

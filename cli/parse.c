@@ -166,6 +166,25 @@ match_object(struct match *m, const struct cli_item *it, struct val *args)
 	return put(args, v);
 }
 
+/*
+ * Beside dictionaries = means nothing, and clients send base64 and passwords
+ * as they are.
+ */
+static bool
+take_word(struct cur *line, struct buf *word)
+{
+	bool quoted = cur_peek(line) == '"';
+
+	if (!val_word(line, word))
+		return false;
+	while (!quoted && cur_peek(line) == '=') {
+		buf_putc(word, cur_get(line));
+		if (cur_peek(line) > ' ' && cur_peek(line) != '"')
+			(void)val_word(line, word);
+	}
+	return true;
+}
+
 static int
 match_item(struct match *m, const struct cli_item *it, struct val *args)
 {
@@ -187,7 +206,7 @@ match_item(struct match *m, const struct cli_item *it, struct val *args)
 	if ((c = cur_peek(&m->line)) == -1)
 		return stuck(m, at, it->text, "is missing");
 	buf_init(&word, CLI_MAXLINE);
-	if (!val_word(&m->line, &word))
+	if (!take_word(&m->line, &word))
 		rv = stuck(m, at, it->text,
 		    c == '"' ? "is not a well-formed string" : "is missing");
 	else if (it->kind == P_STRING)

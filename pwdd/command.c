@@ -150,8 +150,9 @@ command_line(struct session *s, char *line, size_t len)
 	} else {
 		front_log(s->fs, LOG_LOW, "%s", cmd->name);
 		if (cmd->owner == PROC_MAX)
-			tell(s, 501, "this command is not available yet",
-			    NULL);
+			tell(s, 501, strstr(cmd->name, "Cluster") != NULL ?
+			    "this server is not a member of a Dynamic Cluster" :
+			    "this command is not available yet", NULL);
 		else if (cmd->owner == PROC_PWDD)
 			tell_val(s, local_command(cmd->name, args));
 		else
