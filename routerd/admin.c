@@ -25,6 +25,12 @@ may(const struct caller *who, const char *right)
 	    dict_bool(who->rights, right, false);
 }
 
+bool
+may_domains(const struct caller *who)
+{
+	return may(who, "Users") || (who->reads && may(who, "DomainsRead"));
+}
+
 /*
  * Domain administrators: any right in their own domain; with
  * CanAdminSubDomains, in those that name theirs as the administrator's.
@@ -32,7 +38,7 @@ may(const struct caller *who, const char *right)
 bool
 may_domain(const struct caller *who, const struct domain *d)
 {
-	if (may(who, "Users"))
+	if (may_domains(who))
 		return true;
 	if (who->rights == NULL || val_count(who->rights) == 0)
 		return false;
@@ -182,6 +188,9 @@ on_admin(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 
 	p->cmd.ref = ipc_ref(ipc, pkt);
 	p->fn = find_verb(m->verb);
+	p->cmd.who.reads = strncasecmp(m->verb, "Get", 3) == 0 ||
+	    strncasecmp(m->verb, "List", 4) == 0 ||
+	    strcasecmp(m->verb, "MainDomainName") == 0;
 	p->args = read_args(pkt, m);
 	p->cmd.args = p->args;
 	if (m->ticket.len == sizeof(p->cmd.ticket))

@@ -16,7 +16,7 @@ static const char denied[] = "you have no right to do that";
 static bool
 need_users(struct command *c)
 {
-	if (may(&c->who, "Users"))
+	if (may_domains(&c->who))
 		return true;
 	answer(c, 501, denied);
 	return false;
@@ -107,7 +107,7 @@ do_list_domains(struct command *c)
 	struct domain *d;
 	struct val *v;
 
-	if (!may(&c->who, "DomainsRead") && !need_users(c))
+	if (!need_users(c))
 		return;
 	v = val_array();
 	for (d = names.first; d != NULL; d = d->next)
@@ -118,7 +118,7 @@ do_list_domains(struct command *c)
 static void
 do_main_domain(struct command *c)
 {
-	if (may(&c->who, "DomainsRead") || need_users(c))
+	if (need_users(c))
 		answer_val(c, val_string(names.main->name));
 }
 

@@ -15,7 +15,8 @@
 static bool
 need(struct command *c, const char *right)
 {
-	if (may(&c->who, right))
+	if (may(&c->who, right) || (strcmp(right, "Users") == 0 &&
+	    may_domains(&c->who)))
 		return true;
 	answer(c, 501, "you have no right to do that");
 	return false;

@@ -33,7 +33,7 @@ object_new_name(const struct domain *d, const char *name)
 bool
 object_may(struct command *c, const struct domain *d, const char *right)
 {
-	if (may(&c->who, "Users") || (may_domain(&c->who, d) &&
+	if (may_domains(&c->who) || (may_domain(&c->who, d) &&
 	    (right == NULL || may(&c->who, right))))
 		return true;
 	answer(c, 501, "you have no right to do that");

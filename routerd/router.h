@@ -63,6 +63,7 @@ struct caller {
 	char		*account;	/* full name */
 	char		*domain;	/* its domain */
 	struct val	*rights;
+	bool		 reads;		/* his command changes nothing */
 };
 
 struct command {
@@ -75,6 +76,8 @@ struct command {
 
 extern ipc_handler	on_admin;
 bool	may(const struct caller *, const char *right);
+/* All domains, or to look at them if that is all he wants. */
+bool	may_domains(const struct caller *);
 /* Server-wide right over domains, or any right in this one. */
 bool	may_domain(const struct caller *, const struct domain *);
 /* n-th argument as text ("" if absent); as an array or dictionary. */
