@@ -437,6 +437,7 @@ do_rename(struct admin *a)
 		return;
 	}
 	m.name = a->newname;
+	m.from = a->name;
 	m.type = account_is_single(a->path) ? "TextMailbox" : "MultiMailbox";
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_RESERVE, 0, &m, -1,
 	    IPC_TIMEOUT, rename_reserved, a);

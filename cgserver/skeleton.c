@@ -28,9 +28,9 @@ static const struct place {
 	{ "ForeignQueue",	PROC_QUEUED,  PROC_QUEUED,  0700 },
 	{ "Submitted",		PROC_QUEUED,  PROC_QUEUED,  03777 },
 	{ "SystemLogs",		PROC_LOGD,    PROC_LOGD,    0750 },
-	{ "Accounts",		PROC_ROUTERD, PROC_STORED,  01771 },
+	/* What routerd makes in these has the same group. */
+	{ "Accounts",		PROC_ROUTERD, PROC_STORED,  03771 },
 	{ "Accounts/Settings",	PROC_ROUTERD, PROC_AUTHD,   01770 },
-	/* What is made in it has the same group. */
 	{ "Domains",		PROC_ROUTERD, PROC_STORED,  02751 },
 };
 

@@ -443,7 +443,7 @@ unknown_mode(const char *text)
 }
 
 /* The domain's own value, or what is the default of all. */
-static const char *
+const char *
 domain_text(const struct domain *d, const char *name, const char *dflt)
 {
 	const char *v = dict_str(d->settings, name, "default");

@@ -31,10 +31,18 @@ dir_sync(const char *path)
 	return rv;
 }
 
-/*
- * A directory that others may make things in: DECISIONS, Ownership.  Its
- * group is another directory's, or its parent's, by Domains' set-group bit.
- */
+/* A chmod would take the set-group bit away: we are not of that group. */
+int
+dir_make_shared(const char *path)
+{
+	mode_t old = umask(0);
+	int rv = mkdirat(proc_basefd(), path, 01771);
+
+	umask(old);
+	return rv;
+}
+
+/* Settings: its group is another directory's. */
 static int
 make_dir(const char *path, mode_t mode, const char *like)
 {
@@ -42,13 +50,12 @@ make_dir(const char *path, mode_t mode, const char *like)
 	int fd, rv = -1;
 
 	if (mkdirat(proc_basefd(), path, 0700) == -1 ||
-	    (like != NULL && fstatat(proc_basefd(), like, &st, 0) == -1))
+	    fstatat(proc_basefd(), like, &st, 0) == -1)
 		return -1;
 	fd = openat(proc_basefd(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
-	if ((!proc_conf()->root || like == NULL ||
-	    fchown(fd, -1, st.st_gid) == 0) &&
+	if ((!proc_conf()->root || fchown(fd, -1, st.st_gid) == 0) &&
 	    fchmod(fd, mode) == 0 && fsync(fd) == 0)
 		rv = 0;
 	close(fd);
@@ -139,7 +146,8 @@ domain_dir_make(const char *name, const struct val *settings)
 	int rv = -1;
 
 	domain_dir_remove(hidden);
-	if (make_dir(hidden, 01771, NULL) == 0 &&
+	/* DECISIONS, Ownership. */
+	if (dir_make_shared(hidden) == 0 &&
 	    make_dir(sub, 01770, "Accounts/Settings") == 0 &&
 	    config_write(file, settings) == 0 && dir_sync(hidden) == 0 &&
 	    renameat(proc_basefd(), hidden, proc_basefd(), path) == 0 &&

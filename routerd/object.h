@@ -58,6 +58,13 @@ int	 dir_sync(const char *path);
 int	 domain_dir_make(const char *name, const struct val *settings);
 int	 domain_dir_move(const char *from, const char *to);
 int	 domain_dir_remove(const char *path);
+/* Others make things in it, too; set-group and group are the parent's. */
+int	 dir_make_shared(const char *path);
+
+/* folder.c: "js.sub/" for a new name by a method; "" for flat. */
+void	 folder_name(const char *method, const char *name, char *, size_t);
+/* The domain's own method; the directory is there then.  Static text. */
+const char *folder_make(const struct domain *, const char *name);
 
 /* admin_move.c: at the start, what was not finished. */
 void	 domain_finish_rename(void);

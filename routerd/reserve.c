@@ -38,6 +38,21 @@ type_of(const char *type)
 	    ACCOUNT_MULTI : ACCOUNT_NONE;
 }
 
+/* Rename In Place: where the files are, another name may not reach. */
+static const char *
+folder_of(const struct domain *d, const struct msg_name_reserve *m,
+    const char *name)
+{
+	char from[NAME_MAXLEN + 1];
+	const struct account *a;
+
+	if (*m->from != '\0' && domain_bool(d, "RenameInPlace") &&
+	    split(m->from, from, sizeof(from)) == d &&
+	    (a = names_find(d, from, strlen(from))) != NULL)
+		return d->dirs[a->dir];
+	return folder_make(d, name);
+}
+
 static const char *
 reserve(const struct msg_name_reserve *m, char *path, size_t size)
 {
@@ -61,7 +76,8 @@ reserve(const struct msg_name_reserve *m, char *path, size_t size)
 		return err;
 	if (d->limit >= 0 && d->naccounts >= (size_t)d->limit)
 		return "the domain has as many accounts as it may have";
-	if ((a = names_add(&names, d, name, "", name, type)) == NULL)
+	if ((a = names_add(&names, d, name, folder_of(d, m, name), name,
+	    type)) == NULL)
 		return "out of memory";
 	a->reserved = true;
 	names_path(d, a, path, size);

@@ -47,6 +47,9 @@ int	config_set_aliases(const struct val *);
 /* A domain's setting in force: its own, or the default of all.  Or NULL. */
 const struct val *domain_setting(const struct domain *, const char *name);
 bool	domain_bool(const struct domain *, const char *name);
+/* The domain's own, or dflt: what is the default of all. */
+const char *domain_text(const struct domain *, const char *name,
+	    const char *dflt);
 
 /* own.c: IP addresses of this host, read before the walls. */
 void	own_read(void);

@@ -190,7 +190,7 @@ main(int argc, char **argv)
 {
 	static const char *const read[] = { "Accounts", "Domains", NULL };
 	static const char *const write[] = { "Settings", "Domains",
-		"Accounts/Settings", NULL };
+		"Accounts", NULL };
 	static const struct proc_def def = {
 		.name = "routerd",
 		.tag = "ROUTER",
