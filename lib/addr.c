@@ -290,6 +290,28 @@ addr_path_routed(struct cur *c, struct buf *out, bool lax)
 
 /* --- the Router's view --- */
 
+/* There [1.2.3.4:26] is a host at a port. */
+static bool
+valid_host(struct str s)
+{
+	const char *colon = memchr(s.p, ':', s.len);
+	char literal[32];
+	struct cur c;
+	uint64_t port;
+	size_t n;
+
+	if (valid_domain_part(s))
+		return true;
+	if (colon == NULL || (n = colon - s.p) + 2 > sizeof(literal))
+		return false;
+	memcpy(literal, s.p, n);
+	literal[n] = ']';
+	c = cur_make(colon + 1, s.len - n - 1);
+	return addr_valid_literal((struct str){ literal, n + 1 }) &&
+	    cur_u64(&c, &port, 65535) && port > 0 && cur_lit(&c, "]") &&
+	    cur_left(&c) == 0;
+}
+
 /*
  * A local part without needless quotes: "john" is john, but "a%b" stays as it
  * is, for its percent sign is no route.
@@ -333,13 +355,13 @@ put_percent(struct buf *out, struct str s)
 
 	at = find(s, "%", true);
 	if (at >= 0) {
-		return valid_domain_part(tail(s, at + 1)) &&
+		return valid_host(tail(s, at + 1)) &&
 		    put_percent(out, head(s, at)) && buf_putc(out, '%') &&
 		    buf_add(out, s.p + at + 1, s.len - at - 1);
 	}
 	at = find(s, "!", false);
 	if (at >= 0) {
-		return valid_domain_part(head(s, at)) &&
+		return valid_host(head(s, at)) &&
 		    put_percent(out, tail(s, at + 1)) &&
 		    buf_putc(out, '%') && buf_add(out, s.p, at);
 	}
@@ -353,7 +375,7 @@ put_mailbox_percent(struct buf *out, struct str s)
 
 	if (!addr_split(s, &local, &domain))
 		return put_percent(out, s);
-	return valid_domain_part(domain) && put_percent(out, local) &&
+	return valid_host(domain) && put_percent(out, local) &&
 	    buf_putc(out, '%') && buf_add(out, domain.p, domain.len);
 }
 
@@ -411,7 +433,7 @@ addr_route_parse(struct str s, struct buf *local, struct buf *domain)
 		d = head(s, at);
 	} else
 		return put_plain_local(local, s) ? 0 : -1;
-	if (!valid_domain_part(d) || !buf_add(domain, d.p, d.len) ||
+	if (!valid_host(d) || !buf_add(domain, d.p, d.len) ||
 	    !put_percent(local, l))
 		return -1;
 	return 0;

@@ -520,6 +520,8 @@ static void
 apply_router(void)
 {
 	const char *detail = settings_text(merged, "LOCAL", "AccountDetail");
+	const char *from = settings_text(merged, "SMTP", "RelayToNonClients");
+	const char *to = settings_text(merged, "SMTP", "RelayToClients");
 	int line;
 
 	table_free(env.table);
@@ -540,6 +542,10 @@ apply_router(void)
 	env.detail = strcasecmp(detail, "Disabled") == 0 ? DETAIL_OFF :
 	    strcasecmp(detail, "Direct Mailbox") == 0 ? DETAIL_MAILBOX :
 							DETAIL_ON;
+	env.relay_from = strcmp(from, "Nobody") == 0 ? RELAY_NOBODY :
+	    strcmp(from, "Everybody") == 0 ? RELAY_EVERYBODY : RELAY_CLIENTS;
+	env.relay_to = strcmp(to, "No") == 0 ? RELAY_TO_NO :
+	    strcmp(to, "All") == 0 ? RELAY_TO_ALL : RELAY_TO_SIMPLE;
 	if (!dict_bool(proc_conf()->conf, "LogAll", false))
 		log_set_level(settings_int(merged, "Router", "LogLevel"));
 }

@@ -107,6 +107,12 @@ route_is_client(const struct state *s)
 	    iplist_has(s->env->clients, s->q->peer));
 }
 
+bool
+route_is_simple(const struct state *s)
+{
+	return strpbrk(s->local, "%!@\"") == NULL;
+}
+
 /* 10.0.0.1 means [10.0.0.1]; a final dot means nothing. */
 static void
 tidy_domain(struct state *s)
@@ -225,7 +231,7 @@ static void
 mark(struct state *s, enum record_relay relay)
 {
 	if (relay == REC_RELAYALL ||
-	    (relay == REC_RELAY && strpbrk(s->local, "%!@\"") == NULL))
+	    (relay == REC_RELAY && route_is_simple(s)))
 		s->marked = true;
 }
 

@@ -12,6 +12,10 @@ struct iplist;
 
 enum detail { DETAIL_OFF, DETAIL_ON, DETAIL_MAILBOX };
 
+/* Manual 29: Relay to non-Clients if received from, Relay to Clients. */
+enum relay_from { RELAY_NOBODY, RELAY_CLIENTS, RELAY_EVERYBODY };
+enum relay_to { RELAY_TO_NO, RELAY_TO_SIMPLE, RELAY_TO_ALL };
+
 enum { ROUTE_MAXSTEPS = 50, ROUTE_MAXLOCAL = 1000 };
 
 struct route_env {
@@ -23,6 +27,8 @@ struct route_env {
 	char			*add_domain;	/* "" for none */
 	bool			 direct_mailbox;
 	enum detail		 detail;
+	enum relay_from		 relay_from;
+	enum relay_to		 relay_to;
 };
 
 struct route_query {

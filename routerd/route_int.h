@@ -41,6 +41,8 @@ enum step	route_apply(struct state *, const struct record *, size_t star,
 enum step	route_forward(struct state *, const char *right);
 /* Is this sender one of ours?  Loopback is nobody's client by itself. */
 bool		route_is_client(const struct state *);
+/* Is there a route, or what an old host takes for one, in the local part? */
+bool		route_is_simple(const struct state *);
 /* The name without the suffix, if it has it. */
 bool		route_suffix(const char *name, const char *suffix, size_t *len);
 

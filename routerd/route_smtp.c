@@ -10,7 +10,31 @@
 #include <strings.h>
 
 #include "addr.h"
+#include "iplist.h"
 #include "route_int.h"
+
+/* A host that is a client's may be sent to by anybody (manual 07). */
+static bool
+to_client(const struct state *s, const char *host)
+{
+	const char *end = strchr(host, ']');
+	char literal[64], ip[64];
+
+	return s->env->relay_to != RELAY_TO_NO &&
+	    (s->env->relay_to == RELAY_TO_ALL || route_is_simple(s)) &&
+	    s->env->clients != NULL && end != NULL &&
+	    str_copy((struct str){ host, end + 1 - host }, literal,
+	    sizeof(literal)) && route_literal_ip(literal, ip, sizeof(ip)) &&
+	    iplist_has(s->env->clients, ip);
+}
+
+static bool
+may_relay(const struct state *s, const char *host)
+{
+	return s->marked || s->env->relay_from == RELAY_EVERYBODY ||
+	    (s->env->relay_from == RELAY_CLIENTS && route_is_client(s)) ||
+	    to_client(s, host);
+}
 
 static enum step
 take_smtp(struct state *s, const char *host, const char *address)
@@ -21,7 +45,7 @@ take_smtp(struct state *s, const char *host, const char *address)
 	    !str_copy(str_make(address), a->address, sizeof(a->address)))
 		return route_too_long(s);
 	memcpy(a->module, "SMTP", sizeof("SMTP"));
-	a->relay = s->marked || route_is_client(s);
+	a->relay = may_relay(s, host);
 	return DONE;
 }
 

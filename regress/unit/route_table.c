@@ -299,6 +299,14 @@ static const struct example examples[] = {
     "SMTP|host.com|user%client1.com@host.com +" },
 { "29", &plain, "local.com = [192.0.0.5:26]", STRANGER, "a@local.com",
     "SMTP|[192.0.0.5]:26|a@[192.0.0.5] +" },
+{ "29", &plain, "<secret> = joe@[192.0.0.5:26]", STRANGER, "secret",
+    "SMTP|[192.0.0.5]:26|joe@[192.0.0.5] +" },
+{ "29", &plain, NULL, CLIENT, "a%b.org@[192.0.0.5:26]",
+    "SMTP|[192.0.0.5]:26|a@b.org +" },
+{ "29", &plain, NULL, CLIENT, "a@[192.0.0.5:0]", "501" },
+{ "29", &plain, NULL, CLIENT, "a@[192.0.0.5:65536]", "501" },
+{ "29", &plain, NULL, CLIENT, "a@[IPv6:2001:db8::1]",
+    "SMTP|[ipv6:2001:db8::1]|a@[ipv6:2001:db8::1] +" },
 { "29", &plain, "secret.stalker.com = mail.stalker.com.26.smtp", STRANGER,
     "a@secret.stalker.com", "SMTP|mail.stalker.com:26|a@mail.stalker.com +" },
 
@@ -697,6 +705,8 @@ test_examples(void **state)
 	env.clients = iplist_parse("10.0.0.0/8\n", &(int){ 0 });
 	env.direct_mailbox = true;
 	env.detail = DETAIL_ON;
+	env.relay_from = RELAY_CLIENTS;
+	env.relay_to = RELAY_TO_SIMPLE;
 	for (i = 0; i < n; i++) {
 		set_place(examples[i].place);
 		if (examples[i].table != NULL)

@@ -64,6 +64,7 @@ setup(void **state)
 	env.add_domain = xstrdup("");
 	env.direct_mailbox = true;
 	env.detail = DETAIL_ON;
+	env.relay_from = RELAY_CLIENTS;
 	map_put(env.addresses, "192.0.2.1", 9, names.main);
 	map_put(env.addresses, "192.0.2.2", 9,
 	    names_domain(&names, "client.com"));
@@ -226,6 +227,27 @@ test_relay(void **state)
 	q.account = "john@mycompany.com";
 	route_address(&env, &q, &a);
 	assert_true(a.relay);
+	check("a@far.org", "SMTP|far.org|a@far.org", false, "");
+	env.relay_from = RELAY_EVERYBODY;
+	check("a@far.org", "SMTP|far.org|a@far.org +", false, "");
+	env.relay_from = RELAY_NOBODY;
+	route_address(&env, &q, &a);
+	assert_false(a.relay);
+	env.relay_from = RELAY_CLIENTS;
+	/* To a host that is a client: anybody, if no route is in it. */
+	check("a@[10.0.0.9]", "SMTP|[10.0.0.9]|a@[10.0.0.9]", false, "");
+	env.relay_to = RELAY_TO_SIMPLE;
+	check("a@[10.0.0.9]", "SMTP|[10.0.0.9]|a@[10.0.0.9] +", false, "");
+	check("a@[10.0.0.9:26]", "SMTP|[10.0.0.9]:26|a@[10.0.0.9] +", false,
+	    "");
+	check("a@[192.0.2.200]", "SMTP|[192.0.2.200]|a@[192.0.2.200]", false,
+	    "");
+	check("a%b.org@[10.0.0.9]", "SMTP|[10.0.0.9]|a@b.org", false, "");
+	check("\"a%b.org\"@[10.0.0.9]",
+	    "SMTP|[10.0.0.9]|\"a%b.org\"@[10.0.0.9]", false, "");
+	env.relay_to = RELAY_TO_ALL;
+	check("a%b.org@[10.0.0.9]", "SMTP|[10.0.0.9]|a@b.org +", false, "");
+	env.relay_to = RELAY_TO_NO;
 }
 
 /* account+detail in each of its settings */

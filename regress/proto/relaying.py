@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# suite: -c $TOP/regress/proto/relaying.conf
+"""Who may send through us to whom (manual 07): a stranger to nobody else's
+host, in whatever form the address comes; a record opens a way, and stays open
+when another leads on; who logs in, and hosts of clients.  Loopback is nobody's
+client here."""
+import base64
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from wire import (DOMAIN, PASSWORD, Smtp, accounts, address,  # noqa: E402
+                  administrator, run)
+
+FAR = "victim@far.example"
+REFUSED = (550, 501, 553, 554, 555, 591)
+
+# Each would, if it were taken, lead a message of a stranger to another host.
+FORMS = [
+    FAR, "victim%far.example@{D}", "victim%far.example", '"{F}"', '"{F}"@{D}',
+    '"victim%far.example"@{D}', '"victim%far.example"',
+    "far.example!victim", "far.example!victim@{D}", "{D}!far.example!victim",
+    "victim@far.example%{D}", "victim%far.example%{D}",
+    "victim%far.example%{D}@{D}", "victim%far.example%{D}@[127.0.0.1]",
+    "victim%far.example@[127.0.0.1]", "victim%far.example@127.0.0.1",
+    "victim%far.example@localhost", "far.example!victim@localhost",
+    "@{D}:{F}", "@{D},@localhost:{F}", "@localhost:{F}",
+    "@{D}:victim%far.example@{D}", "@{D}:far.example!victim",
+    "victim@[192.0.2.77]", "victim@192.0.2.77", "victim@[IPv6:2001:db8::1]",
+    "victim%[192.0.2.77]@{D}", "victim@[192.0.2.77:25]",
+    "victim@far.example.smtp", "victim@far.example.25.smtp",
+    "victim@far.example.via", "victim%far.example@far2.example.smtp",
+    "victim%far.example%{D}@localhost", "victim@far.example.",
+    "victim@FAR.example", "VICTIM@far.EXAMPLE",
+    "ann+x%far.example@{D}", "ann#victim%far.example@{D}",
+    "Box#victim%far.example@{D}", "victim%far.example@{D}.here",
+    "victim%far.example@ann.local.smtp", "victim@other.example",
+    "victim%far.example@alias.example", "victim%far.example@opened.example",
+    '"victim%far.example"@opened.example', "far.example!victim@opened.example",
+    "victim%far.example@second.example", "victim%far.example@client2.example",
+    '"prog -x"@pipe', "prog@pipe", "prog@Q.pipe", "error@null.smtp",
+    "victim@far.example%", "%@far.example", "victim%@far.example",
+]
+
+
+def strangers():
+    """Not one of these; each in a session of its own: errors are counted."""
+    for i in range(0, len(FORMS), 10):
+        with Smtp() as s:
+            s.ask("MAIL FROM:<someone@else.example>", 250)
+            for form in FORMS[i:i + 10]:
+                form = form.format(D=DOMAIN, F=FAR)
+                s.ask(f"RCPT TO:<{form}>", *REFUSED)
+            s.ask("DATA", 554)
+    # Somebody's name as the sender's opens nothing.
+    for sender in (address("ann"), "", address("postmaster")):
+        with Smtp() as s:
+            s.ask(f"MAIL FROM:<{sender}>", 250)
+            s.ask(f"RCPT TO:<{FAR}>", 550)
+
+
+def locals_are_taken():
+    with Smtp() as s:
+        s.ask("MAIL FROM:<someone@else.example>", 250)
+        for form in ("ann@{D}", "ann", "ann%{D}@localhost", "ANN@{D}",
+                     "ann@[127.0.0.1]", "@far.example:ann@{D}", "{D}!ann",
+                     "ann+detail@{D}", "postmaster", "x@ann.local"):
+            s.ask(f"RCPT TO:<{form.format(D=DOMAIN)}>", 250)
+
+
+def markers():
+    """The examples of manual 07, as RCPT sees them."""
+    with Smtp() as s:
+        s.ask("MAIL FROM:<someone@else.example>", 250)
+        for name, code in [("user@norelay.example", 550),
+                           ("user@opened.example", 250),
+                           ("user%host1@opened.example", 550),
+                           ("report-a@all.example", 250),
+                           ("report-a%host1@all.example", 250),
+                           ("other@all.example", 550),
+                           ("x@big.example", 550),
+                           (address("joe"), 250),
+                           (address("jim"), 250),
+                           ("nobody@moving.example", 250),
+                           ("a%far.example@moving.example", 550)]:
+            s.ask(f"RCPT TO:<{name}>", code)
+
+
+def log_in(s):
+    s.ask("AUTH PLAIN " + base64.b64encode(
+        f"\0ann\0{PASSWORD}".encode()).decode(), 235)
+
+
+def authenticated():
+    with Smtp() as s:
+        log_in(s)
+        s.ask(f"MAIL FROM:<{address('ann')}>", 250)
+        for name in (FAR, "x@big.example", "user@norelay.example",
+                     f"victim%far.example@{DOMAIN}"):
+            s.ask(f"RCPT TO:<{name}>", 250)
+
+
+def clients():
+    """By address, and to their hosts; a change of settings is seen at once."""
+    cli = administrator()
+    cli.ask("INLINE")
+    with Smtp() as s:
+        s.ask("MAIL FROM:<someone@else.example>", 250)
+        s.ask("RCPT TO:<a@[192.0.2.77]>", 550)
+        cli.ask(r'SetClientIPs "192.0.2.64/26\e"')
+        s.ask("RCPT TO:<a@[192.0.2.77]>", 250)
+        s.ask("RCPT TO:<a%far.example@[192.0.2.77]>", 550)
+        s.ask(f"RCPT TO:<{FAR}>", 550)
+        cli.ask("UpdateModule SMTP {RelayToClients=All;}")
+        s.ask("RCPT TO:<a%far.example@[192.0.2.77]>", 250)
+        cli.ask("UpdateModule SMTP {RelayToClients=No;}")
+        s.ask("RCPT TO:<a@[192.0.2.77]>", 550)
+        cli.ask(r'SetClientIPs "127.0.0.1\e"')
+        s.ask(f"RCPT TO:<{FAR}>", 250)
+        cli.ask("UpdateModule SMTP {RelayToNonClients=Nobody;}")
+        s.ask(f"RCPT TO:<{FAR}>", 550)
+        cli.ask(r'SetClientIPs ""')
+        cli.ask("UpdateModule SMTP {RelayToNonClients=Everybody;}")
+        s.ask(f"RCPT TO:<{FAR}>", 250)
+        cli.ask("UpdateModule SMTP {RelayToNonClients=Clients;}")
+        s.ask(f"RCPT TO:<{FAR}>", 550)
+    cli.close()
+
+
+def prepare():
+    accounts("ann")
+    cli = administrator()
+    cli.ask("INLINE")
+    cli.ask("CreateDomain second.example")
+    cli.ask("CreateDomain moving.example")
+    cli.ask('UpdateDomainSettings moving.example {MailToUnknown="Rerouted to";'
+            'MailRerouteAddress="*%moving.example@old.example.smtp";}')
+    cli.ask("SetDomainAliases second.example (alias.example)")
+    cli.ask(f'CreateForwarder jim TO "{FAR}"')
+    cli.close()
+
+
+prepare()
+run([strangers, locals_are_taken, markers, authenticated, clients])
