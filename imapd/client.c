@@ -151,18 +151,14 @@ line_in(struct imap *p, const char *line, size_t len)
 	buf_free(&cmd);
 }
 
-/* It is thrown away; inside a literal, nobody knows then where we are. */
+/* It may have announced a literal: nothing that follows is to be executed. */
 static void
 long_line(struct imap *p)
 {
-	bool inside = p->cmd.len > 0;
-
 	login_forget(p);
+	input_forget(p);
 	strlcpy(p->tag, "*", sizeof(p->tag));
-	if (inside)
-		hopeless(p);
-	else
-		imapd_error(p, "BAD line too long");
+	hopeless(p);
 }
 
 static void

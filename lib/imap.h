@@ -18,7 +18,12 @@
 
 enum {
 	IMAP_MAXTAG = 256,
-	IMAP_MAXRANGES = 20000		/* of one set */
+	IMAP_MAXRANGES = 20000,		/* of one set */
+	/*
+	 * Bytes of a session put aside.  Few need a hundred; a view with
+	 * thousands of holes is still cheaper than a worker that is kept.
+	 */
+	IMAP_STATE_MAX = 16 * 1024
 };
 
 /* A literal's head at the end of a line: its size; "+" is no waiting. */

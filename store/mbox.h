@@ -9,8 +9,6 @@
 
 enum {
 	WIN_SIZE = 256 * 1024,
-	/* More than this is not put aside for a torn tail: somebody looks. */
-	TORN_MAX = 256 * 1024 * 1024,
 	/* As far back as delivery looks for the last From_ line. */
 	BACK_MAX = 64 * 1024 * 1024
 };

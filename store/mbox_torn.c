@@ -25,12 +25,6 @@ mbox_put_aside(struct box *b, uint64_t off, uint64_t end)
 	int fd, ret = -1, saved;
 	ssize_t n;
 
-	if (end - off > TORN_MAX) {
-		log_warnx("%s: %llu bytes at %llu are no message", b->file,
-		    (unsigned long long)(end - off), (unsigned long long)off);
-		errno = EFBIG;
-		return -1;
-	}
 	path = xasprintf("%s.torn", b->file);
 	fd = file_open_beneath(b->acct->dirfd, path,
 	    O_WRONLY | O_CREAT | O_APPEND, 0600);

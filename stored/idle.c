@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "imap.h"
 #include "log.h"
 #include "seal.h"
 #include "stored.h"
@@ -143,7 +144,10 @@ idle_from_worker(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 
 	if (s == NULL || s->account != a || !s->given)
 		return;
+	/* A worker that was taken over shall not fill us, or the front. */
 	if (s->front == PROC_SERVER || pkt->fd == -1 ||
+	    m->state.len > IMAP_STATE_MAX ||
+	    strlen(m->watch) > m->state.len ||
 	    (i = idle_new(s, m->watch)) == NULL) {
 		session_ended(s);
 		return;

@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "imap.h"
+
 struct acct;
 struct event_base;
 struct imap_session;
-
-enum { IMAP_STATE_MAX = 1024 };		/* bytes of a session put aside */
 
 struct imap_start {
 	struct event_base *base;

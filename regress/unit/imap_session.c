@@ -274,22 +274,47 @@ no_return(void **state)
 	leave(&b);
 }
 
+/* One of two is gone: 2^n such holes. */
+static void
+make_holes(struct client *c, int n)
+{
+	say(c, "p APPEND INBOX (\\Deleted) {1+}\r\nt\r\n");
+	say(c, "p APPEND INBOX {1+}\r\nt\r\n");
+	say(c, "s SELECT INBOX\r\n");
+	while (n-- > 0)
+		say(c, "c COPY 1:* INBOX\r\n");
+	say(c, "e EXPUNGE\r\n");
+}
+
 static void
 holes(void **state)
 {
 	char blob[IMAP_STATE_MAX];
-	struct client a;
+	struct client a, b;
 	size_t len;
-	int i;
 
 	login(&a, NULL);
-	for (i = 0; i < 1200; i++) {
-		say(&a, "p APPEND INBOX (\\Deleted) {1+}\r\nt\r\n");
-		say(&a, "p APPEND INBOX {1+}\r\nt\r\n");
-	}
-	say(&a, "s SELECT INBOX\r\n");
-	assert_true(imap_session_save(a.s, blob, &len));
-	say(&a, "e EXPUNGE\r\n");
+	make_holes(&a, 11);
+	say(&a, "i IDLE\r\n");
+	len = aside(&a, blob);
+	login(&b, "INBOX");
+	say(&b, "1 STORE 5,1000 +FLAGS.SILENT (\\Deleted)\r\n");
+	say(&b, "3 EXPUNGE\r\n");
+	start(&a, blob, len);
+	hears(&a, "* 5 EXPUNGE\r\n* 999 EXPUNGE\r\n");
+	leave(&a);
+	leave(&b);
+}
+
+static void
+too_many_holes(void **state)
+{
+	char blob[IMAP_STATE_MAX];
+	struct client a;
+	size_t len;
+
+	login(&a, NULL);
+	make_holes(&a, 13);
 	assert_true(imap_session_rests(a.s) >= 0);
 	assert_false(imap_session_save(a.s, blob, &len));
 	leave(&a);
@@ -304,6 +329,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(not_aside, begin, end),
 		cmocka_unit_test_setup_teardown(no_return, begin, end),
 		cmocka_unit_test_setup_teardown(holes, begin, end),
+		cmocka_unit_test_setup_teardown(too_many_holes, begin, end)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
