@@ -85,6 +85,12 @@ const char	*keys_salt(void);
 
 /* skeleton.c: the base directory and what lies directly in it. */
 int		 skeleton_make(void);	/* -1: said on stderr */
+/* Its two halves; between them another server's is taken over. */
+int		 skeleton_open(void);
+int		 skeleton_finish(void);
+
+/* adopt.c: an exit status; says what was done, and what was not. */
+int		 adopt(void);
 
 /* lock.c: one suite a base; ProcessID; telling those who wait for a start. */
 int		 lock_take(void);	/* -1: said why */

@@ -423,7 +423,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (c.adopt)
-		give_up("--adopt is not available yet");
+		return adopt();
 	if (daemonize)
 		go_background();
 	run();

@@ -65,11 +65,8 @@ is_foreign(void)
 }
 
 int
-skeleton_make(void)
+skeleton_open(void)
 {
-	static const char mark[] = "cgate base directory, layout 1\n";
-	size_t i;
-
 	if (mkdir(conf.base, 0755) == -1 && errno != EEXIST) {
 		log_warn("%s", conf.base);
 		return -1;
@@ -79,11 +76,15 @@ skeleton_make(void)
 		log_warn("%s", conf.base);
 		return -1;
 	}
-	if (is_foreign()) {
-		log_warnx("%s holds the data of another server and was not "
-		    "taken over: cgserver --adopt does that, once", conf.base);
-		return -1;
-	}
+	return 0;
+}
+
+int
+skeleton_finish(void)
+{
+	static const char mark[] = "cgate base directory, layout 1\n";
+	size_t i;
+
 	for (i = 0; i < sizeof(places) / sizeof(*places); i++)
 		if (make_place(&places[i]) == -1) {
 			log_warn("%s/%s", conf.base, places[i].path);
@@ -95,4 +96,17 @@ skeleton_make(void)
 		return -1;
 	}
 	return 0;
+}
+
+int
+skeleton_make(void)
+{
+	if (skeleton_open() == -1)
+		return -1;
+	if (is_foreign()) {
+		log_warnx("%s holds the data of another server and was not "
+		    "taken over: cgserver --adopt does that, once", conf.base);
+		return -1;
+	}
+	return skeleton_finish();
 }

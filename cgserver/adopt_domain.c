@@ -1,0 +1,220 @@
+/*
+ * A domain of another server's (manual 18, 25): its settings, its accounts of
+ * each type, in subdirectories or not.  Runs in cgserver --adopt.  Names that
+ * are not in small letters become so, as the suite keeps them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adopt.h"
+#include "log.h"
+#include "password.h"
+
+static const struct adopt_owner
+	domain_dir = { PROC_ROUTERD, PROC_STORED, 0600, 03771 },
+	settings_dir = { PROC_ROUTERD, PROC_AUTHD, 0600, 01770 },
+	routes = { PROC_ROUTERD, PROC_ROUTERD, 0600, 0700 },
+	auths = { PROC_AUTHD, PROC_AUTHD, 0600, 0700 },
+	account_dir = { PROC_AUTHD, PROC_STORED, 0600, 01770 },
+	mails = { PROC_STORED, PROC_STORED, 0600, 0700 };
+
+struct place {
+	const char	*domain;
+	int		 depth;
+};
+
+static bool
+ends_in(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n > m && strcmp(s + n - m, end) == 0;
+}
+
+/* --- passwords --- */
+
+/* Of john@domain, by what stands in his settings. */
+static void
+look_at_password(int fd, const char *path, const char *account,
+    const char *domain)
+{
+	const char *err = NULL, *text;
+	struct val *v = val_read_fd(fd, &err), *password;
+	char *name;
+
+	if (v == NULL || val_type(v) != VAL_DICT)
+		val_append(adopt_found.damaged, val_string(path));
+	password = dict_get(v, "Password");
+	text = password != NULL ? val_text(password) : NULL;
+	if (text != NULL && password_form((struct str){ text,
+	    val_len(password) }) == PASSWORD_VENDOR) {
+		name = xasprintf("%.*s@%s", (int)(strrchr(account, '.') -
+		    account), account, domain);
+		val_append(adopt_found.passwords, val_string(name));
+		free(name);
+	}
+	val_free(v);
+}
+
+/* --- an account in a directory of its own --- */
+
+struct macnt {
+	const char	*account;	/* john.macnt */
+	const char	*domain;
+	bool		 settings;	/* it has some */
+};
+
+static void
+in_macnt(int dir, const char *where, const char *name, void *arg)
+{
+	struct macnt *m = arg;
+	struct stat st;
+	char *path;
+	int fd;
+
+	if (strcmp(name, "account.settings") != 0) {
+		adopt_all(dir, where, name, &mails);
+		return;
+	}
+	if ((fd = adopt_open(dir, where, name, &st)) == -1)
+		return;
+	path = xasprintf("%s/%s", where, name);
+	m->settings = true;
+	look_at_password(fd, path, m->account, m->domain);
+	adopt_give(fd, &st, path, &auths);
+	free(path);
+	close(fd);
+}
+
+static void
+macnt(int fd, const struct stat *st, const char *path, const char *name,
+    const char *domain)
+{
+	struct macnt m = { .account = name, .domain = domain };
+
+	adopt_found.accounts++;
+	adopt_each(fd, path, in_macnt, &m);
+	if (!m.settings)
+		adopt_odd(path, "", "it has no account.settings");
+	adopt_give(fd, st, path, &account_dir);
+}
+
+/* --- what lies in a domain's directory --- */
+
+static void	in_domain(int, const char *, const char *, void *);
+
+/* One in the settings directory: authd's, or routerd's with all in it. */
+static void
+in_settings(int dir, const char *where, const char *name, void *arg)
+{
+	static const char *const authds[] = { "Access.settings",
+		"Alerts.settings", "ServerAlerts.settings" };
+	size_t i;
+
+	for (i = 0; i < sizeof(authds) / sizeof(authds[0]); i++)
+		if (strcmp(name, authds[i]) == 0) {
+			adopt_all(dir, where, name, &auths);
+			return;
+		}
+	adopt_all(dir, where, name, &routes);
+}
+
+static void
+a_directory(int fd, const struct stat *st, int dir, const char *where,
+    const char *path, const char *name, const struct place *p)
+{
+	struct place below = { p->domain, p->depth + 1 };
+
+	if (ends_in(name, ".macnt"))
+		macnt(fd, st, path, name, p->domain);
+	else if (ends_in(name, ".sub") && p->depth < ADOPT_DEPTH) {
+		adopt_each(fd, path, in_domain, &below);
+		adopt_give(fd, st, path, &domain_dir);
+	} else if (strcmp(name, "Settings") == 0 && p->depth == 0) {
+		adopt_each(fd, path, in_settings, NULL);
+		adopt_give(fd, st, path, &settings_dir);
+	} else if (strcmp(name, "Index") == 0 && p->depth == 0)
+		adopt_all(dir, where, name, &routes);
+	else if (ends_in(name, ".mdir") || ends_in(name, ".mslc")) {
+		adopt_found.accounts++;
+		adopt_all(dir, where, name, &mails);
+	} else
+		adopt_odd(path, "", "not known, left as it is");
+}
+
+static void
+a_file(int fd, const struct stat *st, const char *path, const char *name,
+    const struct place *p)
+{
+	if (ends_in(name, ".settings")) {
+		look_at_password(fd, path, name, p->domain);
+		adopt_give(fd, st, path, &auths);
+	} else if (strcmp(name, "Index.data") == 0)
+		adopt_give(fd, st, path, &routes);
+	else {		/* john.mbox, john.info, john.mbox.idx ... */
+		adopt_found.accounts += ends_in(name, ".mbox");
+		adopt_give(fd, st, path, &mails);
+	}
+}
+
+/* In small letters; the old name where that is taken. */
+static char *
+small_name(int dir, const char *where, const char *name)
+{
+	char *small = xstrdup(name), *p;
+
+	for (p = small; *p != '\0'; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p |= 0x20;
+	if (strcmp(small, name) == 0)
+		return small;
+	if (renameat2(dir, name, dir, small, RENAME_NOREPLACE) == 0)
+		return small;
+	adopt_odd(where, name, "its name in small letters is another's");
+	free(small);
+	return xstrdup(name);
+}
+
+static bool
+keeps_name(const char *name)
+{
+	return strcmp(name, "Settings") == 0 || strcmp(name, "Index") == 0 ||
+	    strcmp(name, "Index.data") == 0;
+}
+
+static void
+in_domain(int dir, const char *where, const char *name, void *arg)
+{
+	struct place *p = arg;
+	struct stat st;
+	char *path, *now;
+	int fd;
+
+	if ((fd = adopt_open(dir, where, name, &st)) == -1)
+		return;
+	now = keeps_name(name) ? xstrdup(name) : small_name(dir, where, name);
+	path = xasprintf("%s/%s", where, now);
+	if (S_ISDIR(st.st_mode))
+		a_directory(fd, &st, dir, where, path, now, p);
+	else
+		a_file(fd, &st, path, now, p);
+	free(path);
+	free(now);
+	close(fd);
+}
+
+void
+adopt_domain(int dir, const char *path, const char *domain)
+{
+	struct place p = { domain, 0 };
+	struct stat st;
+
+	adopt_found.domains++;
+	adopt_each(dir, path, in_domain, &p);
+	if (fstat(dir, &st) == 0)
+		adopt_give(dir, &st, path, &domain_dir);
+}
