@@ -485,7 +485,10 @@ started(const struct ipc_pkt *pkt, void *arg)
 		schedule();
 		return;
 	}
+	/* Not heard before: where nothing was started, all ends close. */
 	h.pid = m->pid;
+	event_add(h.on_out, NULL);
+	event_add(h.on_err, NULL);
 	h.state = GREETING;
 	h.begun = now();
 	if (++h.seq == 0)
@@ -526,8 +529,7 @@ make_pipes(void)
 	    on_answer, NULL);
 	h.on_err = event_new(proc_base(), h.err, EV_READ | EV_PERSIST,
 	    on_errors, NULL);
-	return h.on_in != NULL && h.on_out != NULL && h.on_err != NULL &&
-	    event_add(h.on_out, NULL) == 0 && event_add(h.on_err, NULL) == 0;
+	return h.on_in != NULL && h.on_out != NULL && h.on_err != NULL;
 }
 
 static void
