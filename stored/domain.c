@@ -115,6 +115,7 @@ domain_release(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	const struct msg_domain_release *m = pkt->m;
 
 	release(m->path, strcmp(m->path, m->newpath) != 0);
+	limits_stale_all();
 	answer_done(ipc_ref(ipc, pkt), 0, "");
 }
 

@@ -11,6 +11,58 @@
 #include "log.h"
 #include "stored.h"
 
+/* By path: an account of which nothing else is known comes again. */
+enum { KEPT = 16384 };
+static struct kept {
+	char	*path, *limits;
+} kept[KEPT];
+
+static struct kept *
+slot(const char *path)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *path != '\0'; path++)
+		h = (h ^ (unsigned char)*path) * 16777619u;
+	return &kept[h % KEPT];
+}
+
+static void
+drop(struct kept *k)
+{
+	free(k->path);
+	free(k->limits);
+	k->path = k->limits = NULL;
+}
+
+static void
+keep(const char *path, const char *limits)
+{
+	struct kept *k = slot(path);
+
+	drop(k);
+	k->path = xstrdup(path);
+	k->limits = xstrdup(limits);
+}
+
+static void
+forget(const char *path)
+{
+	struct kept *k = slot(path);
+
+	if (k->path != NULL && strcmp(k->path, path) == 0)
+		drop(k);
+}
+
+static void
+recall(struct account *a)
+{
+	const struct kept *k = slot(a->path);
+
+	if (k->path != NULL && strcmp(k->path, a->path) == 0)
+		a->limits = xstrdup(k->limits);
+}
+
 void
 limits_tell(const struct account *a, struct ipc *holder)
 {
@@ -37,6 +89,7 @@ limits_take(struct account *a, const char *limits)
 	struct msg_limits m = { .path = a->path, .limits = limits };
 
 	a->limits_stale = false;
+	keep(a->path, limits);
 	if (a->limits != NULL && strcmp(a->limits, limits) == 0)
 		return;
 	free(a->limits);
@@ -57,8 +110,12 @@ answered(const struct ipc_pkt *pkt, void *arg)
 	a->limits_asked = false;
 	if (m == NULL)
 		jobs_fail(a, false, "the account's limits are not known now");
-	else	/* settings that nobody can read set none */
-		limits_take(a, m->code == 0 ? m->limits : "");
+	else if (m->code == 0)
+		limits_take(a, m->limits);
+	else {	/* settings that nobody can read set none */
+		limits_take(a, "");
+		forget(a->path);
+	}
 	account_run(a);
 }
 
@@ -78,6 +135,8 @@ ask(struct account *a)
 bool
 limits_known(struct account *a, const char *name)
 {
+	if (a->limits == NULL)
+		recall(a);
 	if (a->limits != NULL && !a->limits_stale && !a->limits_asked)
 		return true;
 	if (a->name == NULL)
@@ -109,6 +168,8 @@ limits_stale_all(void)
 	struct account *a;
 	uint32_t i;
 
+	for (i = 0; i < KEPT; i++)
+		drop(&kept[i]);
 	for (i = 0; i < accounts_ids(); i++) {
 		if ((a = account_by_id(i)) == NULL || a->limits == NULL)
 			continue;
@@ -131,6 +192,8 @@ limits_changed(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 	if ((a = account_find(m->path)) != NULL)
 		limits_take(a, m->limits);
+	else
+		forget(m->path);
 	idle_account(ipc, pkt, arg);
 	if (a != NULL)
 		account_run(a);
@@ -139,6 +202,7 @@ limits_changed(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 void
 limits_forget(struct account *a)
 {
+	forget(a->path);
 	free(a->name);
 	free(a->limits);
 	a->name = a->limits = NULL;
