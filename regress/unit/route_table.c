@@ -45,14 +45,15 @@ struct example {
 	const char	*expect;
 };
 
-static struct place stalker = { .what = "stalker.com: support john unified sales "
-	"sales-client1 sales.cl2 uuabc hr#x" };
-static struct place mycompany = { .what = "mycompany.com: postmaster bill john junk "
-	"sales sales-client1 cl5-sales cl5-info cl7-sales public info abcdef "
-	"nnnnn cl1 client: bill client.com: bill info sales john "
+static struct place stalker = { .what = "stalker.com: support john unified "
+	"sales sales-client1 sales.cl2 uuabc hr#x" };
+static struct place mycompany = { .what = "mycompany.com: postmaster bill "
+	"john junk sales sales-client1 cl5-sales cl5-info cl7-sales public "
+	"info abcdef nnnnn cl1 client: bill client.com: bill info sales john "
 	"hq.client.com: staff support nnnnn: xyz subdomain.com: xyz",
 	.all_aliases = "<abuse> = postmaster@mycompany.com\n" };
-static struct place any_names = { .what = "mycompany.com: postmaster x.com: john",
+static struct place any_names = { .what = "mycompany.com: postmaster "
+	"x.com: john",
 	.all_aliases = "<postmaster> = anyname@postmaster.local\n"
 	"<sales> = mailboxName#postmaster\n" };
 static struct place xyz = { .what = "main.com: john "
@@ -65,8 +66,8 @@ static struct place aliased = { .what = "main.com: x "
 static struct place multihomed = { .what = "company.com: info john "
 	"#" ADDRESS1 " client1.com: info j.smith #" ADDRESS2 " "
 	"client2.com: info" };
-static struct place moved = { .what = "company.com: john js>john john_smith>john "
-	"client1.com: j.smith" };
+static struct place moved = { .what = "company.com: john js>john "
+	"john_smith>john client1.com: j.smith" };
 static struct place forwarders = { .what = "main.com: x "
 	"client1.com: ann jim=john@otherdomain.com staff%" };
 static struct place unknown = { .what = "company.com: postmaster "
