@@ -52,6 +52,9 @@ bool	mbox_changed(struct box *);
 uint64_t mbox_end(struct win *, uint64_t body, const struct from_line *f,
 	    unsigned *sep);
 
+/* No record is good any more. */
+void	mbox_forget(struct box *, const char *why);
+
 /* mbox_live.c */
 int	mbox_live(struct box *, uint64_t *bytes, uint64_t *messages);
 /* n messages more, up to end: before size is set to it. */

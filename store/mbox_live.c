@@ -79,10 +79,12 @@ mbox_live(struct box *b, uint64_t *bytes, uint64_t *messages)
 	struct idx_head *h = b->idx.head;
 	uint64_t gone;
 
-	if (b->bad || b->fd == -1 || h->end > b->size) {
+	if (b->bad || b->fd == -1) {
 		errno = EIO;
 		return -1;
 	}
+	if (h->end > b->size)
+		mbox_forget(b, "the mailbox was cut");
 	if (!tail_holds(b))
 		mbox_tail_reset(b);
 	if (h->tailend < b->size && count(b) == -1)

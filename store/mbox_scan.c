@@ -273,8 +273,8 @@ scan(struct box *b)
 	return ret == 0 ? idx_put_head(&b->idx) : -1;
 }
 
-static void
-forget_records(struct box *b, const char *why)
+void
+mbox_forget(struct box *b, const char *why)
 {
 	struct idx_head *h = b->idx.head;
 
@@ -340,17 +340,17 @@ check_records(struct box *b)
 	uint32_t i;
 
 	if (!records_good(b)) {
-		forget_records(b, "it was damaged");
+		mbox_forget(b, "it was damaged");
 		return;
 	}
 	if (win_init(&w, b->fd, b->size) == -1) {
-		forget_records(b, "out of memory");
+		mbox_forget(b, "out of memory");
 		return;
 	}
 	i = h->clean & IDX_CLEAN_FLAGS && h->count > 0 ? h->count - 1 : 0;
 	for (; i < h->count; i++)
 		if (!reread(b, &w, box_rec(b, i), &modseq)) {
-			forget_records(b, "the mailbox is another");
+			mbox_forget(b, "the mailbox is another");
 			break;
 		}
 	win_free(&w);
@@ -387,7 +387,7 @@ mbox_refresh(struct box *b)
 	if (scan(b) == 0)
 		return 0;
 	/* Half an index is none. */
-	forget_records(b, "it could not be extended");
+	mbox_forget(b, "it could not be extended");
 	b->checked = false;
 	(void)idx_put_head(&b->idx);
 	return -1;

@@ -65,6 +65,15 @@ append_one(struct acct *a, const char *name, const char *text)
 	box_close(b);
 }
 
+static int
+truncate_box(const char *file, size_t len)
+{
+	int fd = openat(top, file, O_RDWR), ret = ftruncate(fd, len);
+
+	close(fd);
+	return ret;
+}
+
 static void
 expunge(struct acct *a, const char *name, uint32_t uid)
 {
@@ -202,6 +211,34 @@ test_damage(void **state)
 		acct_free(a);
 	}
 	free(good);
+}
+
+/* Cut by somebody else, where the index knows better. */
+static void
+test_cut(void **state)
+{
+	struct acct *a = account(true);
+	char *p, *last;
+	size_t len, at;
+	int i;
+
+	fill_all(a);
+	expunge(a, "a", 2);
+	acct_free(a);
+	for (i = 0; i < 2; i++) {
+		p = whole("a.mbox", &len);
+		for (last = p, at = 1; at + 6 <= len; at++)
+			if (memcmp(p + at - 1, "\nFrom ", 6) == 0)
+				last = p + at;
+		assert_int_equal(truncate_box("a.mbox", last - p), 0);
+		free(p);
+		a = account(i == 1);
+		check(a);
+		acct_free(a);
+	}
+	a = account(true);
+	check(a);
+	acct_free(a);
 }
 
 /* Killed at any moment: who comes next counts what is there. */
@@ -346,6 +383,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_delivery, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admit, setup, teardown),
