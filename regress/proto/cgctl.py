@@ -37,7 +37,7 @@ def commands():
     cgctl("UpdateAccountSettings", "jo", "{\n  RealName = \"Jo X\";\n}")
     assert 'RealName = "Jo X";' in cgctl("GetAccountSettings", "jo")
     assert "unknown user" in cgctl("Route", "nobody", code=1)
-    assert "not available" in cgctl("ListGroups", code=1)
+    assert "not available" in cgctl("ListLists", code=1)
 
 
 def usage():
@@ -50,10 +50,28 @@ def usage():
     assert p.returncode == 2 and "usage:" in p.stderr
     p = subprocess.run(["cgctl", "-x"], text=True, capture_output=True)
     assert p.returncode == 2
-    assert "CreateAccount accountName" in cgctl("help")
-    assert "makes an account" in cgctl("help", "cracnt")
-    cgctl("help", "Frobnicate", code=1)
+    assert "perhaps: CreateAccount" in cgctl("CreatAccount", "x", code=2)
+    helps()
     cgctl("status", conf="/nonexistent.conf", code=1)
+
+
+def helps():
+    """Families, a family, a command: each fits a terminal."""
+    text = cgctl("help")
+    assert "  CreateAccount " in text and "`cgctl help" in text, text
+    families = re.findall(r"^(\w+): ", text, re.M)
+    assert len(families) > 4 and text.count("\n") < 80, text
+    for family in families:
+        text += cgctl("help", family)
+    assert re.search("^  CreateAccount +makes an account$", text, re.M), text
+    one = cgctl("help", "cracnt")
+    assert one.startswith("CreateAccount accountName [accountType] "), one
+    assert "MultiMailbox" in one and "CanCreateAccounts" in one, one
+    for line in (text + one).splitlines():
+        assert len(line) < 80 and not line.endswith(" "), line
+    assert "show today's log" in cgctl("help", "log")
+    assert "perhaps: ListMailboxes" in cgctl("help", "ListMailbox", code=1)
+    cgctl("help", "Frobnicate", code=1)
 
 
 def shows():
