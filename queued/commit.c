@@ -252,6 +252,7 @@ commit_start(struct commit *c)
 {
 	c->req.work = commit_work;
 	c->req.done = commit_done;
+	c->req.patient = true;
 	sync_submit(&c->req);
 }
 

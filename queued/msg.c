@@ -283,6 +283,7 @@ note(struct msg *m, struct rcpt *r)
 		return;		/* noted by the next life */
 	n->req.work = note_work;
 	n->req.done = note_done;
+	n->req.patient = true;
 	n->msg = m;
 	n->rcpt = r;
 	n->id = m->id;

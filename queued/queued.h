@@ -24,6 +24,7 @@ struct sreq {
 	STAILQ_ENTRY(sreq) entry;
 	void	(*work)(struct sreq *);	/* in a thread */
 	void	(*done)(struct sreq *);	/* in the loop, afterwards */
+	bool	patient;		/* which may be some ms later */
 };
 
 void	sync_start(void);

@@ -4,6 +4,9 @@
  * system commits parallel fsyncs together: the more wait at once, the fewer
  * commits it makes.  A thread must never touch a message, a queue or a
  * channel: it knows its request and the directories in `disk`.
+ *
+ * A patient request, which nobody waits for any more, does not wake the loop:
+ * it looks by itself before long, and finds several.
  */
 #include <sys/eventfd.h>
 #include <errno.h>
@@ -18,6 +21,7 @@
 
 enum {
 	STACK = 256 * 1024,
+	LOOK = 1,		/* ms until the loop looks for patient ones */
 	RETRY = 5		/* seconds */
 };
 
@@ -29,10 +33,13 @@ static struct {
 	struct sreqs	 todo;
 	struct sreqs	 done;
 	unsigned int	 idle;
+	bool		 told;		/* the loop is going to look */
 	/* the loop's alone */
 	int		 fd;		/* eventfd: something is done */
 	size_t		 busy;
+	size_t		 patient;	/* of them, those that do not tell */
 	struct event	*ev;
+	struct event	*look_ev;
 	struct sreqs	 retry;
 	struct event	*retry_ev;
 	void		(*drained)(void);
@@ -48,13 +55,14 @@ static void
 hand_back(struct sreq *r)
 {
 	uint64_t one = 1;
-	bool first;
+	bool tell;
 
 	pthread_mutex_lock(&pool.lock);
-	first = STAILQ_EMPTY(&pool.done);
 	STAILQ_INSERT_TAIL(&pool.done, r, entry);
+	tell = !r->patient && !pool.told;
+	pool.told |= tell;
 	pthread_mutex_unlock(&pool.lock);
-	if (first && write(pool.fd, &one, sizeof(one)) == -1)
+	if (tell && write(pool.fd, &one, sizeof(one)) == -1)
 		panic("eventfd: %s", strerror(errno));
 }
 
@@ -80,24 +88,51 @@ thread_main(void *arg)
 
 /* The loop: all that is done by now. */
 static void
-collect(int fd, short what, void *arg)
+collect(void)
 {
 	struct sreqs done = STAILQ_HEAD_INITIALIZER(done);
 	struct sreq *r;
-	uint64_t n;
 
-	if (read(fd, &n, sizeof(n)) == -1 && errno != EAGAIN)
-		log_warn("eventfd");
 	pthread_mutex_lock(&pool.lock);
+	pool.told = false;
 	STAILQ_CONCAT(&done, &pool.done);
 	pthread_mutex_unlock(&pool.lock);
 	while ((r = STAILQ_FIRST(&done)) != NULL) {
 		STAILQ_REMOVE_HEAD(&done, entry);
 		pool.busy--;
+		if (r->patient)
+			pool.patient--;
 		r->done(r);
 	}
 	if (pool.busy == 0 && pool.drained != NULL)
 		pool.drained();
+}
+
+static void
+told(int fd, short what, void *arg)
+{
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) == -1 && errno != EAGAIN)
+		log_warn("eventfd");
+	collect();
+}
+
+static void
+look_soon(void)
+{
+	static const struct timeval tv = { 0, LOOK * 1000 };
+
+	if (!evtimer_pending(pool.look_ev, NULL))
+		evtimer_add(pool.look_ev, &tv);
+}
+
+static void
+look(int fd, short what, void *arg)
+{
+	collect();
+	if (pool.patient > 0)
+		look_soon();
 }
 
 static void
@@ -123,9 +158,10 @@ sync_start(void)
 	if ((pool.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) == -1)
 		fatal("eventfd");
 	pool.ev = event_new(proc_base(), pool.fd, EV_READ | EV_PERSIST,
-	    collect, NULL);
+	    told, NULL);
+	pool.look_ev = evtimer_new(proc_base(), look, NULL);
 	pool.retry_ev = evtimer_new(proc_base(), retry_all, NULL);
-	if (pool.ev == NULL || pool.retry_ev == NULL ||
+	if (pool.ev == NULL || pool.look_ev == NULL || pool.retry_ev == NULL ||
 	    event_add(pool.ev, NULL) == -1)
 		fatalx("no event for the threads");
 	pthread_attr_init(&attr);
@@ -145,6 +181,10 @@ sync_submit(struct sreq *r)
 	bool wake;
 
 	pool.busy++;
+	if (r->patient) {
+		pool.patient++;
+		look_soon();
+	}
 	pthread_mutex_lock(&pool.lock);
 	STAILQ_INSERT_TAIL(&pool.todo, r, entry);
 	wake = pool.idle > 0;

@@ -313,6 +313,7 @@ make_batch(void)
 		return false;
 	m->req.work = make_work;
 	m->req.done = make_done;
+	m->req.patient = t.waiting == 0;
 	for (i = 0; i < BATCH; i++) {
 		m->fd[i] = -1;
 		m->id[i] = tmp_id();
@@ -443,6 +444,7 @@ tmp_discard(uint64_t id)
 		return;		/* the next start removes it */
 	u->req.work = unlink_work;
 	u->req.done = unlink_done;
+	u->req.patient = true;
 	u->id = id;
 	sync_submit(&u->req);
 }
