@@ -133,7 +133,9 @@ login_auth(struct session *s, struct cur args)
 		return;
 	}
 	if ((mech = front_sasl_find(s->fs, word)) == NULL) {
-		say_error(s, "501 unknown authentication method");
+		say_error(s, str_caseeq(word, "WEBUSER") ?
+		    "501 there are no web sessions yet" :
+		    "501 unknown authentication method");
 		return;
 	}
 	if (mech->needs & SASL_CLEAR_OK && clear_refused(s))
