@@ -103,6 +103,10 @@ go_local(struct rcpt *r, const struct msg_routed *a)
 		rcpt_finish(r, 'F', "5.1.7", "the return-path is too long");
 		return 0;
 	}
+	if (*a->path == '\0') {		/* Accepted and Bounced */
+		rcpt_finish(r, 'F', "5.1.1", "unknown user account");
+		return 0;
+	}
 	free(r->mailbox);
 	free(r->realto);
 	r->mailbox = r->realto = NULL;
