@@ -7,6 +7,7 @@
  * name, which is the commit; a note in Settings/ makes sure that it is, also
  * if we die in between.
  */
+#include <event2/event.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,7 +18,10 @@
 #include "log.h"
 #include "object.h"
 
-enum { QUIET_TIMEOUT = 60 * 1000 };	/* sessions end, deliveries finish */
+enum {
+	QUIET_TIMEOUT = 60 * 1000,	/* sessions end, deliveries finish */
+	LOOKS = 3000			/* for what authd removes: a minute */
+};
 
 static const char note_file[] = "Settings/DomainRenamed.data";
 
@@ -323,6 +327,8 @@ struct removal {
 	char		*name;
 	char		*last;		/* the account asked for last */
 	size_t		 at;		/* where the next one is looked for */
+	struct event	*timer;
+	int		 looks;
 };
 
 static void	remove_next(struct removal *);
@@ -335,9 +341,33 @@ removal_end(struct removal *r, const char *err)
 	if (d != NULL)
 		d->moving = false;
 	answer_err(&r->cmd, err);
+	if (r->timer != NULL)
+		event_free(r->timer);
 	free(r->last);
 	free(r->name);
 	free(r);
+}
+
+/* No account is left; their files may need a little longer. */
+static void
+remove_last(int fd, short what, void *arg)
+{
+	static const struct timeval soon = { .tv_usec = 20 * 1000 };
+	struct removal *r = arg;
+	struct domain *d = names_domain(&names, r->name);
+
+	if (d == NULL)
+		removal_end(r, "unknown domain");
+	else if (!domain_dir_in_use(d->dir))
+		removal_end(r, remove_domain(d));
+	else if (++r->looks > LOOKS)
+		removal_end(r, "files of its accounts are still being "
+		    "removed, try again");
+	else {
+		if (r->timer == NULL)
+			r->timer = evtimer_new(proc_base(), remove_last, r);
+		evtimer_add(r->timer, &soon);
+	}
 }
 
 static void
@@ -381,8 +411,7 @@ remove_next(struct removal *r)
 	struct buf b;
 
 	if (d == NULL || (a = any_account(d, &r->at)) == NULL) {
-		removal_end(r, d == NULL ? "unknown domain" :
-					   remove_domain(d));
+		remove_last(-1, 0, r);
 		return;
 	}
 	if (r->last != NULL && strcmp(r->last, a->name) == 0) {
@@ -416,9 +445,8 @@ do_delete(struct command *c)
 		answer(c, 501, "the Main Domain cannot be removed");
 	else if (in_use(d))
 		answer(c, 501, "the domain is in use, try again");
-	else if (*arg_text(c, 1) == '\0')
-		answer_err(c, d->naccounts > 0 ?
-		    "the domain is not empty" : remove_domain(d));
+	else if (*arg_text(c, 1) == '\0' && d->naccounts > 0)
+		answer(c, 501, "the domain is not empty");
 	else {
 		r = xcalloc(1, sizeof(*r));
 		r->cmd.ref = c->ref;

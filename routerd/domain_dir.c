@@ -126,6 +126,42 @@ remove_subs(const char *path)
 	closedir(dir);
 }
 
+/* Takes the descriptor. */
+static bool
+has_trees(int fd, int depth)
+{
+	struct dirent *e;
+	bool yes = false;
+	size_t len;
+	DIR *dir;
+
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		if (fd != -1)
+			close(fd);
+		return false;
+	}
+	while (!yes && (e = readdir(dir)) != NULL) {
+		len = strlen(e->d_name);
+		if (len <= 4)
+			continue;
+		if (strcmp(e->d_name + len - 4, ".new") == 0)
+			yes = true;
+		else if (strcmp(e->d_name + len - 4, ".sub") == 0 &&
+		    depth < MAXDEPTH)
+			yes = has_trees(openat(dirfd(dir), e->d_name,
+			    O_RDONLY | O_DIRECTORY | O_CLOEXEC), depth + 1);
+	}
+	closedir(dir);
+	return yes;
+}
+
+bool
+domain_dir_in_use(const char *path)
+{
+	return has_trees(openat(proc_basefd(), path,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+}
+
 int
 domain_dir_remove(const char *path)
 {

@@ -58,6 +58,8 @@ int	 dir_sync(const char *path);
 int	 domain_dir_make(const char *name, const struct val *settings);
 int	 domain_dir_move(const char *from, const char *to);
 int	 domain_dir_remove(const char *path);
+/* authd still removes files of accounts that are gone. */
+bool	 domain_dir_in_use(const char *path);
 /* Others make things in it, too; set-group and group are the parent's. */
 int	 dir_make_shared(const char *path);
 
