@@ -88,6 +88,12 @@ man/settings.5: lib/settings_table.c man/mksettings.c
 	    man/mksettings.c lib/settings_table.c
 	$(O)/mksettings > $@
 
+man/cli.7: $(CLI_SRC) man/mkcli.c | $(LIBCLI) $(LIBCG)
+	@mkdir -p $(O)
+	$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) -o $(O)/mkcli man/mkcli.c \
+	    $(LIBCLI) $(LIBCG) $(LIBS)
+	$(O)/mkcli > $@
+
 format:
 	clang-format -i $$(git ls-files '*.[ch]')
 

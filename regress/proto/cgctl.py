@@ -10,6 +10,7 @@ import tempfile
 
 DOMAIN = os.environ["CG_DOMAIN"]
 PATIENCE = 120
+TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
 def cgctl(*args, code=0, feed="", conf=None):
@@ -69,6 +70,11 @@ def helps():
     assert "MultiMailbox" in one and "CanCreateAccounts" in one, one
     for line in (text + one).splitlines():
         assert len(line) < 80 and not line.endswith(" "), line
+    page = (TOP / "man/cli.7").read_text()
+    names = cgctl("ListCLICommands").split()[1:-1]
+    left = [n for n in (name.strip(",") for name in names)
+            if f"\n.It Ic {n}" not in page]
+    assert not left, f"`make man/cli.7` is due: {left}"
     assert "show today's log" in cgctl("help", "log")
     assert "perhaps: ListMailboxes" in cgctl("help", "ListMailbox", code=1)
     cgctl("help", "Frobnicate", code=1)
