@@ -207,6 +207,8 @@ box_open(struct acct *a, const char *name)
 		errno = EINVAL;
 		return NULL;
 	}
+	if (strcmp(name, "INBOX") != 0)
+		quota_touch(a);
 	if ((b = box_find_open(a, name)) != NULL) {
 		if (b->bad && reopen(b) == -1)
 			return NULL;

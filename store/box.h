@@ -89,6 +89,7 @@ struct acct {
 	struct box	*boxes;
 	struct putting	*putting;	/* put.c; NULL: nothing is on its way */
 	struct quota	*quota;		/* quota.c; NULL: never asked for */
+	bool		 touched;	/* quota_touch() was called */
 	/* A worker's, or NULL: this one closes, and revision is not told. */
 	void		(*news)(struct box *);
 };

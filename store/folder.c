@@ -322,6 +322,7 @@ folder_delete(struct acct *a, const char *name)
 		return -1;
 	if (!folder_there(a, name, ".mbox"))
 		return remove_bare(a, name);
+	quota_touch(a);
 	if ((b = box_find_open(a, name)) != NULL)
 		box_forsake(b);
 	for (i = 0; i < NEXTS && ret == 0; i++) {

@@ -207,6 +207,7 @@ rename_folder(struct acct *a, const char *from, const char *to, bool alone)
 	int ret = -1;
 
 	from = name_canon(from);
+	quota_touch(a);
 	quota_forget(a);
 	if (check(a, from, to, alone, &box, &bare) == -1)
 		return -1;

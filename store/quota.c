@@ -19,23 +19,7 @@
 #include "log.h"
 #include "mbox.h"
 #include "name.h"
-#include "quota.h"
-
-struct entry {
-	char		*name;
-	bool		 open;
-	uint64_t	 bytes, messages;	/* when it was closed */
-};
-
-struct quota {
-	struct quota_limits limits;
-	char		*text;
-	bool		 known;
-	bool		 freed;
-	struct entry	*v;
-	size_t		 n, cap;
-	uint64_t	 bytes, messages;	/* of the closed ones */
-};
+#include "quota_int.h"
 
 static const struct quota_limits none = { QUOTA_NONE, QUOTA_NONE, QUOTA_NONE,
 	0, 0, 0, "" };
@@ -70,6 +54,7 @@ quota_forget(struct acct *a)
 void
 quota_free(struct acct *a)
 {
+	quota_save(a);
 	quota_forget(a);
 	if (a->quota != NULL)
 		free(a->quota->text);
@@ -141,7 +126,7 @@ is_limited(const struct acct *a)
 
 /* --- entries --- */
 
-static struct entry *
+static struct quota_entry *
 find(struct quota *q, const char *name)
 {
 	size_t i;
@@ -152,10 +137,10 @@ find(struct quota *q, const char *name)
 	return NULL;
 }
 
-static struct entry *
-enter(struct quota *q, const char *name)
+struct quota_entry *
+quota_enter(struct quota *q, const char *name)
 {
-	struct entry *v;
+	struct quota_entry *v;
 
 	if (q->n == q->cap) {
 		q->cap = q->cap != 0 ? 2 * q->cap : 16;
@@ -170,7 +155,7 @@ enter(struct quota *q, const char *name)
 }
 
 static void
-set_open(struct quota *q, struct entry *e)
+set_open(struct quota *q, struct quota_entry *e)
 {
 	if (e->open)
 		return;
@@ -179,8 +164,9 @@ set_open(struct quota *q, struct entry *e)
 	q->messages -= e->messages;
 }
 
-static void
-set_closed(struct quota *q, struct entry *e, uint64_t bytes, uint64_t messages)
+void
+quota_set_closed(struct quota *q, struct quota_entry *e, uint64_t bytes,
+    uint64_t messages)
 {
 	e->open = false;
 	e->bytes = bytes;
@@ -193,12 +179,12 @@ void
 quota_opened(struct box *b)
 {
 	struct quota *q = b->acct->quota;
-	struct entry *e;
+	struct quota_entry *e;
 
 	if (q == NULL || !q->known)
 		return;
 	if ((e = find(q, b->name)) == NULL)
-		e = enter(q, b->name);
+		e = quota_enter(q, b->name);
 	set_open(q, e);
 }
 
@@ -207,7 +193,7 @@ quota_closing(struct box *b)
 {
 	struct quota *q = b->acct->quota;
 	uint64_t bytes, messages;
-	struct entry *e;
+	struct quota_entry *e;
 
 	if (q == NULL || !q->known)
 		return;
@@ -216,14 +202,14 @@ quota_closing(struct box *b)
 	    b->fmt->live(b, &bytes, &messages) == -1)
 		quota_forget(b->acct);
 	else
-		set_closed(q, e, bytes, messages);
+		quota_set_closed(q, e, bytes, messages);
 }
 
 void
 quota_removed(struct acct *a, const char *name)
 {
 	struct quota *q = a->quota;
-	struct entry *e;
+	struct quota_entry *e;
 
 	if (q == NULL)
 		return;
@@ -308,7 +294,7 @@ count_one(struct acct *a, const char *name)
 	int ret = 0;
 
 	if (box_find_open(a, name) != NULL) {
-		enter(q, name)->open = true;
+		quota_enter(q, name)->open = true;
 		return 0;
 	}
 	buf_init(&path, 0);
@@ -326,18 +312,17 @@ count_one(struct acct *a, const char *name)
 		ret = count_opened(a, name, &bytes, &messages);
 	free(file);
 	if (ret == 0)
-		set_closed(q, enter(q, name), bytes, messages);
+		quota_set_closed(q, quota_enter(q, name), bytes, messages);
 	return ret;
 }
 
 static int
-recount(struct acct *a)
+count_all(struct acct *a)
 {
 	struct folders f;
 	size_t i;
 	int ret = 0, err;
 
-	quota_forget(a);
 	if (folder_list(a, &f, false) == -1)
 		return -1;
 	for (i = 0; i < f.n && ret == 0; i++)
@@ -345,6 +330,31 @@ recount(struct acct *a)
 			ret = count_one(a, f.v[i].name);
 	err = errno;
 	folders_free(&f);
+	errno = err;
+	return ret;
+}
+
+/* Those that the last holder left, and INBOX, which he does not tell of. */
+static int
+take_over(struct acct *a)
+{
+	struct quota *q = a->quota;
+	size_t i;
+
+	for (i = 0; i < q->n; i++)
+		if (box_find_open(a, q->v[i].name) != NULL)
+			set_open(q, &q->v[i]);
+	return count_one(a, "INBOX");
+}
+
+static int
+recount(struct acct *a)
+{
+	int ret, err;
+
+	quota_forget(a);
+	ret = quota_load(a) ? take_over(a) : count_all(a);
+	err = errno;
 	if (ret == -1)
 		quota_forget(a);
 	a->quota->known = ret == 0;

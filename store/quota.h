@@ -65,5 +65,8 @@ void	quota_closing(struct box *);
 void	quota_removed(struct acct *, const char *name);
 void	quota_expunged(struct acct *);
 void	quota_forget(struct acct *);
+/* Before a mailbox other than INBOX may change. */
+void	quota_touch(struct acct *);
+/* All its mailboxes are closed. */
 void	quota_free(struct acct *);
 #endif

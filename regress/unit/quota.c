@@ -288,6 +288,70 @@ test_kill(void **state)
 	}
 }
 
+/* What one holder leaves the next believes, unless somebody was there. */
+static void
+test_sizes(void **state)
+{
+	struct acct *a = account(true);
+	struct quota_usage u, v;
+	struct box *b;
+	size_t len;
+	char *p;
+
+	fill_all(a);
+	check(a);
+	acct_free(a);
+	p = whole("account.sizes", &len);
+	a = account(false);
+	check(a);
+	assert_int_equal(faccessat(top, "account.sizes", F_OK, 0), -1);
+	b = inbox(a);
+	deliver(b, 1, "A: b\n\ntext\n");
+	check(a);
+	acct_free(a);
+	free(p);
+	/* INBOX alone may change beside it */
+	p = whole("account.sizes", &len);
+	a = account(false);
+	b = inbox(a);
+	deliver(b, 2, "A: b\n\ntext\n");
+	acct_free(a);
+	a = account(true);
+	check(a);
+	acct_free(a);
+	/* others may not */
+	a = account(false);
+	deliver(box_open(a, "a"), 3, "A: b\n\ntext\n");
+	assert_int_equal(faccessat(top, "account.sizes", F_OK, 0), -1);
+	acct_free(a);
+	a = account(true);
+	check(a);
+	assert_int_equal(quota_usage(a, &u), 0);
+	assert_int_equal(folder_delete(a, "b"), 0);
+	check(a);
+	acct_free(a);
+	a = account(true);
+	check(a);
+	assert_int_equal(quota_usage(a, &v), 0);
+	assert_int_equal(v.mailboxes, u.mailboxes - 1);
+	assert_true(v.bytes < u.bytes);
+	acct_free(a);
+	a = account(true);
+	assert_int_equal(folder_delete(a, "a"), 0);
+	check(a);
+	acct_free(a);
+	/* damaged */
+	put("account.sizes", p, len - 1);
+	a = account(false);
+	check(a);
+	acct_free(a);
+	put("account.sizes", "", 0);
+	a = account(false);
+	check(a);
+	acct_free(a);
+	free(p);
+}
+
 static void
 test_room(void **state)
 {
@@ -385,6 +449,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admit, setup, teardown),
 	};

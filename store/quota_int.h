@@ -1,0 +1,34 @@
+/* What the files of limits share. */
+#ifndef CG_STORE_QUOTA_INT_H
+#define CG_STORE_QUOTA_INT_H
+
+#include "quota.h"
+
+struct quota_entry {
+	char		*name;
+	bool		 open;
+	uint64_t	 bytes, messages;	/* when it was closed */
+};
+
+struct quota {
+	struct quota_limits limits;
+	char		*text;
+	bool		 known;
+	bool		 freed;
+	struct quota_entry *v;
+	size_t		 n, cap;
+	uint64_t	 bytes, messages;	/* of the closed ones */
+};
+
+struct quota_entry *quota_enter(struct quota *, const char *name);
+void	quota_set_closed(struct quota *, struct quota_entry *,
+	    uint64_t bytes, uint64_t messages);
+
+/*
+ * quota_file.c.  Entries of all mailboxes but INBOX, as the last holder of the
+ * account left them; false: they must be counted.  There is no such file
+ * while somebody who holds the account might change one of them.
+ */
+bool	quota_load(struct acct *);
+void	quota_save(struct acct *);
+#endif
