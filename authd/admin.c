@@ -14,7 +14,7 @@
 #include "file.h"
 #include "log.h"
 
-enum { DATA_MAX = 60000, ARGS_MAX = 1024 * 1024, NAME_MAX_LEN = 500 };
+enum { DATA_MAX = 60000, ARGS_MAX = 16 * 1024 * 1024, NAME_MAX_LEN = 500 };
 
 static const struct verb {
 	const char	*name;

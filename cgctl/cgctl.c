@@ -146,7 +146,7 @@ read_input(void)
 	char block[4096];
 	size_t n;
 
-	buf_init(&b, CLI_MAXLINE);
+	buf_init(&b, CLI_MAXLOCAL);
 	while ((n = fread(block, 1, sizeof(block), stdin)) > 0)
 		buf_add(&b, block, n);
 	if (b.failed)
@@ -178,7 +178,7 @@ make_line(struct buf *line, int argc, char **argv)
 	for (size_t n = 0; n < line->len; n++)
 		if (line->p[n] == '\n' || line->p[n] == '\r')
 			line->p[n] = ' ';
-	if (line->failed || line->len > CLI_MAXLINE)
+	if (line->failed || line->len > CLI_MAXLOCAL)
 		fail("the command is too long");
 	buf_init(&err, 0);
 	if (cli_parse(cur_make(line->p, line->len), &cmd, &args, &err) == 0) {

@@ -75,7 +75,8 @@ struct cli_family {
 };
 extern const struct cli_family	cli_families[];
 
-enum { CLI_MAXLINE = 1024 * 1024 };
+/* From the network; from the host itself, as account lists are long. */
+enum { CLI_MAXLINE = 1024 * 1024, CLI_MAXLOCAL = 15 * 1024 * 1024 };
 
 /* By long or short name, any case. */
 const struct cli_cmd	*cli_find(struct str);

@@ -205,7 +205,7 @@ match_item(struct match *m, const struct cli_item *it, struct val *args)
 	}
 	if ((c = cur_peek(&m->line)) == -1)
 		return stuck(m, at, it->text, "is missing");
-	buf_init(&word, CLI_MAXLINE);
+	buf_init(&word, CLI_MAXLOCAL);
 	if (!take_word(&m->line, &word))
 		rv = stuck(m, at, it->text,
 		    c == '"' ? "is not a well-formed string" : "is missing");

@@ -16,7 +16,7 @@ enum {
 	ARGS_MAX = 59999,		/* ADMIN's args field */
 	OBJECT_MAX = 512,		/* and its names */
 	ANSWER_MAX = 64 * 1024 * 1024,
-	COMMAND_TIMEOUT = 120000	/* a whole domain may go */
+	COMMAND_TIMEOUT = 1800000	/* a whole domain may come or go */
 };
 
 static void

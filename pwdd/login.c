@@ -17,7 +17,7 @@ logged_in(struct session *s, const struct msg_authed *m)
 	memcpy(s->ticket, m->ticket.p, TICKET_LEN);
 	str_copy(str_make(m->account), s->account, sizeof(s->account));
 	s->errors = 0;
-	conn_lines(s->fs->conn, CLI_MAXLINE);
+	conn_lines(s->fs->conn, s->unix_socket ? CLI_MAXLOCAL : CLI_MAXLINE);
 }
 
 static void
