@@ -34,6 +34,8 @@ static const struct verb {
 	{ "GetAccountRights",		admin_get_rights },
 	{ "SetAccountRights",		admin_set_rights },
 	{ "ListUnreadablePasswords",	admin_list_unreadable },
+	{ "KillAccountSessions",	admin_end_sessions },
+	{ "ClearAccountCache",		admin_end_sessions },
 	{ "GetServerAlerts",		admin_get_alerts },
 	{ "SetServerAlerts",		admin_set_alerts },
 	{ "PostServerAlert",		admin_post_alert },

@@ -341,6 +341,8 @@ void	admin_status(struct admin *);
 void	admin_trace(struct admin *);
 /* admin_access.c */
 void	admin_access(struct ipc *, struct ipc_pkt *, void *);
+/* admin_sessions.c */
+void	admin_end_sessions(struct admin *);
 /* unreadable.c */
 void	admin_list_unreadable(struct admin *);
 /*

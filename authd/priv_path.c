@@ -54,10 +54,11 @@ step(int *dir, const char *name, bool last, bool strict)
 	close(*dir);
 	if ((*dir = fd) == -1)
 		return "there is no such program, or a link is on its way";
-	if (fstat(fd, &st) == -1 || !is_safe(&st, strict))
-		return "others may write to it, or to a directory on its way";
-	if (last && (!S_ISREG(st.st_mode) || !(st.st_mode & S_IXUSR)))
+	if (fstat(fd, &st) == -1 || (last && (!S_ISREG(st.st_mode) ||
+	    !(st.st_mode & S_IXUSR))))
 		return "that is not a program";
+	if (!is_safe(&st, strict))
+		return "others may write to it, or to a directory on its way";
 	return NULL;
 }
 

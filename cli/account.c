@@ -39,6 +39,11 @@ const struct cli_cmd cli_account[] = {
 	    PROC_AUTHD, "Users, or BasicSettings", "sets the password" },
 	{ "VerifyAccountPassword", NULL, "accountName PASSWORD password",
 	    PROC_AUTHD, ADMIN, "tells if this is the password" },
+	{ "KillAccountSessions", NULL, "accountName", PROC_AUTHD,
+	    "Users, or BasicSettings", "ends an account's sessions" },
+	{ "ClearAccountCache", NULL, "accountName", PROC_AUTHD,
+	    "Users, or BasicSettings",
+	    "has an account's files read anew; ends its sessions" },
 	/* Ours, not the manual's: see DECISIONS, Password forms. */
 	{ "ListUnreadablePasswords", NULL, "[domainName]", PROC_AUTHD,
 	    "Users, or BasicSettings",

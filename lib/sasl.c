@@ -26,7 +26,7 @@ sasl_put_name(struct str s, char *to, size_t size)
 bool
 sasl_put_secret(struct sasl *sa, struct str s)
 {
-	if (s.len >= sizeof(sa->secret))
+	if (s.len > (sa->mech->needs & SASL_TOKENS ? SASL_TOKEN : SASL_PROOF))
 		return false;
 	memcpy(sa->secret, s.p, s.len);
 	sa->secret[s.len] = '\0';

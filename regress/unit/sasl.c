@@ -417,6 +417,79 @@ external(void **state)
 	assert_int_equal(step(&sa, ENC("a\0b")), SASL_BAD);
 }
 
+/* What a client says at once: plain text in, the result out. */
+static enum sasl_result
+token(struct sasl *sa, const char *mech, const char *text, size_t len)
+{
+	enum sasl_result r;
+	struct buf line;
+
+	begin(sa, mech);
+	buf_init(&line, 0);
+	assert_true(base64_encode(&line, text, len));
+	r = step(sa, line.p);
+	buf_free(&line);
+	return r;
+}
+
+#define TOKEN(sa, mech, text) token(sa, mech, text, sizeof(text) - 1)
+
+static void
+tokens(void **state)
+{
+	struct sasl sa;
+
+	assert_int_equal(TOKEN(&sa, "OAUTHBEARER", "n,a=us=2Cer=3D@x,\001"
+	    "host=h\001port=993\001auth=bEaReR vF9dft4qmTc2.-_~+/=\001\001"),
+	    SASL_DONE);
+	assert_string_equal(sa.name, "us,er=@x");
+	assert_string_equal(sa.secret, "vF9dft4qmTc2.-_~+/=");
+	assert_int_equal(TOKEN(&sa, "XOAUTH2", "user=a@x\001auth=Bearer t"
+	    "\001\001"), SASL_DONE);
+	assert_string_equal(sa.name, "a@x");
+	assert_string_equal(sa.secret, "t");
+	/* Asked for first. */
+	begin(&sa, "XOAUTH2");
+	assert_int_equal(step(&sa, NULL), SASL_MORE);
+	assert_string_equal(answer, "");
+	assert_non_null(strstr(sasl_oauth_refusal(sa.mech), "401"));
+}
+
+static void
+tokens_nonsense(void **state)
+{
+	static const char *const bad[] = {
+		"", "n", "n,,", "n,a=u", "n,a=u,", "n,a=u,\001",
+		"n,,\001auth=Bearer t\001\001",
+		"n,a=,\001auth=Bearer t\001\001",
+		"p=x,a=u,\001auth=Bearer t\001\001",
+		"n,a=u,\001\001",
+		"n,a=u,\001auth=Basic t\001\001",
+		"n,a=u,\001auth=Bearer \001\001",
+		"n,a=u,\001auth=Bearer a b\001\001",
+		"n,a=u,\001auth=Bearer t\001",
+		"n,a=u,\001auth=Bearer t",
+		"n,a=u,\001auth=Bearer t\001\001x",
+		"n,a=u,\001=x\001auth=Bearer t\001\001",
+		"n,a=u,\001auth\001\001",
+		"user=\001auth=Bearer t\001\001",
+		"user=u\001\001", "user=u", "auth=Bearer t\001\001",
+	};
+	struct sasl sa;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(token(&sa, "OAUTHBEARER", bad[i],
+		    strlen(bad[i])), SASL_BAD);
+		assert_int_equal(token(&sa, "XOAUTH2", bad[i],
+		    strlen(bad[i])), SASL_BAD);
+	}
+	assert_int_equal(TOKEN(&sa, "OAUTHBEARER", "n,a=u\0v,\001auth=Bearer t"
+	    "\001\001"), SASL_BAD);
+	assert_int_equal(TOKEN(&sa, "XOAUTH2", "user=u\0\001auth=Bearer t"
+	    "\001\001"), SASL_BAD);
+}
+
 static void
 names(void **state)
 {
@@ -435,6 +508,9 @@ names(void **state)
 	sasl_list(&b, SASL_SECURE | SASL_BOUND | SASL_CERT);
 	assert_string_equal(b.p, " CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 "
 	    "SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS EXTERNAL");
+	buf_reset(&b);
+	sasl_list(&b, SASL_TOKENS);
+	assert_string_equal(b.p, " OAUTHBEARER XOAUTH2");
 	buf_reset(&b);
 	sasl_list(&b, SASL_CLEAR_OK | SASL_BOUND);
 	assert_string_equal(b.p, " PLAIN LOGIN");
@@ -461,6 +537,8 @@ main(void)
 		cmocka_unit_test(digest_md5),
 		cmocka_unit_test(digest_wrong),
 		cmocka_unit_test(external),
+		cmocka_unit_test(tokens),
+		cmocka_unit_test(tokens_nonsense),
 		cmocka_unit_test(names),
 	};
 

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# suite: own
+"""Backup as manual 04b has it: the base directory of a running suite, busy
+with mail, is copied by parts; a suite on the copy serves what was there; and
+an account's files are put back into a running suite."""
+import os
+import pathlib
+import poplib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
+                       "tools"))
+from cgtest import OBJ, PASSWORD, PATIENCE, Suite, wait_for  # noqa: E402
+from smtplib import SMTP  # noqa: E402
+import imaplib  # noqa: E402
+
+
+def send(s, name, *subjects):
+    with SMTP("127.0.0.1", s.smtp, timeout=PATIENCE) as c:
+        for t in subjects:
+            c.sendmail("", [s.address(name)],
+                       f"Subject: {t}\r\n\r\nThis is {t}.\r\n")
+
+
+def subjects(port, name, password=PASSWORD):
+    p = poplib.POP3("127.0.0.1", port, PATIENCE)
+    p.user(name)
+    p.pass_(password)
+    found = []
+    for i in range(1, p.stat()[0] + 1):
+        found += [t.decode()[9:] for t in p.top(i, 0)[1]
+                  if t.startswith(b"Subject: ")]
+    p.quit()
+    return found
+
+
+def copy_base(s, to):
+    """Settings and domains first, then the accounts: what a rule or a right
+    names is there.  The queue is left out: manual 04b, Queue."""
+    to.mkdir()
+    for part in ("Settings", "Accounts", "Domains", ".cgate"):
+        subprocess.run(["cp", "-a", f"{s.base}/{part}", to], check=True)
+
+
+class Copy:
+    """A suite of the copied base: the first one's configuration."""
+
+    def __init__(self, s, base):
+        conf = pathlib.Path(s.env["CG_CONF"]).read_text()
+        self.base = base
+        self.conf = base.parent / "copy.conf"
+        self.conf.write_text(re.sub(r"^base .*$", f"base {base}", conf,
+                                    flags=re.M))
+
+    def __enter__(self):
+        self.p = subprocess.Popen([OBJ / "cgserver", "-f", self.conf])
+        ports = self.base / "Ports"
+        wait_for("the copy", lambda: ports.exists() or
+                 self.p.poll() is not None)
+        assert self.p.poll() is None
+        self.pop = int(re.search(r"POP\s*=\s*\(\s*\{[^}]*?PortNumber\s*="
+                                 r"\s*(\d+)", ports.read_text())[1])
+        return self
+
+    def __exit__(self, *_):
+        self.p.terminate()
+        assert self.p.wait(PATIENCE) == 0
+
+
+def running_copy(s, top):
+    """Mail goes on coming while it is copied: whole messages are there, and
+    none twice."""
+    stop = threading.Event()
+    sent = []
+
+    def mail():
+        while not stop.is_set():
+            t = f"m{len(sent)}"
+            send(s, "ann", t)
+            sent.append(t)
+    t = threading.Thread(target=mail)
+    t.start()
+    wait_for("some mail", lambda: len(sent) > 20)
+    base = top / "copy"
+    copy_base(s, base)
+    stop.set()
+    t.join()
+    with Copy(s, base) as c:
+        got = subjects(c.pop, "ann")
+        assert len(got) >= 10, got
+        # Those that were answered before the copy began, in order.
+        assert got == [m for m in sent + [f"m{len(sent)}"] if m in got], got
+        assert subjects(c.pop, "ben") == ["kept"]
+        assert subjects(c.pop, "kim@two.example") == []
+
+
+def one_account(s, top):
+    """Of ben: services off, sessions ended, copied; then he loses his mail,
+    and gets it back into the account that is there."""
+    cli = s.cli()
+    home = pathlib.Path(s.base, "Accounts/ben.macnt")
+    m = imaplib.IMAP4("127.0.0.1", s.imap)
+    m.login("ben", PASSWORD)
+    m.create("Work")
+    m.append("Work", "(\\Flagged)", None, b"Subject: important\r\n\r\nx\r\n")
+    m.select("INBOX")
+    m.store("1", "+FLAGS", "(\\Answered)")
+    uid = m.fetch("1", "(UID FLAGS)")[1][0]
+    cli.ask("UpdateAccountSettings ben {AccessModes=None;}")
+    cli.ask("KillAccountSessions ben")
+    try:
+        m.noop()
+        assert False, "the session was not ended"
+    except imaplib.IMAP4.error:
+        pass
+    try:
+        subjects(s.pop, "ben")
+        assert False, "the account is not disabled"
+    except poplib.error_proto as e:
+        assert "disabled" in str(e), e
+    saved = top / "ben"
+    subprocess.run(["cp", "-a", home, saved], check=True)
+    cli.ask("UpdateAccountSettings ben {AccessModes=All;}")
+    # The accident.
+    m = imaplib.IMAP4("127.0.0.1", s.imap)
+    m.login("ben", PASSWORD)
+    m.delete("Work")
+    m.select("INBOX")
+    m.store("1:*", "+FLAGS", "(\\Deleted)")
+    m.expunge()
+    m.logout()
+    cli.ask("SetAccountPassword ben PASSWORD other")
+    send(s, "ben", "lost with the restore")
+    wait_for("it", lambda: subjects(s.pop, "ben", "other") ==
+             ["lost with the restore"])
+    # Back into the existing directory, with nobody at it.
+    cli.ask("UpdateAccountSettings ben {AccessModes=None;}")
+    cli.ask("KillAccountSessions ben")
+    for f in home.iterdir():
+        shutil.rmtree(f) if f.is_dir() else f.unlink()
+    subprocess.run(["cp", "-a", f"{saved}/.", home], check=True)
+    cli.ask("ClearAccountCache ben")
+    cli.ask("UpdateAccountSettings ben {AccessModes=All;}")
+    m = imaplib.IMAP4("127.0.0.1", s.imap)
+    m.login("ben", PASSWORD)
+    assert m.select("INBOX")[1] == [b"1"]
+    again = m.fetch("1", "(UID FLAGS)")[1][0]
+    assert again == uid.replace(rb" \Recent", b""), (again, uid)
+    assert m.select("Work")[1] == [b"1"]
+    assert b"important" in m.fetch("1", "(RFC822)")[1][0][1]
+    m.logout()
+    # One mailbox under a new name, while he is logged in.
+    m = imaplib.IMAP4("127.0.0.1", s.imap)
+    m.login("ben", PASSWORD)
+    subprocess.run(["cp", "-a", saved / "Work.mbox", home / "Restored.mbox"],
+                   check=True)
+    assert b"Restored" in b"".join(m.list()[1])
+    assert m.select("Restored")[1] == [b"1"]
+    m.logout()
+    send(s, "ben", "new")
+    wait_for("new mail", lambda: subjects(s.pop, "ben") == ["kept", "new"])
+    for no in ("KillAccountSessions nobody", "ClearAccountCache nobody"):
+        assert cli.send(no)[:1] == "5"
+    cli.close()
+
+
+def main():
+    top = pathlib.Path(tempfile.mkdtemp(prefix="cg-backup-"))
+    top.chmod(0o755)
+    try:
+        with Suite(accounts=["ann", "ben"]) as s:
+            cli = s.cli()
+            cli.ask("CreateDomain two.example")
+            cli.ask('CreateAccount kim@two.example '
+                    f'{{Password="{PASSWORD}";}}')
+            cli.close()
+            send(s, "ben", "kept")
+            wait_for("ben's mail", lambda: len(s.mail("ben")) == 1)
+            running_copy(s, top)
+            one_account(s, top)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+main()
