@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 # suite: -c $TOP/regress/proto/imap_idle.conf
 """IMAP clients that idle are handed back: their worker ends, and comes back
-for them, with all that was done meanwhile told exactly."""
+for them, with all that was done meanwhile told exactly.
+
+Workers take their time to end, so the tests wait for that together: each is a
+generator that yields where all shall be asleep, and has an account of its own.
+"""
 import os
 import pathlib
 import re
@@ -11,7 +15,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import descendants, kill  # noqa: E402
 from wire import (Imap, Smtp, accounts, address,  # noqa: E402
-                  administrator, messages, run, wait_for)
+                  administrator, messages, wait_for)
 
 PORTS = (("CG_IMAP", False), ("CG_IMAPS", True))
 
@@ -84,54 +88,50 @@ class Client(Imap):
         return r[6:].decode()
 
 
-def mail_while_idle():
-    accounts("ann")
-    for port, tls in PORTS:
-        with Client("ann", port=port, tls=tls) as c:
-            before = len(c.ask("SEARCH ALL")[0].split()) - 1
-            c.idle()
-            for i in range(1, 3):
-                asleep()
-                deliver("ann")
-                c.hears(rf"\* {before + i} EXISTS", r"\* \d+ RECENT")
-            assert c.done() == [], "something was told twice"
-            c.ask(f"FETCH {before + 2} BODY.PEEK[]")
-            c.ask("LOGOUT")
-    asleep()
+def mail_while_idle(name, port, tls):
+    with Client(name, port=port, tls=tls) as c:
+        c.idle()
+        for i in range(1, 3):
+            yield
+            deliver(name)
+            c.hears(rf"\* {i} EXISTS", r"\* \d+ RECENT")
+        assert c.done() == [], "something was told twice"
+        c.ask("FETCH 2 BODY.PEEK[]")
+        c.ask("LOGOUT")
+    yield
 
 
-def silence():
+def silence(name, port, tls):
     """Who is only silent is not woken, but told at his next command."""
-    accounts("ben")
-    for port, tls in PORTS:
-        with Client("ben", port=port, tls=tls) as c:
-            before = len(c.ask("SEARCH ALL")[0].split()) - 1
-            asleep()
-            deliver("ben")
-            messages("ben", before + 1)
-            got = c.ask("NOOP")
-            assert f"{before + 1} EXISTS".encode() in got, got
-            asleep()
-            # Two commands at once, the second split.
-            c.send("a1 NOOP\r\na2 NO")
-            assert c.response().startswith(b"a1 OK")
-            c.send("OP\r\n")
-            assert c.response().startswith(b"a2 OK")
-    with Client("ben", mailbox=None) as c:      # nothing selected
-        asleep()
+    with Client(name, port=port, tls=tls) as c:
+        yield
+        deliver(name)
+        messages(name, 1)
+        got = c.ask("NOOP")
+        assert b"1 EXISTS" in got, got
+        yield
+        # Two commands at once, the second split.
+        c.send("a1 NOOP\r\na2 NO")
+        assert c.response().startswith(b"a1 OK")
+        c.send("OP\r\n")
+        assert c.response().startswith(b"a2 OK")
+
+
+def nothing_selected(name, port, tls):
+    with Client(name, None, port, tls) as c:
+        yield
         c.ask("SELECT INBOX")
 
 
-def others_change():
+def others_change(name):
     """Flags and expunges of another session, seen by idle ones."""
-    accounts("cat")
-    deliver("cat", 5)
-    messages("cat", 5)
-    idlers = [Client("cat", port=port, tls=tls) for port, tls in PORTS * 2]
+    deliver(name, 5)
+    messages(name, 5)
+    idlers = [Client(name, port=port, tls=tls) for port, tls in PORTS * 2]
     for c in idlers[:2]:
         c.idle()
-    asleep()
-    with Client("cat") as c:
+    yield
+    with Client(name) as c:
         c.ask("STORE 2 +FLAGS.SILENT (\\Flagged)")
         for i in idlers[:2]:
             i.hears(flags(2, r"\\Flagged"))
@@ -144,7 +144,7 @@ def others_change():
             assert (one, two) in ((b"* 1 EXPUNGE", b"* 3 EXPUNGE"),
                                   (b"* 4 EXPUNGE", b"* 1 EXPUNGE")), (one, two)
         c.ask("LOGOUT")
-    asleep()
+    yield
     for i in idlers[2:]:
         got = i.ask("NOOP")
         gone = [g for g in got if g.endswith(b"EXPUNGE")]
@@ -152,7 +152,7 @@ def others_change():
                         [b"4 EXPUNGE", b"1 EXPUNGE"]), got
         assert any(re.fullmatch(flags(1, r"\\Flagged").encode(),
                                 b"* " + g) for g in got), got
-    asleep()
+    yield
     for i in idlers[:2]:
         assert i.done() == []
     for i in idlers:
@@ -164,135 +164,159 @@ def others_change():
         i.close()
 
 
-def other_mailboxes():
+def other_mailboxes(name):
     """Each is told of its own mailbox, and woken for it alone."""
-    accounts("dan")
-    with Client("dan", None) as c:
+    with Client(name, None) as c:
         c.ask("CREATE Work")
-        with Client("dan", "Work") as w, Client("dan") as i:
+        with Client(name, "Work") as w, Client(name) as i:
             w.idle()
             i.idle()
             c.ask("NOOP")
-            asleep()
+            yield
             text = b"Subject: x\r\n\r\ny\r\n"
             tag = c.begin(f"APPEND Work {{{len(text)}+}}\r\n" + text.decode())
             c.want(tag, "OK")
             w.hears(r"\* 1 EXISTS", r"\* 1 RECENT")
-            deliver("dan")
+            deliver(name)
             i.hears(r"\* 1 EXISTS", r"\* 1 RECENT")
-            asleep()
+            yield
             assert w.done() == [] and i.done() == []
 
 
-def gone_while_idle():
+def gone_while_idle(name, port, tls):
     """Clients that leave without a word leave nothing behind."""
-    accounts("eve")
-    for port, tls in PORTS:
-        for idle in (False, True):
-            c = Client("eve", port=port, tls=tls)
-            if idle:
-                c.idle()
-            asleep()
-            c.close()
-            deliver("eve")
-    cli = administrator()
-    cli.ask("GetAccountSettings eve")
-    cli.close()
-
-
-def ended_by_administrator():
-    accounts("fay", "gil", "hal")
-    cli = administrator()
-    for port, tls in PORTS:
-        for name, command in (
-                ("fay", "UpdateAccountSettings fay {AccessModes=(Mail,POP);}"),
-                ("gil", "RenameAccount gil into gus"),
-                ("hal", "DeleteAccount hal")):
-            idler, silent = (Client(name, port=port, tls=tls)
-                             for _ in range(2))
-            idler.idle()
-            asleep()
-            cli.ask(command)
-            print(name, idler.bye(), "/", silent.bye())
-        cli.ask("UpdateAccountSettings fay {AccessModes=Default;}")
-        cli.ask("RenameAccount gus into gil")
-        accounts("hal")
-    cli.close()
-
-
-def too_long_silent():
-    accounts("ida")
-    idler, silent = Client("ida"), Client("ida", port="CG_IMAPS", tls=True)
+    idler, silent = (Client(name, port=port, tls=tls) for _ in range(2))
     idler.idle()
-    asleep()
-    idler.s.settimeout(120)
-    silent.s.settimeout(120)
-    assert "too long" in idler.bye()
-    assert "too long" in silent.bye()
+    yield
+    idler.close()
+    deliver(name)
+    yield
+    silent.close()
+    deliver(name)
+    cli = administrator()
+    cli.ask(f"GetAccountSettings {name}")
+    cli.close()
 
 
-def killed_worker():
+def ended(name, port, tls, command):
+    """By the administrator."""
+    idler, silent = (Client(name, port=port, tls=tls) for _ in range(2))
+    idler.idle()
+    yield
+    cli = administrator()
+    cli.ask(command.format(name))
+    print(name, idler.bye(), "/", silent.bye())
+    cli.close()
+
+
+def disabled(name, port, tls):
+    yield from ended(name, port, tls,
+                     "UpdateAccountSettings {0} {{AccessModes=(Mail,POP);}}")
+
+
+def renamed(name, port, tls):
+    yield from ended(name, port, tls, "RenameAccount {0} into {0}x")
+
+
+def deleted(name, port, tls):
+    yield from ended(name, port, tls, "DeleteAccount {0}")
+
+
+def too_long_silent(name, port, tls):
+    idler, silent = (Client(name, port=port, tls=tls) for _ in range(2))
+    idler.idle()
+    yield
+    yield
+    yield
+    for c in idler, silent:
+        c.s.settimeout(120)
+        assert "too long" in c.bye()
+
+
+def killed_worker(name):
     """The worker dies under live sessions: idle ones do not notice."""
-    accounts("joe")
-    c = Client("joe")
+    c = Client(name)
     c.idle()
-    asleep()
-    live = Client("joe")
-    for pid in workers():
+    yield
+    before = workers()
+    live = Client(name)
+    for pid in set(workers()) - set(before):
         kill(pid, signal.SIGKILL)
     assert live.ended()
-    asleep()
-    deliver("joe")
+    yield
+    deliver(name)
     c.hears(r"\* 1 EXISTS", r"\* 1 RECENT")
     c.done()
     c.close()
 
 
-def killed_broker():
+def again(name):
+    def login():
+        try:
+            return Client(name)
+        except (AssertionError, EOFError, OSError):
+            return None
+    return wait_for("a login", login)
+
+
+def killed_broker(name):
     """Its key is gone: clients are told to come again, and can."""
-    accounts("kim")
-    clients = [Client("kim", port=port, tls=tls) for port, tls in PORTS * 2]
+    clients = [Client(name, port=port, tls=tls) for port, tls in PORTS * 2]
     for c in clients[:2]:
         c.idle()
-    asleep()
+    yield
     for pid in processes("stored"):
         kill(pid, signal.SIGKILL)
     for c in clients:
-        print("kim", c.bye())
-
-    def again():
-        try:
-            return Client("kim")
-        except (AssertionError, EOFError, OSError):
-            return None
-    with wait_for("a login", again) as c:
+        print(name, c.bye())
+    with again(name) as c:
         c.idle()
-        asleep()
-        deliver("kim")
+        yield
+        deliver(name)
         c.hears(r"\* 1 EXISTS", r"\* 1 RECENT")
 
 
-def killed_front():
+def killed_front(name):
     """Its clients go, and nothing waits for them."""
-    accounts("lea")
-    c = Client("lea")
+    yield
+    c = again(name)
     c.idle()
-    asleep()
+    yield
     for pid in processes("imapd"):
         kill(pid, signal.SIGKILL)
     assert c.ended()
-    deliver("lea")
-
-    def again():
-        try:
-            return Client("lea")
-        except (AssertionError, EOFError, OSError):
-            return None
-    with wait_for("a login", again) as c:
+    deliver(name)
+    with again(name) as c:
         wait_for("the mail", lambda: b"1 EXISTS" in c.ask("SELECT INBOX"))
 
 
+def together(*tests):
+    """Each up to where it yields, then all sleep, and so on; one with PORTS in
+    its parameters runs for each."""
+    todo = []
+    for t in tests:
+        ports = PORTS if t.__code__.co_argcount > 1 else [()]
+        for i, p in enumerate(ports):
+            name = f"{t.__name__.replace('_', '')}{i}"
+            accounts(name)
+            todo.append((t.__name__, t(name, *p)))
+    while todo:
+        went_on = []
+        for name, g in todo:
+            try:
+                next(g)
+                went_on.append((name, g))
+            except StopIteration:
+                print(f"{name}: done", flush=True)
+            except BaseException:
+                print(f"{name}: failed", flush=True)
+                raise
+        todo = went_on
+        asleep()
+
+
 if __name__ == "__main__":
-    run([mail_while_idle, silence, others_change, other_mailboxes,
-         gone_while_idle, ended_by_administrator, too_long_silent,
-         killed_worker, killed_broker, killed_front])
+    together(too_long_silent, mail_while_idle, silence, nothing_selected,
+             others_change, other_mailboxes, gone_while_idle, disabled,
+             renamed, deleted, killed_worker)
+    together(killed_broker, killed_front)
