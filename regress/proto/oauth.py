@@ -140,9 +140,9 @@ def main():
             assert not offered(kind, tls=False)
         conversations()
         by_curl(s)
-        log = s.log()
-        assert "token-of-" not in log
-        assert "SASL(XOAUTH2) for ann@test.example from (POP)" in log
+        wait_for("its comment", lambda: "SASL(XOAUTH2) for "
+                 "ann@test.example from (POP)" in s.log())
+        assert "token-of-" not in s.log()
         h.off(s)
         for kind in KINDS:
             wait_for("no offer", lambda: not offered(kind))
