@@ -216,8 +216,11 @@ report_work(struct sreq *r)
 	errno = p->err = 0;
 	if (!p->durable)
 		p->durable = make_report(p) == 0;
-	if (p->durable && set_letters(p) == 0)
+	/* errno may be anything where all went well. */
+	if (p->durable && set_letters(p) == 0) {
+		p->err = 0;
 		return;
+	}
 	p->err = errno == 0 ? EIO : errno;
 }
 
