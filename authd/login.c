@@ -471,17 +471,6 @@ keep_name(struct login *l, const struct msg_routed *m)
 	    m->domain);
 }
 
-/* The rest behind box#name comes with its # or without. */
-static char *
-mailbox_of(const char *address)
-{
-	size_t n = strlen(address);
-
-	if (n > 0 && address[n - 1] == '#')
-		n--;
-	return strndup(address, n);
-}
-
 static bool
 keep_route(struct login *l, const struct msg_routed *m)
 {
@@ -495,7 +484,7 @@ keep_route(struct login *l, const struct msg_routed *m)
 	l->domain = strdup(m->domain);
 	l->counted = xasprintf("%s@%s", m->alias, m->domain);
 	l->path = strdup(m->path);
-	l->mailbox = mailbox_of(m->address);
+	l->mailbox = strdup(m->address);
 	return l->account != NULL && l->domain != NULL && l->path != NULL &&
 	    l->mailbox != NULL;
 }

@@ -109,6 +109,17 @@ local_unopened(struct rcpt *r)
 	return SEND_ASIDE;
 }
 
+/* The name that a unified account's message was for; in no field, if "". */
+static void
+real_to(const char *name, char *header, size_t size)
+{
+	const char *field = settings_text(proc_settings(), "LOCAL",
+	    "EnvelopeRecipientsField");
+
+	if (*field != '\0')
+		snprintf(header, size, "%.128s: %s\n", field, name);
+}
+
 enum sent
 local_send(struct lqueue *lq, struct rcpt *r)
 {
@@ -131,7 +142,7 @@ local_send(struct lqueue *lq, struct rcpt *r)
 	if ((fd = disk_open(m->dir, m->id, "msg")) == -1)
 		return local_unopened(r);
 	if (r->realto != NULL)
-		snprintf(header, sizeof(header), "X-Real-To: %s\n", r->realto);
+		real_to(r->realto, header, sizeof(header));
 	if (ipc_send(stored, IPC_DELIVER, 0, &d, fd) == -1)
 		return SEND_NONE;
 	lqueue_flight(r);

@@ -210,7 +210,9 @@ begin_pop(struct client *c, const struct msg_work_session *m, int fd)
 {
 	struct pop_start st = {
 		.base = base, .acct = account, .fd = fd,
-		.mailbox = m->mailbox, .tag = m->tag, .account = m->account,
+		.rest = m->mailbox, .tag = m->tag, .account = m->account,
+		.field = settings_text(proc_settings(), "LOCAL",
+		    "EnvelopeRecipientsField"),
 		.input = m->input.p, .inputlen = m->input.len,
 		.timeout = settings_int(proc_settings(), "POP",
 		    "InputTimeout"),

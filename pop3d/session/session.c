@@ -341,30 +341,43 @@ stalled(int fd, short what, void *arg)
 
 /* --- the beginning --- */
 
+/* All messages, or those for one user of a unified account. */
 static int
-snapshot(struct pop_session *p)
+snapshot(struct pop_session *p, const char *field, const char *user)
 {
-	uint32_t i;
+	uint32_t i, n = box_count(p->box);
+	const struct rec *r;
 
-	p->count = box_count(p->box);
-	p->uids = calloc((size_t)p->count + 1, sizeof(*p->uids));
-	p->deleted = calloc((size_t)p->count + 1, 1);
+	p->uids = calloc((size_t)n + 1, sizeof(*p->uids));
+	p->deleted = calloc((size_t)n + 1, 1);
 	if (p->uids == NULL || p->deleted == NULL)
 		return -1;
-	for (i = 0; i < p->count; i++)
-		p->uids[i] = box_rec(p->box, i)->uid;
+	for (i = 0; i < n; i++) {
+		r = box_rec(p->box, i);
+		if (*user == '\0' || pop_is_for(p->box, r, field, user))
+			p->uids[p->count++] = r->uid;
+	}
 	return 0;
 }
 
+/* The Router's rest: "box#" is a mailbox, any other text a user. */
 static int
-open_box(struct pop_session *p, const char *mailbox)
+open_box(struct pop_session *p, const struct pop_start *st)
 {
+	size_t n = strlen(st->rest);
+	bool direct = n > 0 && st->rest[n - 1] == '#';
+	char mailbox[1025] = "";
+
+	if (direct)
+		snprintf(mailbox, sizeof(mailbox), "%.*s", (int)n - 1,
+		    st->rest);
 	if (mailbox[0] == '~' || mailbox[0] == '#') {
 		error(p, "[SYS/PERM] foreign mailboxes cannot be opened yet");
 		return -1;
 	}
 	p->box = box_open(p->acct, mailbox);
-	if (p->box != NULL && box_refresh(p->box) == 0 && snapshot(p) == 0)
+	if (p->box != NULL && box_refresh(p->box) == 0 &&
+	    snapshot(p, st->field, direct ? "" : st->rest) == 0)
 		return 0;
 	if (p->box == NULL && (errno == ENOENT || errno == EINVAL))
 		error(p, "[SYS/PERM] no such mailbox");
@@ -405,7 +418,7 @@ pop_session_new(const struct pop_start *st)
 		session_free(p);
 		return NULL;
 	}
-	if (open_box(p, st->mailbox) == -1) {
+	if (open_box(p, st) == -1) {
 		conn_finish(p->conn);
 		session_free(p);
 		return NULL;

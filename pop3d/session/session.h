@@ -21,7 +21,8 @@ struct pop_start {
 	struct event_base *base;
 	struct acct	*acct;
 	int		 fd;		/* taken */
-	const char	*mailbox;	/* "" is INBOX */
+	const char	*rest;		/* "box#"; a unified account's user; "" */
+	const char	*field;		/* that names such users in messages */
 	const char	*tag;		/* for the log */
 	const char	*account;
 	const void	*input;		/* read before, not yet parsed */

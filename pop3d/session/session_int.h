@@ -43,6 +43,10 @@ void	pop_stream_list(struct pop_session *, enum stream_kind);
 void	pop_stream_message(struct pop_session *, uint32_t uid, int64_t lines);
 void	pop_stream_more(struct pop_session *);
 
+/* unified.c: is the message for that user of a unified account? */
+bool	pop_is_for(struct box *, const struct rec *, const char *field,
+	    const char *user);
+
 /* Octets of a message, 0 for one that is gone. */
 uint64_t pop_octets(struct pop_session *, uint32_t n);
 void	pop_session_over(struct pop_session *);
