@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# suite: own
+"""Forwarders and account aliases: other names, for mail and for logins, and
+who may make them.  A forwarder relays for anybody, as a Relay: record does."""
+import imaplib
+import pathlib
+import poplib
+import smtplib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
+                       "tools"))
+from cgtest import PASSWORD, Cli, Suite, wait_for  # noqa: E402
+
+
+def refused(cli, *lines):
+    for line in lines:
+        answer = cli.send(line)
+        assert answer[:1] == "5", f"{line}: {answer}"
+
+
+def forwarders(s, cli, d):
+    cli.ask("CreateForwarder jim TO john@otherdomain.example")
+    cli.ask(f"CreateForwarder Js@{d} TO j.smith")
+    assert cli.ask("ListForwarders") == "201 (jim,js)"
+    assert cli.ask("GetForwarder JIM") == '201 "john@otherdomain.example"'
+    assert cli.ask("Route jim") == \
+        '201 (SMTP,"otherdomain.example","john@otherdomain.example")'
+    assert cli.ask("Route js") == '201 (LOCAL,"j.smith","")'
+    assert cli.ask("Route js access") == '201 (LOCAL,"j.smith","")'
+    refused(cli, "CreateForwarder jim TO x@y.example", "GetForwarder nobody",
+            "CreateForwarder j.smith TO x", 'CreateForwarder x TO ""',
+            'CreateForwarder x TO "a@b@@"', "DeleteForwarder j.smith",
+            'CreateForwarder "a b" TO x', "CreateAccount jim",
+            "RenameAccount j.smith INTO jim", "CreateForwarder all TO x")
+    with smtplib.SMTP("127.0.0.1", s.smtp) as c:
+        c.ehlo("x.example")
+        c.mail("x@far.example")
+        assert c.rcpt("john@otherdomain.example")[0] == 550
+        assert c.rcpt(f"jim@{d}")[0] == 250
+        assert c.rcpt(f"JS+box@{d}")[0] == 250
+        assert c.rcpt(f"nobody@{d}")[0] == 550
+    # One that leads to itself, and two that lead to each other.
+    cli.ask("CreateForwarder me TO me")
+    cli.ask("CreateForwarder tick TO tock")
+    cli.ask("CreateForwarder tock TO tick")
+    for name in "me", "tick":
+        assert cli.send(f"Route {name}") == \
+            "501 the address is routed in a loop", cli.send(f"Route {name}")
+    # To another domain of ours: a name of that one.
+    cli.ask("CreateDomain two.example")
+    cli.ask("CreateForwarder w@two.example TO j.smith")
+    assert cli.ask("Route w@two.example") == '201 (LOCAL,"j.smith","")'
+    assert cli.ask("ListForwarders two.example") == "201 (w)"
+    # It stays what it is when the account is renamed.
+    cli.ask("RenameAccount j.smith INTO james")
+    assert cli.send("Route js") == "501 unknown user account"
+    cli.ask("RenameAccount james INTO j.smith")
+    for name in "me", "tick", "tock", "jim":
+        cli.ask(f"DeleteForwarder {name}")
+    assert cli.ask("ListForwarders") == "201 (js)"
+    assert cli.send("Route jim") == "501 unknown user account"
+
+
+def aliases(s, cli, d):
+    cli.ask("SetAccountAliases j.smith (Smith,jsmith)")
+    assert cli.ask("GetAccountAliases j.smith") == "201 (jsmith,smith)"
+    assert cli.ask("GetAccountAliases smith") == "201 (jsmith,smith)"
+    for name, rest in ("smith", '""'), ("jsmith+x", '""'), \
+            ("box#jsmith", '"box#"'):
+        assert cli.ask(f"Route {name}") == f'201 (LOCAL,"j.smith",{rest})'
+    refused(cli, "SetAccountAliases ann (smith)", "CreateAccount smith",
+            "SetAccountAliases ann (ann)", "SetAccountAliases ann (js)",
+            "SetAccountAliases nobody (x)", 'SetAccountAliases ann ("a b")',
+            "SetAccountAliases ann (x,smith)", "RenameAccount smith INTO x",
+            "DeleteAccount smith")
+    assert cli.ask("GetAccountAliases ann") == "201 ()"
+    for name in "smith", f"jsmith@{d}", "js":
+        with imaplib.IMAP4("127.0.0.1", s.imap) as i:
+            i.login(name, PASSWORD)
+        p = poplib.POP3("127.0.0.1", s.pop)
+        p.user(name)
+        p.pass_(PASSWORD)
+        p.quit()
+    with smtplib.SMTP("127.0.0.1", s.smtp) as c:
+        c.sendmail("x@far.example", [f"smith@{d}", f"jsmith@{d}"],
+                   "Subject: x\n\nx\n")
+    wait_for("mail", lambda: len(s.mail("j.smith")) == 2)
+    cli.ask("RenameAccount j.smith INTO james.smith")
+    assert cli.ask("Route smith") == '201 (LOCAL,"james.smith","")'
+    # One moves from account to account; a small change is no change of all.
+    cli.ask("SetAccountAliases james.smith (jsmith,third)")
+    cli.ask("SetAccountAliases ann (smith)")
+    assert cli.ask("Route smith") == '201 (LOCAL,ann,"")'
+    assert cli.ask("GetAccountAliases james.smith") == "201 (jsmith,third)"
+    # To another domain they do not follow.
+    cli.ask("RenameAccount james.smith INTO james@two.example")
+    assert cli.ask("GetAccountAliases james@two.example") == "201 ()"
+    assert cli.send("Route jsmith") == "501 unknown user account"
+    cli.ask("DeleteAccount ann")
+    assert cli.send("Route smith") == "501 unknown user account"
+
+
+def rights(s, cli):
+    cli.ask("CreateDomain dom.example")
+    for name in "one", "two", "plain":
+        cli.ask(f'CreateAccount {name}@dom.example {{Password="{PASSWORD}";}}')
+    cli.ask("SetAccountRights one@dom.example (CanCreateForwarders)")
+    cli.ask("SetAccountRights two@dom.example (CanCreateAliases)")
+    one, two, plain = (Cli(s.env["CG_PWD"], f"{n}@dom.example", PASSWORD)
+                       for n in ("one", "two", "plain"))
+    one.ask("CreateForwarder f TO x@far.example")
+    two.ask("SetAccountAliases plain (p)")
+    refused(one, "SetAccountAliases plain (q)",
+            "CreateForwarder f@two.example TO x@far.example")
+    refused(two, "CreateForwarder g TO x@far.example", "DeleteForwarder f",
+            "SetAccountAliases james@two.example (q)")
+    refused(plain, "ListForwarders", "GetForwarder f", "DeleteForwarder f",
+            "SetAccountAliases plain (q)", "GetAccountAliases one")
+    for c in one, two, plain:
+        c.close()
+
+
+def main():
+    with Suite(accounts=["j.smith", "ann"]) as s:
+        cli = s.cli()
+        cli.ask("INLINE")
+        forwarders(s, cli, s.domain)
+        aliases(s, cli, s.domain)
+        rights(s, cli)
+        cli.close()
+    return 0
+
+
+sys.exit(main())
