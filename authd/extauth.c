@@ -636,8 +636,11 @@ extauth_settings(const struct val *all)
 	h.timeout = seconds(d, "Timeout", TIMEOUT, TIMEOUT_MAX);
 	if (h.timeout < 1)
 		h.timeout = 1;
-	h.restart = strcasecmp(restart, "Disabled") == 0 ? 0 :
-	    seconds(d, "AutoRestart", RESTART, TIMEOUT_MAX);
+	h.restart = seconds(d, "AutoRestart", RESTART, TIMEOUT_MAX);
+	if (h.restart < 1)
+		h.restart = 1;
+	if (strcasecmp(restart, "Disabled") == 0)
+		h.restart = 0;
 	if (h.command != NULL && strcmp(h.command, command) != 0)
 		turn_off();
 	if (!enabled) {
