@@ -20,6 +20,10 @@ struct quota {
 	uint64_t	 bytes, messages;	/* of the closed ones */
 };
 
+/* The account's, made if need be. */
+struct quota *quota_get(struct acct *);
+
+/* quota_usage.c */
 struct quota_entry *quota_enter(struct quota *, const char *name);
 void	quota_set_closed(struct quota *, struct quota_entry *,
 	    uint64_t bytes, uint64_t messages);
