@@ -113,6 +113,8 @@ take_domain(struct admin *a)
 static void
 dispatch(struct admin *a, void (*next)(struct admin *))
 {
+	/* Of a domain that has just been made, an older one's may be known. */
+	alerts_forget();
 	switch (kind(a)) {
 	case OF_SERVER:
 		if (!admin_is_users(a)) {

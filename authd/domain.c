@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts.h"
 #include "authd.h"
 #include "log.h"
 
@@ -76,5 +77,6 @@ domain_moved(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	account_forget_below(m->path);
 	ticket_drop_domain(m->name);
 	rights_forget();
+	alerts_forget();
 	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &r, -1);
 }

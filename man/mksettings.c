@@ -24,6 +24,8 @@ static const struct {
 	{ "Account", "What an account has that says nothing itself: its own\n"
 	  "settings win, then its domain's account defaults, then these." },
 	{ "Domain", "What a domain has that says nothing itself." },
+	{ "Template", "What a new account begins with: its domain's template\n"
+	  "wins." },
 };
 
 static const char head[] =
