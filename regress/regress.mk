@@ -47,6 +47,9 @@ $(O)/fuzz/%: $(O)/o/regress/fuzz/%.o $(UNITARS)
 ROUTER_CORE	= $(call objs,$(wildcard routerd/route.c routerd/route_*.c \
 		  routerd/table*.c routerd/names.c))
 $(O)/unit/router $(O)/unit/route_table $(O)/fuzz/router: $(ROUTER_CORE)
+NAMES_CORE	= $(call objs,routerd/names.c routerd/members.c \
+		  routerd/folder.c)
+$(O)/unit/names $(O)/fuzz/members: $(NAMES_CORE)
 $(O)/unit/seal: $(O)/o/stored/seal.o
 $(O)/fuzz/pwd: $(O)/o/pwdd/session.o $(O)/o/pwdd/login.o \
 		  $(O)/o/pwdd/command.o $(O)/o/pwdd/local.o

@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "object.h"
+#include "settings.h"
 
 enum { MAXDEPTH = 8 };
 
@@ -208,4 +209,48 @@ domain_dir_move(const char *from, const char *to)
 		return 0;
 	log_warn("%s", from);
 	return -1;
+}
+
+/*
+ * One directory.  Its group, whose members make accounts in it, is that of the
+ * directory it is in, which has the set-group bit: we may not set it.
+ */
+static int
+make_one(const char *path, const char *parent)
+{
+	struct stat st, up;
+
+	if (fstatat(proc_basefd(), path, &st, 0) == -1) {
+		if (errno != ENOENT || dir_make_shared(path) == -1 ||
+		    dir_sync(parent) == -1 ||
+		    fstatat(proc_basefd(), path, &st, 0) == -1)
+			return -1;
+	}
+	if (fstatat(proc_basefd(), parent, &up, 0) == -1)
+		return -1;
+	errno = EPERM;
+	return S_ISDIR(st.st_mode) && (st.st_gid == up.st_gid ||
+	    !proc_conf()->root) ? 0 : -1;
+}
+
+const char *
+folder_make(const struct domain *d, const char *name)
+{
+	static char sub[64];
+	char *path, *parent, *slash;
+	int rv = 0;
+
+	folder_name(domain_text(d, "Foldering", settings_text(merged, "Domain",
+	    "Foldering")), name, sub, sizeof(sub));
+	path = xstrdup(d->dir);
+	for (slash = strchr(sub, '/'); rv == 0 && slash != NULL;
+	    slash = strchr(slash + 1, '/')) {
+		parent = path;
+		path = xasprintf("%s/%.*s", d->dir, (int)(slash - sub), sub);
+		if ((rv = make_one(path, parent)) == -1)
+			log_warn("%s: accounts are put beside it", path);
+		free(parent);
+	}
+	free(path);
+	return rv == 0 ? sub : "";
 }

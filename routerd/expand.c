@@ -4,33 +4,25 @@
  * is asked what the sender may, and which accounts want such mail, some at a
  * time, so that nobody waits long for either of us.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "addr.h"
 #include "file.h"
 #include "iplist.h"
 #include "log.h"
+#include "members.h"
 #include "object.h"
-#include "rfc5322.h"
 
 enum {
-	MAXDEPTH = 8,		/* of forwarders that lead to another */
-	KEYLEN = ADDR_MAX + DOMAIN_MAXLEN + 2,
 	BATCH = 500,		/* accounts that authd is asked for at once */
 	BATCH_BYTES = 58000
 };
 
 struct expansion {
 	struct ipc_ref	 ref;
-	struct map	*out;		/* keys that are not to be there */
-	struct map	*seen;		/* keys that are there; groups, too */
-	struct buf	 list;		/* the addresses, a line each */
-	uint32_t	 count;
-	size_t		 members;	/* before any was taken out */
+	struct members	 members;
 	/* mail to all */
 	struct caller	 who;
 	bool		 trusted, client;
@@ -43,9 +35,7 @@ struct expansion {
 static void
 expansion_free(struct expansion *x)
 {
-	map_free(x->out, NULL);
-	map_free(x->seen, NULL);
-	buf_free(&x->list);
+	members_free(&x->members);
 	buf_free(&x->paths);
 	buf_free(&x->addrs);
 	free(x->who.account);
@@ -73,189 +63,14 @@ finish(struct expansion *x, struct msg_expanded *m)
 	m->esc = m->text = "";
 	if (m->replyto == NULL)
 		m->replyto = "";
-	m->count = x->count;
-	if (x->list.failed || (x->count > 0 && (fd = file_memfd("expanded",
-	    x->list.p, x->list.len)) == -1)) {
+	m->count = x->members.count;
+	if (x->members.list.failed || (m->count > 0 && (fd = file_memfd(
+	    "expanded", x->members.list.p, x->members.list.len)) == -1)) {
 		refuse(x, 2, "4.3.0", "out of memory");
 		return;
 	}
 	ipc_answer(x->ref, IPC_EXPANDED, m, fd);
 	expansion_free(x);
-}
-
-/* --- one key for all that is one recipient --- */
-
-static bool key_of(const char *, const struct domain *, char *, int depth);
-
-/* john+list, box#john: they are john's. */
-static const struct account *
-local_account(const struct domain *d, const char *local)
-{
-	const char *hash = strchr(local, '#'), *name = local;
-	const struct account *a;
-
-	if ((a = names_account(d, local, strlen(local))) != NULL)
-		return a;
-	if (hash != NULL)
-		name = hash + 1;
-	return names_account(d, name, strcspn(name, "+"));
-}
-
-static bool
-local_key(const struct domain *d, const char *local, char *key, int depth)
-{
-	const struct account *a = local_account(d, local);
-
-	if (a == NULL) {
-		a = names_find(d, local, strlen(local));
-		if (a != NULL && names_kind(a) == NAME_FORWARDER &&
-		    depth < MAXDEPTH)
-			return key_of(names_more(a), names.main, key,
-			    depth + 1);
-	}
-	snprintf(key, KEYLEN, "%s@%s", a != NULL ? a->name : local, d->name);
-	return true;
-}
-
-/* A name alone is one of that domain. */
-static bool
-key_of(const char *text, const struct domain *d, char *key, int depth)
-{
-	char lower[ADDR_MAX + 1], *at;
-	const struct domain *other;
-
-	if (!name_lower(str_make(text), lower, sizeof(lower)) || *lower == 0)
-		return false;
-	if ((at = strrchr(lower, '@')) == NULL)
-		return local_key(d, lower, key, depth);
-	if ((other = names_domain(&names, at + 1)) == NULL) {
-		str_copy(str_make(lower), key, KEYLEN);
-		return true;
-	}
-	*at = '\0';
-	return local_key(other, lower, key, depth);
-}
-
-static void
-take_out(struct expansion *x, const char *address)
-{
-	char key[KEYLEN];
-
-	if (address != NULL && key_of(address, names.main, key, 0))
-		map_put(x->out, key, strlen(key), x);
-}
-
-static void
-take_out_all(struct expansion *x, const struct val *list)
-{
-	size_t i;
-
-	if (list == NULL || val_type(list) != VAL_ARRAY)
-		return;
-	for (i = 0; i < val_count(list); i++)
-		take_out(x, val_text(val_at(list, i)));
-}
-
-static void
-add(struct expansion *x, const char *text, const struct domain *d)
-{
-	char key[KEYLEN];
-
-	if (!key_of(text, d, key, 0))
-		return;
-	x->members++;
-	if (map_get(x->seen, key, strlen(key)) != NULL)
-		return;
-	map_put(x->seen, key, strlen(key), x);
-	if (map_get(x->out, key, strlen(key)) != NULL ||
-	    strlen(text) + strlen(d->name) + 1 > ADDR_MAX)
-		return;
-	buf_puts(&x->list, text);
-	if (strchr(text, '@') == NULL)
-		buf_printf(&x->list, "@%s", d->name);
-	buf_putc(&x->list, '\n');
-	x->count++;
-}
-
-/* --- groups --- */
-
-/* The group of this domain that a member's text means, or NULL. */
-static const struct val *
-subgroup(const char *text, const struct domain *d, char *name, size_t size)
-{
-	const struct account *a;
-	char *at;
-
-	if (!name_lower(str_make(text), name, size))
-		return NULL;
-	if ((at = strrchr(name, '@')) != NULL) {
-		if (names_domain(&names, at + 1) != d)
-			return NULL;
-		*at = '\0';
-	}
-	a = names_find(d, name, strlen(name));
-	return a != NULL && names_kind(a) == NAME_GROUP ?
-	    group_get(d, name) : NULL;
-}
-
-/* Each group is opened once: none can lead back to itself. */
-static void
-add_group(struct expansion *x, const struct domain *d, const char *name,
-    const struct val *group)
-{
-	const struct val *list = dict_get(group, "Members"), *sub;
-	bool expand = dict_bool(group, "Expand", false);
-	char member[KEYLEN], key[KEYLEN];
-	const char *text;
-	size_t i;
-
-	snprintf(key, sizeof(key), "%s@%s", name, d->name);
-	if (map_get(x->seen, key, strlen(key)) != NULL)
-		return;
-	map_put(x->seen, key, strlen(key), x);
-	for (i = 0; list != NULL && val_type(list) == VAL_ARRAY &&
-	    i < val_count(list); i++) {
-		if ((text = val_text(val_at(list, i))) == NULL)
-			continue;
-		sub = expand ? subgroup(text, d, member, sizeof(member)) :
-			       NULL;
-		if (sub == NULL) {
-			add(x, text, d);
-			continue;
-		}
-		x->members++;
-		snprintf(key, sizeof(key), "%s@%s", member, d->name);
-		/* To and Cc may name a group that is a member. */
-		if (map_get(x->out, key, strlen(key)) == NULL)
-			add_group(x, d, member, sub);
-	}
-}
-
-/* A phrase that every header takes: quoted, or an encoded word. */
-static void
-put_phrase(struct buf *b, const char *name)
-{
-	const char *p;
-	bool plain = true;
-
-	for (p = name; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ' || (unsigned char)*p > 0x7e)
-			plain = false;
-	if (*name == '\0' || strlen(name) > 40)
-		return;
-	if (!plain) {
-		buf_puts(b, "=?UTF-8?B?");
-		base64_encode(b, name, strlen(name));
-		buf_puts(b, "?= ");
-		return;
-	}
-	buf_putc(b, '"');
-	for (p = name; *p != '\0'; p++) {
-		if (*p == '"' || *p == '\\')
-			buf_putc(b, '\\');
-		buf_putc(b, *p);
-	}
-	buf_puts(b, "\" ");
 }
 
 static void
@@ -265,15 +80,15 @@ expand_group(struct expansion *x, const struct domain *d, const char *name,
 	struct msg_expanded m = { 0 };
 	struct buf replyto;
 
-	add_group(x, d, name, group);
-	if (x->members == 0) {
+	members_add_group(&x->members, d, name, group);
+	if (x->members.all == 0) {
 		refuse(x, 1, "5.2.4", "the group has no members");
 		return;
 	}
 	buf_init(&replyto, 1000);
 	if (dict_bool(group, "SetReplyTo", false)) {
-		put_phrase(&replyto, dict_str(group, "RealName", ""));
-		buf_printf(&replyto, "<%s@%s>", name, d->name);
+		members_reply_to(&replyto, dict_str(group, "RealName", ""),
+		    name, d->name);
 		m.replyto = replyto.failed ? NULL : replyto.p;
 	}
 	m.final = dict_bool(group, "FinalDelivery", false);
@@ -342,7 +157,7 @@ all_checked(const struct ipc_pkt *pkt, void *arg)
 		char *text = str_dup(addr);
 
 		if (m->takes[i] == 'Y' && text != NULL)
-			add(x, text, names.main);
+			members_add(&x->members, names.main, text);
 		free(text);
 	}
 	all_next(x);
@@ -383,7 +198,7 @@ gather(struct expansion *x, const struct domain *d)
 	while ((a = names_next(d, &i)) != NULL) {
 		if (names_kind(a) == NAME_FORWARDER &&
 		    domain_bool(d, "AllWithForwarders"))
-			add(x, a->name, d);
+			members_add(&x->members, d, a->name);
 		if (!names_is_account(a) || a->reserved ||
 		    !names_path(d, a, path, sizeof(path)))
 			continue;
@@ -482,9 +297,9 @@ read_header(struct expansion *x, int fd, const struct val *group)
 	v = val_read_fd(fd, &err);
 	close(fd);
 	if (dict_bool(group, "RemoveAuthor", false))
-		take_out_all(x, dict_get(v, "Author"));
+		members_leave_out(&x->members, dict_get(v, "Author"));
 	if (dict_bool(group, "RemoveToAndCc", false))
-		take_out_all(x, dict_get(v, "To"));
+		members_leave_out(&x->members, dict_get(v, "To"));
 	val_free(v);
 }
 
@@ -495,9 +310,7 @@ expansion_new(struct ipc_ref ref, const struct msg_expand *m)
 	const char *at = strrchr(m->account, '@');
 
 	x->ref = ref;
-	x->out = map_new();
-	x->seen = map_new();
-	buf_init(&x->list, 0);
+	members_init(&x->members, &names);
 	buf_init(&x->paths, 0);
 	buf_init(&x->addrs, 0);
 	x->who.account = xstrdup(m->account);
@@ -530,7 +343,7 @@ on_expand(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	    (every || strcmp(name, "all") == 0))
 		expand_all(x, d, every);
 	else if (group != NULL) {
-		take_out(x, m->sender);
+		members_leave_out_one(&x->members, m->sender);
 		expand_group(x, d, name, group);
 	} else
 		/* It has another name now: route it again. */

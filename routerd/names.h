@@ -128,6 +128,9 @@ bool		 names_path(const struct domain *, const struct account *,
 /* "john.macnt" to name (without extension) and type; ACCOUNT_NONE. */
 enum account_type name_type(const char *file, bool is_dir, size_t *len);
 const char	*account_ext(enum account_type);
+/* folder.c: "js.sub/" for a new name by a Foldering method; "" for flat. */
+void		 folder_name(const char *method, const char *name, char *,
+		    size_t);
 /* Walks the accounts: start with *i 0, ends with NULL. */
 struct account	*names_next(const struct domain *, size_t *i);
 #endif

@@ -63,9 +63,7 @@ bool	 domain_dir_in_use(const char *path);
 /* Others make things in it, too; set-group and group are the parent's. */
 int	 dir_make_shared(const char *path);
 
-/* folder.c: "js.sub/" for a new name by a method; "" for flat. */
-void	 folder_name(const char *method, const char *name, char *, size_t);
-/* The domain's own method; the directory is there then.  Static text. */
+/* "js.sub/" for a new account, which is there then.  Static text. */
 const char *folder_make(const struct domain *, const char *name);
 
 /* admin_move.c: at the start, what was not finished. */
