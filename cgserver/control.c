@@ -102,9 +102,12 @@ config_of(const struct child *c)
 		dict_setf(d, "SaltKey", "%s", keys_salt());
 	if (c->id == PROC_QUEUED)
 		dict_set(d, "TrustedUsers", val_copy(conf.trusted));
-	if (c->id == PROC_SENDER)
+	if (c->id == PROC_SENDER) {
 		dict_setf(d, "Resolver", "%s",
 		    conf.resolver != NULL ? conf.resolver : "");
+		dict_setf(d, "Authorities", "%s",
+		    conf.authorities != NULL ? conf.authorities : "");
+	}
 	if (c->id == PROC_PRIV) {
 		dict_setf(d, "OSPasswords", conf.os_passwords ? "YES" : "NO");
 		dict_set(d, "HelperDirs", val_copy(conf.helpers));

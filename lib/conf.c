@@ -259,6 +259,13 @@ set_helper_user(struct conf *c, const struct line *l)
 }
 
 static const char *
+set_authorities(struct conf *c, const struct line *l)
+{
+	set(&c->authorities, l->word[1]);
+	return NULL;
+}
+
+static const char *
 set_resolver(struct conf *c, const struct line *l)
 {
 	set(&c->resolver, l->word[1]);
@@ -271,6 +278,7 @@ static const struct keyword {
 	const char	*(*set)(struct conf *, const struct line *);
 	const char	*usage;
 } keywords[] = {
+	{ "authorities",  1, 1, set_authorities, "authorities CAFILE" },
 	{ "base",	  1, 1, set_base,	"base DIRECTORY" },
 	{ "helper-dirs",  1, 64, set_helpers,	"helper-dirs DIRECTORY ..." },
 	{ "helper-user",  1, 1, set_helper_user,
@@ -528,6 +536,7 @@ conf_free(struct conf *c)
 	free(c->password_key);
 	free(c->pam_dir);
 	free(c->resolver);
+	free(c->authorities);
 	for (i = 0; i < CONF_USERS; i++)
 		free(c->users[i].alias);
 	free(c->users);

@@ -43,6 +43,7 @@ struct conf {
 	char			*tls_clients;	/* authorities, or NULL */
 	char			*password_key;
 	char			*pam_dir;
+	char			*authorities;	/* whom we believe, or NULL */
 	char			*resolver;	/* DNS servers, or NULL */
 	bool			 weak;
 	bool			 os_passwords;	/* start authd-priv */

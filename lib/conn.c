@@ -623,7 +623,13 @@ conn_starttls(struct conn *c, struct tls_ctx *ctx)
 {
 	if (ctx == NULL || c->tls != TLS_NONE || !writable(c))
 		return -1;
-	c->ssl = tls_ssl(ctx);
+	return conn_tls(c, tls_ssl(ctx));
+}
+
+int
+conn_tls(struct conn *c, void *ssl)
+{
+	c->ssl = ssl;
 	if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1)
 		return -1;
 	evbuffer_drain(c->in, evbuffer_get_length(c->in));

@@ -68,6 +68,8 @@ size_t		 conn_unsent(const struct conn *);
  * thrown away: nobody injects commands into a secure session.
  */
 int		 conn_starttls(struct conn *, struct tls_ctx *);
+/* The same with an SSL of one's own (tls_client_ssl()); takes it. */
+int		 conn_tls(struct conn *, void *ssl);
 bool		 conn_is_tls(const struct conn *);
 /* The channel binding of that type; false if it has none such. */
 bool		 conn_binding(struct conn *, struct str type, struct buf *);

@@ -18,7 +18,7 @@
  * its memory.  Whoever calls conn_starttls() has a context of tls.c's, and
  * so the libraries.
  */
-#pragma weak SSL_accept
+#pragma weak SSL_do_handshake
 #pragma weak SSL_free
 #pragma weak SSL_get_error
 #pragma weak SSL_has_pending

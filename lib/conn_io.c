@@ -214,7 +214,7 @@ conn_shake(struct conn *c)
 	c->tls_wants_write = false;
 	ERR_clear_error();
 	errno = 0;
-	n = SSL_accept(c->ssl);
+	n = SSL_do_handshake(c->ssl);
 	if (n == 1) {
 		c->tls = TLS_UP;
 		c->last = conn_now();

@@ -387,7 +387,11 @@ tls_unref(struct tls_ctx *t)
 void *
 tls_ssl(struct tls_ctx *t)
 {
-	return SSL_new(t->ssl);
+	SSL *ssl = SSL_new(t->ssl);
+
+	if (ssl != NULL)
+		SSL_set_accept_state(ssl);
+	return ssl;
 }
 
 /* --- a certificate for the first start --- */

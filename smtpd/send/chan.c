@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "conn.h"
@@ -166,17 +167,11 @@ connected(int fd, short what, void *arg)
 }
 
 static void
-got_address(const struct dest_addr *a, const struct outcome *why, void *arg)
+connect_to(struct chan *c, const struct dest_addr *a)
 {
 	const struct timeval tv = { .tv_sec = CONNECT_TIME };
-	struct chan *c = arg;
 	int on = 1;
 
-	if (a == NULL) {	/* what was tried last says more */
-		chan_end(c, c->addr != NULL && why->verdict == LATER ?
-		    &c->last : why);
-		return;
-	}
 	c->addr = a;
 	c->fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK |
 	    SOCK_CLOEXEC, 0);
@@ -199,6 +194,26 @@ got_address(const struct dest_addr *a, const struct outcome *why, void *arg)
 }
 
 static void
+got_address(const struct dest_addr *a, const struct outcome *why, void *arg)
+{
+	struct chan *c = arg;
+
+	if (a != NULL)
+		connect_to(c, a);
+	else	/* what was tried last says more */
+		chan_end(c, c->addr != NULL && why->verdict == LATER ?
+		    &c->last : why);
+}
+
+void
+chan_again(struct chan *c)
+{
+	conn_free(c->conn);
+	c->conn = NULL;
+	connect_to(c, c->addr);
+}
+
+static void
 try_next(struct chan *c)
 {
 	dest_next(c->dest, got_address, c);
@@ -211,11 +226,13 @@ chan_open(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_send_open *m = pkt->m;
 	static unsigned int serial;
+	bool forward = *send_conf.forward != '\0' &&
+	    strcasecmp(m->host, send_conf.forward) == 0;
 	struct outcome o;
 	struct chan *c = calloc(1, sizeof(*c));
 
 	if (c == NULL || (c->host = strdup(m->host)) == NULL ||
-	    (c->dest = dest_new(m->host)) == NULL) {
+	    (c->dest = dest_new(m->host, forward)) == NULL) {
 		if (c != NULL)
 			free(c->host);
 		free(c);
@@ -223,6 +240,8 @@ chan_open(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		say_end(m->chan, &o);
 		return;
 	}
+	c->login = forward;
+	c->secure = send_secure(m->host);
 	c->num = m->chan;
 	c->serial = ++serial % SERIALS;
 	c->fd = -1;

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "proc.h"
 #include "send.h"
+#include "tls_client.h"
 
 enum {
 	MAXLINE = 4096,
@@ -23,7 +24,9 @@ enum {
 	MAXLINES = 200		/* of one reply */
 };
 
-enum state { S_GREET, S_EHLO, S_HELO, S_READY, S_MAIL, S_QUIT };
+enum state {
+	S_GREET, S_EHLO, S_HELO, S_STARTTLS, S_AUTH, S_READY, S_MAIL, S_QUIT
+};
 
 static const struct {
 	const char	*word;
@@ -123,6 +126,28 @@ client_command(struct chan *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+static const struct {
+	const char	*word;
+	unsigned int	 cap;
+} logins[] = {
+	{ "CRAM-MD5", CAP_CRAM }, { "PLAIN", CAP_PLAIN },
+	{ "LOGIN", CAP_LOGIN }
+};
+
+static void
+note_logins(struct chan *c, struct cur cur)
+{
+	struct str word;
+	size_t i;
+
+	for (; cur_left(&cur) > 0; cur_ws(&cur)) {
+		word = cur_until(&cur, " ");
+		for (i = 0; i < sizeof(logins) / sizeof(*logins); i++)
+			if (str_caseeq(word, logins[i].word))
+				c->caps |= logins[i].cap;
+	}
+}
+
 static void
 note_cap(struct chan *c, const char *text)
 {
@@ -135,7 +160,9 @@ note_cap(struct chan *c, const char *text)
 		if (str_caseeq(word, caps[i].word))
 			c->caps |= caps[i].cap;
 	cur_ws(&cur);
-	if (str_caseeq(word, "SIZE") && cur_u64(&cur, &n, INT64_MAX))
+	if (str_caseeq(word, "AUTH"))
+		note_logins(c, cur);
+	else if (str_caseeq(word, "SIZE") && cur_u64(&cur, &n, INT64_MAX))
 		c->maxsize = n;
 }
 
@@ -172,12 +199,121 @@ is_us(const struct chan *c, const char *text)
 }
 
 static void
+ready(struct chan *c)
+{
+	c->state = S_READY;
+	conn_timeout(c->conn, 0);
+	chan_ready(c);
+}
+
+/* What we said in the clear, and heard, does not count any more. */
+static void
+start_tls(struct chan *c)
+{
+	const char *names[2] = { c->host, c->addr->host };
+
+	c->caps = 0;
+	c->ssl = tls_client_ssl(c->addr->host,
+	    c->secure == SECURE_MUST && !c->login ? names : NULL);
+	if (c->ssl == NULL || conn_tls(c->conn, c->ssl) == -1) {
+		outcome_set(&c->last, LATER, "4.3.0", "no TLS: out of memory");
+		chan_try_next(c);
+	}
+}
+
+static void
+not_encrypted(struct chan *c)
+{
+	struct outcome o;
+
+	outcome_set(&o, NEVER, "5.7.10", "mail for %s is to be sent encrypted,"
+	    " and %s cannot do that", c->host, c->addr->host);
+	chan_end(c, &o);
+}
+
+static void
+login_or_ready(struct chan *c)
+{
+	if (!c->login || *send_conf.name == '\0') {
+		ready(c);
+		return;
+	}
+	c->state = S_AUTH;
+	login_start(c);
+}
+
+static void
+ehlo_good(struct chan *c)
+{
+	if (conn_is_tls(c->conn))
+		login_or_ready(c);
+	else if (c->caps & CAP_STARTTLS && c->secure != SECURE_NO)
+		say(c, S_STARTTLS, GREET_TIME, "STARTTLS");
+	else if (c->secure == SECURE_MUST)
+		not_encrypted(c);
+	else
+		login_or_ready(c);
+}
+
+static void
+tls_answer(struct chan *c, const struct reply *r)
+{
+	if (r->code == 220)
+		start_tls(c);
+	else if (c->secure == SECURE_MUST)
+		not_encrypted(c);
+	else
+		login_or_ready(c);
+}
+
+static void
+secured(struct chan *c)
+{
+	c->ssl = NULL;
+	if (c->state == S_GREET)	/* TLS at once: it greets now */
+		return;
+	say(c, S_EHLO, GREET_TIME, "EHLO %s", send_helo());
+}
+
+/* Encryption is better than none, but none is better than no mail. */
+static void
+tls_failed(struct chan *c, const char *why)
+{
+	outcome_set(&c->last, LATER, "4.7.5", "TLS with %s: %s",
+	    c->addr->host, why);
+	if (tls_client_doubts(c->ssl))
+		outcome_set(&c->last, NEVER, "5.7.5",
+		    "%s cannot prove that it is %s", c->addr->host, c->host);
+	c->ssl = NULL;
+	if (c->secure == SECURE_MAY && c->addr->port != SMTPS_PORT) {
+		c->secure = SECURE_NO;
+		chan_again(c);
+	} else if (c->last.verdict == NEVER)
+		chan_end(c, &c->last);
+	else
+		chan_try_next(c);
+}
+
+static void
+auth_answer(struct chan *c, const struct reply *r)
+{
+	struct outcome o;
+
+	if (!login_reply(c, r, &o))
+		return;
+	if (o.verdict == GOOD)
+		ready(c);
+	else {
+		o.verdict = LATER;	/* the administrator mends that */
+		chan_end(c, &o);
+	}
+}
+
+static void
 ehlo_done(struct chan *c, const struct reply *r)
 {
 	if (r->code / 100 == 2) {
-		c->state = S_READY;
-		conn_timeout(c->conn, 0);
-		chan_ready(c);
+		ehlo_good(c);
 	} else if (r->code / 100 == 5 && c->state == S_EHLO)
 		say(c, S_HELO, GREET_TIME, "HELO %s", send_helo());
 	else
@@ -222,6 +358,7 @@ mail_answer(struct chan *c, const struct reply *r)
 
 static void (*const answers[])(struct chan *, const struct reply *) = {
 	[S_GREET] = greeted, [S_EHLO] = ehlo_done, [S_HELO] = ehlo_done,
+	[S_STARTTLS] = tls_answer, [S_AUTH] = auth_answer,
 	[S_READY] = unexpected, [S_MAIL] = mail_answer, [S_QUIT] = quit_done
 };
 
@@ -292,13 +429,18 @@ event(struct conn *conn, enum conn_event ev, char *line, size_t len,
 		broken(c, "it closed");
 		break;
 	case CONN_ERROR:
-		broken(c, conn_error(conn));
+		if (c->ssl != NULL)
+			tls_failed(c, conn_error(conn));
+		else
+			broken(c, conn_error(conn));
 		break;
 	case CONN_TIMEOUT:
 		broken(c, "it is silent");
 		break;
-	case CONN_DATA:
 	case CONN_SECURE:
+		secured(c);
+		break;
+	case CONN_DATA:
 		break;
 	}
 }
@@ -316,6 +458,8 @@ client_start(struct chan *c, int fd)
 	conn_lines(c->conn, MAXLINE);
 	conn_timeout(c->conn, GREET_TIME);
 	c->state = S_GREET;
+	if (c->addr->port == SMTPS_PORT)
+		start_tls(c);
 }
 
 void

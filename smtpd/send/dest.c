@@ -91,30 +91,22 @@ by_pref(const void *x, const void *y)
 	return a->dice < b->dice ? -1 : a->dice > b->dice;
 }
 
-/* 192.0.2.1, [192.0.2.1], [IPv6:2001:db8::1]. */
-static bool
-literal(struct dest *d, const char *text)
+/* 192.0.2.1, [192.0.2.1], [IPv6:2001:db8::1]; 0: it is a name. */
+static int
+literal(const char *text, unsigned char ip[16])
 {
 	const char *end = strchr(text, ']');
-	unsigned char ip[16];
 	char in[64];
 
 	if (inet_pton(AF_INET, text, ip) == 1)
-		snprintf(in, sizeof(in), "%s", text);
-	else if (*text != '[' || end == NULL || !str_copy((struct str){
-	    text + 1, end - text - 1 }, in, sizeof(in)))
-		return false;
-	d->step = NEED_NONE;
-	if (!add_host(d, text, 0))
-		return true;
+		return AF_INET;
+	if (*text != '[' || end == NULL || !str_copy((struct str){ text + 1,
+	    end - text - 1 }, in, sizeof(in)))
+		return 0;
 	if (inet_pton(AF_INET, in, ip) == 1)
-		add_addr(d, AF_INET, ip);
-	else if (inet_pton(AF_INET6, strncasecmp(in, "IPv6:", 5) == 0 ?
-	    in + 5 : in, ip) == 1)
-		add_addr(d, AF_INET6, ip);
-	else
-		outcome_set(&d->why, NEVER, "5.1.2", "%s is no address", text);
-	return true;
+		return AF_INET;
+	return inet_pton(AF_INET6, strncasecmp(in, "IPv6:", 5) == 0 ?
+	    in + 5 : in, ip) == 1 ? AF_INET6 : 0;
 }
 
 /* The port behind a name; the name without it stays in d->name. */
@@ -136,10 +128,28 @@ split_port(struct dest *d)
 	d->step = NEED_A;
 }
 
+/* Several computers, the better ones first. */
+static void
+split_hosts(struct dest *d)
+{
+	struct cur c = cur_str(d->name);
+	struct str s;
+	char *name;
+
+	for (cur_span(&c, ", "); cur_left(&c) > 0; cur_span(&c, ", ")) {
+		s = cur_until(&c, ", ");
+		if ((name = str_dup(s)) != NULL)
+			add_host(d, name, 0);
+		free(name);
+	}
+	d->step = NEED_A;
+}
+
 struct dest *
-dest_new(const char *host)
+dest_new(const char *host, bool computers)
 {
 	struct dest *d = calloc(1, sizeof(*d));
+	unsigned char ip[16];
 
 	if (d == NULL || (d->name = strdup(host)) == NULL) {
 		free(d);
@@ -147,8 +157,8 @@ dest_new(const char *host)
 	}
 	outcome_set(&d->why, LATER, "4.4.1", "no host of %s answers", host);
 	split_port(d);
-	if (!literal(d, d->name) && d->step == NEED_A)
-		add_host(d, d->name, 0);
+	if (computers || d->step == NEED_A || literal(d->name, ip) != 0)
+		split_hosts(d);
 	return d;
 }
 
@@ -260,6 +270,9 @@ no_more(struct dest *d)
 static void
 go_on(struct dest *d)
 {
+	unsigned char ip[16];
+	int family;
+
 	if (d->step == NEED_MX) {
 		dns_ask(d->name, DNS_MX, got_mx, d);
 		return;
@@ -273,6 +286,12 @@ go_on(struct dest *d)
 		d->step = NEED_A;
 	} else if (d->step == NEED_NONE || d->nhosts == 0) {
 		no_more(d);
+		return;
+	}
+	if ((family = literal(d->hosts[d->host].name, ip)) != 0) {
+		add_addr(d, family, ip);
+		d->step = NEED_NONE;
+		go_on(d);
 		return;
 	}
 	dns_ask(d->hosts[d->host].name, d->step == NEED_A ? DNS_A : DNS_AAAA,

@@ -3,16 +3,24 @@
  * goes is client.c's.  It must never be spoken to by anybody but queued, and
  * reads no file but those that queued opened for it.
  */
+#include <fnmatch.h>
+
 #include "dns.h"
 #include "log.h"
 #include "proc.h"
 #include "send.h"
 #include "settings.h"
+#include "tls_client.h"
+
+#define BLANKS	" \t,;\n"
 
 /* While the host's configuration can still be read. */
 static void
 before(const struct proc_conf *conf)
 {
+	if (tls_client_init(val_text(dict_get(conf->conf, "Authorities"))) ==
+	    -1)
+		fatalx("no TLS");
 	if (dns_init(val_text(dict_get(conf->conf, "Resolver"))) == -1)
 		fatalx("no DNS servers");
 }
@@ -32,10 +40,33 @@ send_helo(void)
 	return name == NULL || *name == '\0' ? proc_conf()->hostname : name;
 }
 
+struct send_conf send_conf;
+
+enum secure
+send_secure(const char *host)
+{
+	struct cur c = cur_str(send_conf.encrypted);
+	char pattern[DNS_MAXNAME + 1];
+
+	for (cur_span(&c, BLANKS); cur_left(&c) > 0; cur_span(&c, BLANKS))
+		if (str_copy(cur_until(&c, BLANKS), pattern,
+		    sizeof(pattern)) &&
+		    fnmatch(pattern, host, FNM_CASEFOLD) == 0)
+			return SECURE_MUST;
+	return send_conf.possible ? SECURE_MAY : SECURE_NO;
+}
+
 static void
 settings(const struct val *all)
 {
+	struct send_conf *c = &send_conf;
+
 	log_set_level(settings_int(all, "SMTP", "LogLevel"));
+	c->forward = settings_text(all, "SMTP", "ForwardTo");
+	c->name = settings_text(all, "SMTP", "ForwardName");
+	c->password = settings_text(all, "SMTP", "ForwardPassword");
+	c->encrypted = settings_text(all, "SMTP", "SendEncrypted");
+	c->possible = settings_bool(all, "SMTP", "EncryptWherePossible");
 }
 
 /* What we have in hand, before anything else is given to us. */

@@ -19,7 +19,7 @@
 struct conn;
 struct event;
 
-enum { SMTP_PORT = 25 };
+enum { SMTP_PORT = 25, SMTPS_PORT = 465 };
 
 /* How something ended, as in ipc.def: SENT and SEND_END. */
 enum verdict { GOOD, NEVER, LATER };
@@ -46,8 +46,11 @@ struct dest_addr {
 /* The next address, or NULL: there is no more, and why. */
 typedef void dest_cb(const struct dest_addr *, const struct outcome *,
 	    void *arg);
-/* host: domain, name:port, [address], [address]:port.  NULL: no memory. */
-struct dest	*dest_new(const char *host);
+/*
+ * host: a domain, name:port, [address], [address]:port; or, computers, names
+ * and addresses with commas in between.  NULL: no memory.
+ */
+struct dest	*dest_new(const char *host, bool computers);
 /* Calls back once, from the loop. */
 void		 dest_next(struct dest *, dest_cb *, void *arg);
 void		 dest_free(struct dest *);
@@ -60,8 +63,14 @@ enum cap {
 	CAP_8BIT	= 1 << 3,
 	CAP_CHUNKING	= 1 << 4,
 	CAP_STARTTLS	= 1 << 5,
-	CAP_UTF8	= 1 << 6
+	CAP_UTF8	= 1 << 6,
+	CAP_CRAM	= 1 << 7,	/* ways to log in */
+	CAP_PLAIN	= 1 << 8,
+	CAP_LOGIN	= 1 << 9
 };
+
+/* Is the connection to be encrypted? */
+enum secure { SECURE_NO, SECURE_MAY, SECURE_MUST };
 
 struct mail;
 struct chan {
@@ -80,6 +89,10 @@ struct chan {
 	uint64_t		 maxsize;	/* 0: not said */
 	struct mail		*mail;	/* on its way, or NULL */
 	char			 local[72];	/* [address]:port of ours */
+	enum secure		 secure;
+	void			*ssl;		/* the conn's, while TLS begins */
+	bool			 login;		/* AUTH comes before mail */
+	int			 login_step;
 	bool			 orphan;	/* queued has forgotten it */
 	bool			 closing;	/* no more mail is to come */
 	struct outcome		 last;	/* why the last address was no good */
@@ -89,6 +102,8 @@ void	chan_open(struct ipc *, struct ipc_pkt *, void *);
 void	chan_mail(struct ipc *, struct ipc_pkt *, void *);
 void	chan_close(struct ipc *, struct ipc_pkt *, void *);
 void	chan_down(struct ipc *);
+/* The same address again. */
+void	chan_again(struct chan *);
 /* This address is no good, for that reason: the next one, if any. */
 void	chan_try_next(struct chan *);
 /* It is ready for a message. */
@@ -146,6 +161,21 @@ int		 body_write(struct body *, struct conn *);
 /* How many BDATs were sent: so many replies come. */
 unsigned int	 body_chunks(const struct body *);
 
+/* --- login.c: AUTH as a client --- */
+void	login_start(struct chan *);
+/* true: done; the outcome is GOOD if we are in. */
+bool	login_reply(struct chan *, const struct reply *, struct outcome *);
+
 /* --- main.c --- */
+struct send_conf {
+	const char	*forward;	/* "", or what all goes through */
+	const char	*name;		/* AUTH there, unless "" */
+	const char	*password;
+	const char	*encrypted;	/* domains, wildcards, by blanks */
+	bool		 possible;	/* TLS wherever it is offered */
+};
+extern struct send_conf send_conf;
 const char	*send_helo(void);	/* our name */
+/* What the settings want of connections to that host. */
+enum secure	 send_secure(const char *host);
 #endif
