@@ -42,6 +42,7 @@ struct client {
 	size_t	 inlen;
 	char	*out;
 	size_t	 outlen, outoff;
+	bool	 polled;		/* for room to send */
 };
 
 static int	  port;
@@ -130,7 +131,10 @@ flush(struct client *c)
 			err(1, "send");
 		c->outoff += n;
 	}
-	ev.events = EPOLLIN | (c->outoff < c->outlen ? EPOLLOUT : 0);
+	if (c->polled == (c->outoff < c->outlen))
+		return;
+	c->polled = !c->polled;
+	ev.events = EPOLLIN | (c->polled ? EPOLLOUT : 0);
 	if (epoll_ctl(ep, EPOLL_CTL_MOD, c->fd, &ev) == -1)
 		err(1, "epoll_ctl");
 }
@@ -179,6 +183,7 @@ dial(struct client *c)
 		err(1, "epoll_ctl");
 	c->step = 0;
 	c->inlen = 0;
+	c->polled = false;
 }
 
 static void
