@@ -23,6 +23,8 @@
 #include "quota.h"
 #include "single.h"
 
+enum { LOOK = 1 };		/* ms until the loop looks, unasked */
+
 static pthread_mutex_t	lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t	work = PTHREAD_COND_INITIALIZER;
 static struct daccounts	ready = TAILQ_HEAD_INITIALIZER(ready);
@@ -31,6 +33,8 @@ static struct djobs	finished = TAILQ_HEAD_INITIALIZER(finished);
 static unsigned		busy, idle;
 static bool		told;		/* the loop is going to look */
 static int		efd;
+static struct event	*look_ev;	/* the loop's, as the next */
+static size_t		jobs;		/* not yet taken */
 static void		(*done_cb)(void);
 
 /* With the lock held. */
@@ -70,9 +74,20 @@ pool_open(struct daccount *a)
 	pthread_mutex_unlock(&lock);
 }
 
+static void
+look_soon(void)
+{
+	static const struct timeval tv = { 0, LOOK * 1000 };
+
+	if (!evtimer_pending(look_ev, NULL))
+		evtimer_add(look_ev, &tv);
+}
+
 void
 pool_add(struct daccount *a, struct djob *j)
 {
+	jobs++;
+	look_soon();
 	pthread_mutex_lock(&lock);
 	TAILQ_INSERT_TAIL(&a->jobs, j, next);
 	make_ready(a);
@@ -113,11 +128,15 @@ pool_forget(struct daccount *a, struct ipc_ref ref)
 }
 
 void
-pool_take(struct djobs *jobs, struct daccounts *accounts)
+pool_take(struct djobs *done, struct daccounts *accounts)
 {
+	struct djob *j;
+
 	pthread_mutex_lock(&lock);
 	told = false;
-	TAILQ_CONCAT(jobs, &finished, next);
+	TAILQ_FOREACH(j, &finished, next)
+		jobs--;
+	TAILQ_CONCAT(done, &finished, next);
 	TAILQ_CONCAT(accounts, &over, ready);
 	pthread_mutex_unlock(&lock);
 }
@@ -288,13 +307,13 @@ take_jobs(struct daccount *a, struct djob **out)
 static void
 serve(struct daccount *a)
 {
-	struct djob *jobs[DELIVER_BATCH];
+	struct djob *mine[DELIVER_BATCH];
 	bool init = a->init, forget;
 	char *limits = a->limits;
 	size_t n, i;
 
 	a->limits = NULL;
-	n = take_jobs(a, jobs);
+	n = take_jobs(a, mine);
 	forget = a->forget && TAILQ_EMPTY(&a->jobs);
 	pthread_mutex_unlock(&lock);
 	if (limits != NULL)
@@ -303,14 +322,14 @@ serve(struct daccount *a)
 	if (init)
 		create(a);
 	if (n > 0)
-		append(a, jobs, n);
+		append(a, mine, n);
 	if (forget)
 		let_go(a);
 	else if (n == 0 && take_back(a) == -1)
 		log_warn("%s", a->path);
 	pthread_mutex_lock(&lock);
 	for (i = 0; i < n; i++)
-		TAILQ_INSERT_TAIL(&finished, jobs[i], next);
+		TAILQ_INSERT_TAIL(&finished, mine[i], next);
 	/* The loop answers these, and frees what was forgotten. */
 	if (init || forget)
 		TAILQ_INSERT_TAIL(&over, a, ready);
@@ -318,12 +337,17 @@ serve(struct daccount *a)
 		rest(a);
 }
 
+/*
+ * While there is more to do the loop need not be woken for each: it looks
+ * now and then, and finds several.
+ */
 static void
 tell_loop(void)
 {
 	uint64_t one = 1;
 
-	if (told)
+	if (told || (TAILQ_EMPTY(&over) &&
+	    (busy > 0 || !TAILQ_EMPTY(&ready))))
 		return;
 	told = true;
 	(void)!write(efd, &one, sizeof(one));
@@ -359,6 +383,14 @@ wake(int fd, short what, void *arg)
 	done_cb();
 }
 
+static void
+look(int fd, short what, void *arg)
+{
+	done_cb();
+	if (jobs > 0)
+		look_soon();
+}
+
 void
 pool_start(unsigned threads, void (*done)(void))
 {
@@ -372,7 +404,8 @@ pool_start(unsigned threads, void (*done)(void))
 	if (efd == -1)
 		fatal("eventfd");
 	ev = event_new(proc_base(), efd, EV_READ | EV_PERSIST, wake, NULL);
-	if (ev == NULL || event_add(ev, NULL) == -1)
+	look_ev = evtimer_new(proc_base(), look, NULL);
+	if (ev == NULL || look_ev == NULL || event_add(ev, NULL) == -1)
 		fatalx("no event");
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
