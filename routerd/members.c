@@ -159,7 +159,7 @@ members_add_group(struct members *m, const struct domain *d, const char *name,
 {
 	const struct val *list = dict_get(group, "Members"), *sub;
 	bool expand = dict_bool(group, "Expand", false);
-	char member[KEYLEN], key[KEYLEN];
+	char member[KEYLEN], key[KEYLEN + DOMAIN_MAXLEN + 2];
 	const char *text;
 	size_t i;
 

@@ -57,11 +57,17 @@ own_read(void)
 
 /* The loopback network is this host's, whatever its interfaces say. */
 static bool
+is_loopback(const char *ip)
+{
+	return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
+}
+
+static bool
 is_own(const char *ip)
 {
 	size_t i;
 
-	if (strncmp(ip, "127.", 4) == 0)
+	if (is_loopback(ip))
 		return true;
 	for (i = 0; i < nown; i++)
 		if (strcmp(own[i], ip) == 0)
@@ -150,13 +156,16 @@ own_apply(void)
 	size_t i;
 
 	map_free(env.addresses, NULL);
+	map_free(env.unassigned, NULL);
 	env.addresses = map_new();
+	env.unassigned = map_new();
 	if (!main_has_all())
 		dedicate(names.main);
 	for (d = names.first->next; d != NULL; d = d->next)
 		dedicate(d);
-	for (i = 0; i < nown && main_has_all(); i++)
+	for (i = 0; i < nown; i++)
 		if (map_get(env.addresses, own[i], strlen(own[i])) == NULL)
-			map_put(env.addresses, own[i], strlen(own[i]),
-			    names.main);
+			map_put(main_has_all() || is_loopback(own[i]) ?
+			    env.addresses : env.unassigned, own[i],
+			    strlen(own[i]), names.main);
 }

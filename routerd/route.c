@@ -401,16 +401,22 @@ step_unqualified(struct state *s)
 }
 
 /* A login name without a domain is one of the address it came to. */
-static void
+static enum step
 access_domain(struct state *s)
 {
+	const char *ip = s->q->local;
 	const struct domain *d;
 
-	if (*s->domain != '\0' || *s->q->local == '\0')
-		return;
-	d = map_get(s->env->addresses, s->q->local, strlen(s->q->local));
+	if (*s->domain != '\0' || *ip == '\0')
+		return PASS;
+	if (s->env->unassigned != NULL &&
+	    map_get(s->env->unassigned, ip, strlen(ip)) != NULL)
+		return route_refuse(s, 550, "5.1.1",
+		    "the account's domain must be given here");
+	d = map_get(s->env->addresses, ip, strlen(ip));
 	if (d != NULL && !d->main)
 		route_set_domain(s, str_make(d->name));
+	return PASS;
 }
 
 /* The Router's own, the modules' first call, their final one. */
@@ -493,7 +499,7 @@ route_address(const struct route_env *env, const struct route_query *q,
 	a->relay = a->consult = false;
 	if (route_set_address(&s, q->address) == DONE)
 		return;
-	if (q->access)
-		access_domain(&s);
+	if (q->access && access_domain(&s) == DONE)
+		return;
 	turn_on(&s);
 }

@@ -24,6 +24,7 @@ struct route_env {
 	struct table		*all_aliases;	/* All-Domain Aliases */
 	struct iplist		*clients;	/* may be NULL */
 	struct map		*addresses;	/* own IP address to domain */
+	struct map		*unassigned;	/* own ones that mean none */
 	char			*add_domain;	/* "" for none */
 	bool			 direct_mailbox;
 	enum detail		 detail;

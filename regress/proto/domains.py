@@ -191,7 +191,8 @@ def folders(s, cli):
 
 
 def addresses(s, cli):
-    """An address of a domain's own: short names are its accounts."""
+    """An address of a domain's own: short names are its accounts.  POP has a
+    port there, as the last of its ports."""
     make(cli, "one.example", "ann", settings='IPAddresses=("[127.0.0.2]");')
     refused(cli, 'CreateDomain two.example {IPAddresses="127.0.0.2";}')
     make(cli, "two.example", "ann")
@@ -199,6 +200,29 @@ def addresses(s, cli):
     cli.ask('UpdateDomainSettings two.example {IPAddresses=("127.0.0.3");}')
     for name, ip in ("one.example", "127.0.0.2"), ("two.example", "127.0.0.3"):
         assert cli.ask(f"Route ann@[{ip}]") == local(f'"ann@{name}"')
+    # (the suite's clients come to 127.0.0.1, but for POP)
+    with imaplib.IMAP4("127.0.0.1", s.imap) as i:
+        i.login("user", PASSWORD)
+        try:
+            i.logout()
+            imaplib.IMAP4("127.0.0.1", s.imap).login("ann", PASSWORD)
+            raise AssertionError("ann is an account of the Main Domain")
+        except imaplib.IMAP4.error:
+            pass
+    for name, good in [("ann", True), ("user", False), (f"user@{s.domain}",
+                       True), ("ann@two.example", True)]:
+        p = poplib.POP3("127.0.0.2", s.pop)
+        p.user(name)
+        try:
+            p.pass_(PASSWORD)
+            assert good, f"{name} may log in by short name"
+        except poplib.error_proto:
+            assert not good, f"{name} may not log in"
+        p.close()
+    with smtplib.SMTP("127.0.0.1", s.smtp) as c:
+        c.sendmail("x@far.example", ["ann@[127.0.0.2]"], "Subject: x\n\nx\n")
+    wait_for("mail", lambda: len(read_mbox(
+        f"{s.base}/Domains/one.example/ann.macnt/INBOX.mbox")) == 1)
     cli.ask("UpdateDomainSettings two.example {IPAddresses=default;}")
     assert cli.send("Route ann@[127.0.0.3]").startswith("201 (SMTP")
     cli.ask("DeleteDomain one.example FORCE")
@@ -279,7 +303,7 @@ def in_use(s, cli):
     imap = imaplib.IMAP4("127.0.0.1", s.imap)
     imap.login("ann@old.example", PASSWORD)
     imap.select()
-    pop = poplib.POP3("127.0.0.1", s.pop)
+    pop = poplib.POP3("127.0.0.2", s.pop)
     pop.user("bob@old.example")
     pop.pass_(PASSWORD)
     t = threading.Thread(target=sender)
@@ -365,7 +389,7 @@ def login(s, name):
 
 
 def main():
-    with Suite(accounts=["user"]) as s:
+    with Suite(accounts=["user"], conf="listen POP 127.0.0.2:auto\n") as s:
         cli = s.cli()
         cli.ask("INLINE")
         for test in (settings, aliases, unknown, folders, addresses,
