@@ -53,6 +53,10 @@ fill(struct val *d, const struct val *settings, const char *domain)
 	const char *text = settings_text(proc_settings(), "LOCAL",
 	    "AlertText");
 
+	/* Manual 18: without that service mail waits, LOCAL says how long. */
+	if (!service_enabled(settings, domain, "Mail") &&
+	    dict_setf(d, "Closed", "YES") == -1)
+		return -1;
 	if (put(d, "Bytes", number(settings, domain, "MaxAccountSize")) == -1 ||
 	    put(d, "Messages", number(settings, domain, "MaxMessages")) == -1 ||
 	    put(d, "Mailboxes", number(settings, domain, "MaxMailboxes")) ==

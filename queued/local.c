@@ -199,21 +199,34 @@ moved(struct rcpt *r)
 }
 
 /*
- * Its account is full: it waits for room, so long (manual 30).  False: that
- * time is over.
+ * Why mail waits for an account, how long (manual 30), and what its sender is
+ * told when that time is over.
  */
-static bool
-keeps(const struct rcpt *r)
-{
-	int64_t keep = settings_int(proc_settings(), "LOCAL", "KeepFull");
+static const struct wait {
+	const char	*esc, *setting, *end, *text;
+} waits[] = {
+	{ "4.2.2", "KeepFull", "5.2.2", "account is full (quota exceeded)" },
+	{ "4.2.1", "KeepDisabled", "5.2.1", "the account takes no mail" }
+};
 
-	return time(NULL) - r->msg->q.time < keep;
+/* NULL: it is another reason, or the time is not over. */
+static const struct wait *
+waited(const struct rcpt *r, const char *esc)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+		if (strcmp(waits[i].esc, esc) == 0 &&
+		    time(NULL) - r->msg->q.time >= settings_int(
+		    proc_settings(), "LOCAL", waits[i].setting))
+			return &waits[i];
+	return NULL;
 }
 
 static void
 result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 {
-	bool full = code > 1 && strcmp(esc, "4.2.2") == 0;
+	const struct wait *over;
 
 	if (r->state == R_DONE) {
 		r->ack = true;
@@ -229,9 +242,9 @@ result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 		return;
 	}
 	r->moved = false;
-	if (full && !keeps(r)) {
-		esc = "5.2.2";
-		text = "account is full (quota exceeded)";
+	if (code > 1 && (over = waited(r, esc)) != NULL) {
+		esc = over->end;
+		text = over->text;
 	} else if (code > 1) {
 		later(r, text);
 		return;

@@ -14,7 +14,7 @@
 #include "quota_int.h"
 
 static const struct quota_limits none = { QUOTA_NONE, QUOTA_NONE, QUOTA_NONE,
-	0, 0, 0, "" };
+	0, 0, 0, "", false };
 
 struct quota *
 quota_get(struct acct *a)
@@ -83,6 +83,7 @@ quota_limit(struct acct *a, const char *limits)
 	q->limits.suspend = percent_of(d, "Suspend");
 	q->limits.alert = percent_of(d, "Alert");
 	q->limits.notice = percent_of(d, "Notice");
+	q->limits.closed = dict_bool(d, "Closed", false);
 	val_free(d);
 }
 
@@ -217,6 +218,10 @@ quota_admit(struct box *b, struct delivery *d, size_t n)
 	bool known;
 	size_t i;
 
+	for (i = 0; l->closed && i < n; i++)
+		if (!d[i].settled)
+			settle(&d[i], 2, "4.2.1",
+			    "the account takes no mail now");
 	if (!is_limited(b->acct))
 		return;
 	known = quota_usage(b->acct, &u) == 0;

@@ -26,6 +26,7 @@ struct quota_limits {
 	unsigned	 alert;		/* sessions are told */
 	unsigned	 notice;	/* a letter is sent */
 	const char	*text;		/* what sessions are told */
+	bool		 closed;	/* no mail is taken in: it waits */
 };
 
 struct quota_usage {
@@ -34,7 +35,7 @@ struct quota_usage {
 
 /*
  * From now on, in LIMITS' words: "" for no limits, or a dictionary of Bytes,
- * Messages, Mailboxes, Suspend, Alert, Notice, Text.
+ * Messages, Mailboxes, Suspend, Alert, Notice, Text, Closed.
  */
 void	quota_limit(struct acct *, const char *limits);
 /* The ones in force; never NULL. */
@@ -46,7 +47,8 @@ int	quota_room(struct acct *, uint64_t bytes, uint64_t messages);
 int	quota_mailbox_room(struct acct *);
 /*
  * Settles those deliveries that must not be stored: 4.2.2 for one that shall
- * wait until the account has room, 5.2.2 for one that does not fit.
+ * wait until the account has room, 5.2.2 for one that does not fit, 4.2.1 for
+ * all while the account takes none.
  */
 void	quota_admit(struct box *, struct delivery *, size_t);
 /*

@@ -150,7 +150,8 @@ limits_result(struct account *a, const struct msg_result *m)
 {
 	if (m->code == 0)
 		a->full = false;
-	else if (m->code == 2 && strcmp(m->esc, "4.2.2") == 0)
+	else if (m->code == 2 && (strcmp(m->esc, "4.2.2") == 0 ||
+	    strcmp(m->esc, "4.2.1") == 0))
 		a->full = true;
 }
 
