@@ -353,6 +353,9 @@ admit(struct login *l, struct account *a)
 		return;
 	}
 	forget_failures(l);
+	if (effective_bool(s, l->domain, "LogLogin"))
+		log_msg(LOG_CRASH, "AUTH-OK %s %s [%s]", l->service,
+		    logged_name(l), l->peer);
 	if (grant && alerted(l, a))
 		return;
 	if (grant)
@@ -489,6 +492,16 @@ keep_route(struct login *l, const struct msg_routed *m)
 	    l->mailbox != NULL;
 }
 
+/* By a certificate, unless the account may not. */
+static void
+shown(struct login *l)
+{
+	const struct account *a = account_get(l->path);
+
+	proved(a != NULL && !effective_bool(a->settings, l->domain,
+	    "UseCertificateAuth") ? PROOF_OFF : PROOF_YES, l);
+}
+
 static void
 routed(const struct ipc_pkt *pkt, void *arg)
 {
@@ -514,7 +527,7 @@ routed(const struct ipc_pkt *pkt, void *arg)
 	if (locked_out(l))
 		return;
 	if (l->shown) {
-		proved(PROOF_YES, l);
+		shown(l);
 		return;
 	}
 	make_claim(l, &c);

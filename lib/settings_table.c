@@ -250,7 +250,7 @@ const struct setting settings_table[] = {
 	    "percent of its limit at which it is told so; 0: never"),
 	NUM("Account", "QuotaSuspend", "100", 0, 100,
 	    "percent of its limit at which mail waits; 0: never"),
-	ONOFF("Account", "UseCertificateAuth", "NO",
+	ONOFF("Account", "UseCertificateAuth", "YES",
 	    "it may log in by a client's certificate"),
 	ONOFF("Account", "PasswordRecovery", "YES",
 	    "it may have a lost password sent (for a later module)"),

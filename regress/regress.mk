@@ -51,6 +51,7 @@ NAMES_CORE	= $(call objs,routerd/names.c routerd/members.c \
 		  routerd/folder.c)
 $(O)/unit/names $(O)/fuzz/members: $(NAMES_CORE)
 $(O)/unit/seal: $(O)/o/stored/seal.o
+$(O)/unit/import $(O)/fuzz/import: $(O)/o/authd/import_list.o
 $(O)/fuzz/pwd: $(O)/o/pwdd/session.o $(O)/o/pwdd/login.o \
 		  $(O)/o/pwdd/command.o $(O)/o/pwdd/local.o
 

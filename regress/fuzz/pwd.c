@@ -38,6 +38,11 @@ front_log(const struct front_session *s, int level, const char *fmt, ...)
 {
 }
 
+void
+front_stop(void)
+{
+}
+
 struct tls_ctx *
 front_tls_ctx(void)
 {

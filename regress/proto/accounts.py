@@ -104,6 +104,102 @@ def changing(cli):
     refused(cli.send("UpdateAccountSettings nobody {a=b;}"), "500")
 
 
+# Defaults of all accounts on a server of the vendor's: each is a setting of
+# ours, or kept as it is.
+REFERENCE = {
+    "AccessModes": "All", "AddMailTrailer": "YES", "AddWebBanner": "YES",
+    "ArchiveMessagesAfter": "0", "BannerInfo": '""',
+    "CallInpFlow": '("-1",3600)', "CallLogs": "YES",
+    "CallOutFlow": '("-1",3600)', "CallsLimit": '"-1"',
+    "DefaultMailboxType": "TextMailbox", "DefaultWebPage": '"default.html"',
+    "DeleteMessagesAfter": "0", "DialogInfo": "YES", "ExternalINBOX": "NO",
+    "FailedLoginFlow": "(10,1m)", "HiddenProntoModules": '""',
+    "HiddenSkins": '""', "IMAPSeesNonMail": "NO", "IMLogs": "YES",
+    "LogLogin": "NO", "MailInpFlow": "(20,15)", "MailOutFlow": '("-1",30)',
+    "MailToAll": "YES", "MaxAccountSize": "unlimited",
+    "MaxFileSize": "unlimited", "MaxMailOutSize": "unlimited",
+    "MaxMailboxes": '"-1"', "MaxMessageSize": "unlimited",
+    "MaxRosterItems": "20", "MaxSignalContacts": "10", "MaxWebFiles": "1000",
+    "MaxWebSize": "100M", "NotifyOutFlow": "(100,15)", "OSUserName": '"*"',
+    "PSTNAreaCode": '"1(415)"', "PSTNEmergency": '"call=sip:911@telnum"',
+    "PSTNFromName": '"$"', "PSTNGatewayAuthName": '"trial-*domain*"',
+    "PSTNGatewayDomain": '"pstn.example.com"',
+    "PSTNGatewayPassword": "dummy", "PSTNSMSHost": '""', "PWDAllowed": "YES",
+    "PasswordEncryption": '"A-crpt"', "PasswordRecovery": "YES",
+    "QuotaAlert": "80", "QuotaNotice": "90", "QuotaSuspend": "100",
+    "RPOPAllowed": "NO", "RSIPAllowed": "NO", "RequireAPOP": "NO",
+    "RulesAllowed": '"Filter Only"', "SIPIMMode": "YES",
+    "ServiceClasses": "{mailonly={AccessModes=(26,Mail,POP);};}",
+    "SignalRulesAllowed": "Any", "SyncMode": "NO", "SyncServer": '""',
+    "SyncUserName": '"^0"', "SyncUserPassword": '"^0"',
+    "UseAppPassword": "YES", "UseCertificateAuth": "NO",
+    "UseExtPassword": "NO", "UseKerberosPassword": "YES",
+    "UseSysPassword": "NO", "SomethingNew": "(x,{y=z;})",
+}
+
+
+def reference(cli):
+    """All of them are taken and told again; an account of a domain has them
+    by its default, one's own value counts first."""
+    cli.ask("CreateAccount ref {Password=pw;}")
+    text = ";".join(f"{k}={v}" for k, v in REFERENCE.items())
+    cli.ask(f"UpdateAccountSettings ref {{{text};}}")
+    got = data(cli, "GetAccountSettings ref")
+    for k, v in REFERENCE.items():
+        assert f"{k}={v};" in got, (k, v, got)
+    cli.ask("DeleteAccount ref")
+    cli.ask("CreateDomain ref.example")
+    cli.ask("CreateAccount a@ref.example {MaxWebFiles=7;}")
+    before = data(cli, "GetAccountEffectiveSettings a@ref.example")
+    for k in REFERENCE:
+        assert f"{k}=" in before or k in ("ServiceClasses", "SomethingNew"), k
+    cli.ask(f"SetAccountDefaults ref.example {{{text};}}")
+    wait_for("the defaults", lambda: "SomethingNew=" in data(
+        cli, "GetAccountEffectiveSettings a@ref.example"))
+    got = data(cli, "GetAccountEffectiveSettings a@ref.example")
+    for k, v in REFERENCE.items():
+        assert f"{k}={v if k != 'MaxWebFiles' else 7};" in got, (k, v, got)
+    cli.ask("UpdateAccountSettings a@ref.example {MaxWebFiles=default;}")
+    assert "MaxWebFiles=1000;" in data(
+        cli, "GetAccountEffectiveSettings a@ref.example")
+    assert data(cli, "GetAccountSettings a@ref.example") == "{}"
+
+
+def services(cli):
+    """Off for the account or for its domain, a service is off at once."""
+    cli.ask("CreateDomain svc.example")
+    cli.ask("CreateAccount u@svc.example {Password=pw;}")
+    u = "u@svc.example"
+    box = BASE / "Domains/svc.example/u.macnt/INBOX.mbox"
+    assert pop_works(u, "pw") == 0
+    cli.ask(f"UpdateAccountSettings {u} {{AccessModes=(3,Mail,IMAP,PWD);}}")
+    assert pop_works(u, "pw") == -1
+    login(u, "pw").close()
+    cli.ask(f"UpdateAccountSettings {u} {{AccessModes=default;}}")
+    assert pop_works(u, "pw") == 0
+    cli.ask("UpdateDomainSettings svc.example "
+            "{DomainAccessModes=(2,Mail,PWD);}")
+    wait_for("the domain's", lambda: pop_works(u, "pw") == -1)
+    cli.ask(f"UpdateAccountSettings {u} {{AccessModes=All;}}")
+    assert pop_works(u, "pw") == -1
+    # Without Mail it waits, and comes when that is back.
+    cli.ask("UpdateDomainSettings svc.example {DomainAccessModes=(POP);}")
+    wait_for("the domain's", lambda: pop_works(u, "pw") == 0)
+    send(u)
+    wait_for("the queue to hold it", lambda: "takes no mail" in "".join(
+        p.read_text() for p in (BASE / "SystemLogs").glob("*.log")))
+    assert box.stat().st_size == 0 and list((BASE / "Queue").rglob("*.msg"))
+    cli.ask("UpdateDomainSettings svc.example {DomainAccessModes=default;}")
+    wait_for("the message", lambda: pop_works(u, "pw") == 1)
+    cli.ask(f"UpdateAccountSettings {u} {{UseAppPassword=NO;}}")
+    assert pop_works(u, "pw") == -1
+    cli.ask(f"UpdateAccountSettings {u} {{UseAppPassword=default;"
+            "LogLogin=YES;}")
+    assert pop_works(u, "pw") == 1
+    wait_for("the log", lambda: f"AUTH-OK POP {u} [127.0.0.1]" in "".join(
+        p.read_text() for p in (BASE / "SystemLogs").glob("*.log")))
+
+
 def passwords(cli):
     cli.ask('SetAccountPassword ann To "new pw"')
     assert pop_works("ann", "annpw") == -1 and \
@@ -271,6 +367,39 @@ def killing():
     cli.close()
 
 
+def torn(rounds=6):
+    """Settings are the old ones or the new ones, whatever the moment of
+    authd's death; what was answered is there."""
+    rng = random.Random(3)
+    cli = wait_for("a session", try_login)
+    cli.ask("CreateAccount torn")
+    cli.close()
+    answered, asked = 0, 0
+    for _ in range(rounds):
+        cli = wait_for("a session", try_login)
+        timer = threading.Timer(rng.uniform(0, 0.05), kill_authd)
+        timer.start()
+        try:
+            for _ in range(1000):
+                asked += 1
+                cli.ask("UpdateAccountSettings torn "
+                        f"{{a={asked};pad={'x' * 9000};z={asked};}}")
+                answered = asked
+        except (ConnectionError, OSError, AssertionError):
+            pass
+        timer.join()
+        cli.close()
+        cli = wait_for("a session", try_login)
+        text = data(cli, "GetAccountSettings torn")
+        cli.close()
+        a, z = (int(re.search(rf"\b{k}=(\d+);", text)[1]) for k in "az")
+        assert a == z and answered <= a <= asked, (a, z, answered, asked)
+        answered = asked = a
+    left = [p.name for p in (ACCOUNTS / "torn.macnt").iterdir()
+            if "settings" in p.name]
+    assert len(left) <= 1 + rounds, left
+
+
 def kill_authd():
     for pid, name in descendants(server()).items():
         if name == "authd":
@@ -289,12 +418,15 @@ def main():
     assert data(cli, "GetAccountRights postmaster") == "(Master)"
     making(cli)
     changing(cli)
+    reference(cli)
+    services(cli)
     passwords(cli)
     rights(cli)
     renaming(cli)
     removing(cli)
     cli.close()
     killing()
+    torn()
 
 
 main()
