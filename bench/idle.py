@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
-"""idle.py [-t] [-n CONNECTIONS] [-a ACCOUNTS]
+"""idle.py [-t] [-w] [-n CONNECTIONS] [-a ACCOUNTS]
 
 What idle IMAP clients cost: so many connections (10,000 of 5,000 accounts),
 all in IDLE, from two processes; -t over TLS.  Then the PSS of all processes of
-a throw-away suite together, before and with them, a connection.  As root."""
+a throw-away suite together, before and with them, a connection.  As root.
+
+-w: then all come back at once, each with a command.  Who gets no answer, how
+long that takes for all, how many workers there are then, and their PSS."""
 import argparse
 import os
 import pathlib
 import re
+import selectors
 import socket
 import ssl
+import struct
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
@@ -64,6 +70,38 @@ def connect(port, tls, names):
     return kept
 
 
+def wake(kept):
+    """All at once; how many were answered, and the seconds until the last."""
+    kept = [socket.socket(fileno=c) if isinstance(c, int) else c
+            for c in kept]
+    begin = time.monotonic()
+    for c in kept:
+        c.sendall(b"DONE\r\nd NOOP\r\n")
+    sel = selectors.DefaultSelector()
+    for c in kept:
+        c.setblocking(False)
+        sel.register(c, selectors.EVENT_READ, bytearray())
+    last, answered = begin, 0
+    while sel.get_map() and (ready := sel.select(60)):
+        for key, _ in ready:
+            try:
+                more = key.fileobj.recv(4096)
+            except (ssl.SSLWantReadError, BlockingIOError):
+                continue
+            except OSError:
+                more = b""
+            key.data.extend(more)
+            if b"d OK" in key.data:
+                answered += 1
+                last = time.monotonic()
+            elif more:
+                continue
+            else:
+                print("lost:", bytes(key.data[-200:]), flush=True)
+            sel.unregister(key.fileobj)
+    return answered, last - begin
+
+
 def generator(port, tls, names):
     r, w = os.pipe()
     hold_r, hold_w = os.pipe()
@@ -71,16 +109,47 @@ def generator(port, tls, names):
         os.close(hold_w)
         kept = connect(port, tls, names)
         os.write(w, b"!")
-        os.read(hold_r, 1)
-        os._exit(len(kept) == 0)
+        if os.read(hold_r, 1):
+            os.write(w, struct.pack("=Id", *wake(kept)))
+            os.read(hold_r, 1)
+        os._exit(0)
     os.close(w)
     os.close(hold_r)
     return r, hold_w
 
 
+class Watch(threading.Thread):
+    """The most workers at a time, and all processes' PSS with them."""
+
+    def __init__(self, s):
+        super().__init__(daemon=True)
+        self.s, self.most, self.kib, self.over = s, 0, 0, False
+        self.start()
+
+    def run(self):
+        while not self.over:
+            seen = pss(self.s)
+            self.most = max(self.most, seen["stored-worker"][0] - 1)
+            self.kib = max(self.kib, sum(k for _, k in seen.values()))
+            time.sleep(0.2)
+
+
+def all_back(s, ends):
+    watch = Watch(s)
+    for _, w in ends:
+        os.write(w, b"w")
+    told = [struct.unpack("=Id", os.read(r, 12)) for r, _ in ends]
+    watch.over = True
+    watch.join()
+    print(f"all back at once: {sum(n for n, _ in told)} answered, the last "
+          f"after {max(t for _, t in told):.1f} s; at most {watch.most} "
+          f"workers, {watch.kib} KiB")
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("-t", "--tls", action="store_true")
+    p.add_argument("-w", "--wake", action="store_true")
     p.add_argument("-n", type=int, default=10000)
     p.add_argument("-a", type=int, default=5000)
     args = p.parse_args()
@@ -106,6 +175,8 @@ def main():
         print(f"all: {sums[0]} KiB without, {sums[1]} KiB with {args.n}: "
               f"{sums[1] / args.n:.2f} KiB each, all in; "
               f"{(sums[1] - sums[0]) / args.n:.2f} more a connection")
+        if args.wake:
+            all_back(s, ends)
         for _, w in ends:
             os.close(w)
 

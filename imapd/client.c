@@ -4,13 +4,10 @@
  */
 #include <bsd/string.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "imapd.h"
 #include "log.h"
-
-static LIST_HEAD(, imap) clients = LIST_HEAD_INITIALIZER(clients);
 
 /* --- answers --- */
 
@@ -62,22 +59,13 @@ imapd_error(struct imap *p, const char *fmt, ...)
 static void
 start(struct front_session *f)
 {
-	struct imap *p = calloc(1, sizeof(*p));
+	struct imap *p = f->data;
 	struct buf caps;
 
-	if (p == NULL) {
-		conn_printf(f->conn, "* BYE [UNAVAILABLE] out of memory\r\n");
-		front_close(f);
-		return;
-	}
 	p->front = f;
-	f->data = p;
 	f->hello = p->tag;
 	buf_init(&p->cmd, IMAPD_MAXCMD);
-	LIST_INSERT_HEAD(&clients, p, all);
-	conn_lines(f->conn, IMAPD_MAXLINE);
 	conn_timeout(f->conn, imapd_conf.timeout);
-	front_log(f, LOG_LOW, "connected%s", f->tls ? " with TLS" : "");
 	buf_init(&caps, 1024);
 	imapd_capabilities(p, &caps);
 	front_say(p->front, "* OK [CAPABILITY %s] %s cgate IMAP server is ready",
@@ -90,17 +78,10 @@ end(struct front_session *f)
 {
 	struct imap *p = f->data;
 
-	if (p == NULL)
-		return;
-	f->data = NULL;
 	f->hello = NULL;
 	login_forget(p);
 	input_forget(p);
 	buf_free(&p->cmd);
-	LIST_REMOVE(p, all);
-	explicit_bzero(p, sizeof(*p));
-	free(p);
-	front_log(f, LOG_LOW, "closed");
 }
 
 /* The tag and the blank behind it; without them "*" stands for it. */
@@ -125,7 +106,7 @@ hopeless(struct imap *p)
 
 /* The client may be gone when its command was done: the text is kept here. */
 static void
-line_in(struct imap *p, const char *line, size_t len)
+command(struct imap *p, const char *line, size_t len)
 {
 	enum imapd_in got;
 	struct buf cmd;
@@ -151,78 +132,58 @@ line_in(struct imap *p, const char *line, size_t len)
 	buf_free(&cmd);
 }
 
+static void
+line_in(struct front_session *f, char *line, size_t len)
+{
+	if (f->sasl != NULL)
+		login_line(f->data, line, len);
+	else
+		command(f->data, line, len);
+}
+
+static void
+forget(struct front_session *f)
+{
+	login_forget(f->data);
+	input_forget(f->data);
+}
+
 /* It may have announced a literal: nothing that follows is to be executed. */
 static void
-long_line(struct imap *p)
+too_long(struct front_session *f)
 {
-	login_forget(p);
-	input_forget(p);
+	struct imap *p = f->data;
+
+	forget(f);
 	strlcpy(p->tag, "*", sizeof(p->tag));
 	hopeless(p);
 }
 
 static void
-event(struct conn *c, enum conn_event what, char *line, size_t len, void *arg)
+silent(struct front_session *f)
 {
-	struct front_session *f = arg;
-	struct imap *p = f->data;
+	imapd_bye(f->data, "you have been silent for too long");
+}
 
-	if (p == NULL)
-		return;
-	switch (what) {
-	case CONN_LINE:
-		if (f->sasl != NULL)
-			login_line(p, line, len);
-		else
-			line_in(p, line, len);
-		break;
-	case CONN_LONG:
-		long_line(p);
-		break;
-	case CONN_SECURE:
-		front_log(f, LOG_LOW, "TLS is up");
-		login_forget(p);	/* what was said in the clear */
-		input_forget(p);
-		break;
-	case CONN_TIMEOUT:
-		front_log(f, LOG_PROBLEM, "timed out");
-		imapd_bye(p, "you have been silent for too long");
-		break;
-	case CONN_EOF:
-		front_close(f);
-		break;
-	case CONN_ERROR:
-		front_log(f, LOG_PROBLEM, "connection lost: %s",
-		    conn_error(c));
-		front_close(f);
-		break;
-	case CONN_DATA:
-	case CONN_DRAINED:
-		break;
-	}
+static void
+stop(struct front_session *f)
+{
+	imapd_bye(f->data, "the server is shutting down");
 }
 
 const struct front_def imapd_front = {
 	.module = "IMAP",
 	.tag = "IMAP",
 	.id = PROC_IMAPD,
+	.size = sizeof(struct imap),
+	.maxline = IMAPD_MAXLINE,
 	.start = start,
-	.event = event,
+	.line = line_in,
+	.too_long = too_long,
+	.silent = silent,
+	.stop = stop,
+	.secured = forget,
 	.end = end,
 	.busy = "* BYE [UNAVAILABLE] too many connections, try again later\r\n",
 	.bye = "* BYE "
 };
-
-/* Those who have logged in live on in their workers as long as those do. */
-void
-imapd_stop(void)
-{
-	struct imap *p, *next;
-
-	for (p = LIST_FIRST(&clients); p != NULL; p = next) {
-		next = LIST_NEXT(p, all);
-		if (!p->passed_on)
-			imapd_bye(p, "the server is shutting down");
-	}
-	front_stop();
-}

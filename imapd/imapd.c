@@ -39,13 +39,8 @@ main(int argc, char **argv)
 		},
 		.init = init,
 		.settings = settings,
-		.tls = front_tls,
-		.listen = front_listen,
-		.unlisten = front_unlisten,
-		.shared = front_shared,
 		.peer_down = front_peer_down,
-		.status = front_status,
-		.stop = imapd_stop
+		FRONT_CALLS
 	};
 
 	return proc_run(argc, argv, &def);

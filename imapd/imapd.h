@@ -2,8 +2,6 @@
 #ifndef CG_IMAPD_H
 #define CG_IMAPD_H
 
-#include <sys/queue.h>
-
 #include "front.h"
 #include "imap.h"
 #include "sasl.h"
@@ -20,10 +18,8 @@ struct imapd_conf {
 extern struct imapd_conf	imapd_conf;
 
 struct imap {
-	LIST_ENTRY(imap)	 all;
 	struct front_session	*front;
 	unsigned int		 errors;
-	bool			 passed_on;	/* to stored */
 	char			 tag[IMAP_MAXTAG + 1];
 	/* input.c's: a command that is not whole yet. */
 	struct buf		 cmd;
@@ -40,7 +36,6 @@ void		 imapd_reply(struct imap *, const char *, ...)
 void		 imapd_error(struct imap *, const char *, ...)
 		    __attribute__((format(printf, 2, 3)));
 void		 imapd_bye(struct imap *, const char *);
-void		 imapd_stop(void);
 
 /* --- input.c: lines become commands --- */
 enum imapd_in { IN_MORE, IN_WHOLE, IN_REFUSED, IN_HOPELESS };

@@ -23,7 +23,6 @@ not_taken(struct front_session *f, const char *text)
 {
 	struct imap *p = f->data;
 
-	p->passed_on = false;
 	/* stored's text may bring its own code: [IN-USE] */
 	if (*text == '[')
 		imapd_error(p, "NO %s", text);
@@ -76,7 +75,6 @@ answered(struct front_session *f, const struct msg_authed *m)
 		imapd_error(p, "NO [%s] %s", code_for(m), m->text);
 	else {
 		front_log(f, LOG_LOW, "%s authenticated", m->account);
-		p->passed_on = true;
 		show_alerts(f, m->alerts);
 		front_handover(f, m->ticket.p, not_taken);
 	}

@@ -86,7 +86,7 @@ front_end(struct client *c)
 	if (!c->started)
 		return;
 	c->started = false;
-	front_def->end(&c->s);
+	front_client_end(front_def, &c->s);
 }
 
 static void
@@ -179,7 +179,7 @@ start_front(struct client *c)
 {
 	c->phase = PH_FRONT;
 	c->started = true;
-	front_def->start(&c->s);
+	front_client_start(front_def, &c->s);
 }
 
 /* Before the front knows of it, or while nobody reads it. */
@@ -202,7 +202,6 @@ front_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
     void *arg)
 {
 	struct client *c = arg;
-	uint32_t id = c->s.id;
 
 	if (ev == CONN_SECURE) {
 		c->s.tls = true;
@@ -215,9 +214,7 @@ front_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
 		quiet_event(c, ev);
 		return;
 	}
-	front_def->event(conn, ev, line, len, arg);
-	if (ev == CONN_ERROR && (c = front_find(id)) != NULL)
-		front_close(&c->s);
+	front_client_event(front_def, &c->s, ev, line, len);
 }
 
 /* --- a client at the door --- */
@@ -763,6 +760,12 @@ on_stop_tick(int fd, short what, void *arg)
 		proc_exit(0);
 }
 
+bool
+front_stopping(void)
+{
+	return stopping != 0;
+}
+
 void
 front_stop(void)
 {
@@ -780,6 +783,8 @@ front_stop(void)
 		next = LIST_NEXT(c, all);
 		if (c->phase == PH_IDLE)
 			front_idle_bye(c, "the server is shutting down");
+		else if (c->phase == PH_FRONT)
+			front_def->stop(&c->s);
 	}
 	ev = event_new(proc_base(), -1, EV_PERSIST, on_stop_tick, NULL);
 	if (ev == NULL || event_add(ev, &tick) == -1)

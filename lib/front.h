@@ -27,7 +27,7 @@ struct front_session {
 	bool		 tls;
 	bool		 submission;
 	const char	*hello;		/* for the worker (ipc.def), or NULL */
-	void		*data;		/* the protocol's own */
+	void		*data;		/* the protocol's own, while it lives */
 	struct front_sasl *sasl;	/* front_sasl.c's, in a conversation */
 };
 
@@ -35,10 +35,20 @@ struct front_def {
 	const char	*module;	/* "POP": settings and listeners */
 	const char	*tag;		/* "POP" */
 	enum proc_id	 id;
+	size_t		 size;		/* of data: zeroed, wiped, freed here */
+	size_t		 maxline;	/* bytes */
 	/* A client is there (after TLS, on a TLS-at-once port). */
 	void	(*start)(struct front_session *);
-	conn_cb	*event;			/* arg is the front_session */
-	/* The session goes away for whatever reason: free data. */
+	/* A line of his, which is wiped then; one that was too long, dropped. */
+	void	(*line)(struct front_session *, char *, size_t);
+	void	(*too_long)(struct front_session *);
+	void	(*input)(struct front_session *);	/* bytes, or NULL */
+	/* Last words: he is silent; the server stops.  The latter may wait. */
+	void	(*silent)(struct front_session *);
+	void	(*stop)(struct front_session *);
+	/* What he said in the clear is to be forgotten; NULL: nothing is. */
+	void	(*secured)(struct front_session *);
+	/* The session goes away for whatever reason: free what data has. */
 	void	(*end)(struct front_session *);
 	/* Said to a client that is one too many, then closed; with CRLF. */
 	const char	*busy;
@@ -49,7 +59,13 @@ struct front_def {
 	const char	*bye;
 };
 
-/* Plug these into the proc_def. */
+/* For every front's proc_def. */
+#define FRONT_CALLS \
+	.tls = front_tls, .listen = front_listen, \
+	.unlisten = front_unlisten, .shared = front_shared, \
+	.status = front_status, .stop = front_stop
+
+/* Plug these into the proc_def, too. */
 void	front_init(const struct front_def *);
 void	front_settings(const struct val *);
 void	front_tls(const char *pem, size_t);
@@ -58,8 +74,18 @@ void	front_unlisten(const char *module);
 void	front_shared(const char *module, int fd);
 void	front_status(struct val *);
 void	front_stop(void);	/* no new clients; exit when the last is gone */
+bool	front_stopping(void);
 /* For fronts that hand over: when stored is gone, so are its sessions. */
 void	front_peer_down(enum proc_id, int instance, struct ipc *);
+
+/*
+ * A session's calls of the front (front_client.c), from what its connection
+ * tells; front.c's, and the fuzz targets'.
+ */
+void	front_client_start(const struct front_def *, struct front_session *);
+void	front_client_event(const struct front_def *, struct front_session *,
+	    enum conn_event, char *line, size_t);
+void	front_client_end(const struct front_def *, struct front_session *);
 
 /* The server's name to others: its Main Domain's. */
 const char *front_hostname(void);

@@ -3,13 +3,10 @@
  * counted.  Runs in pop3d.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
 #include "pop3d.h"
-
-static LIST_HEAD(, pop) clients = LIST_HEAD_INITIALIZER(clients);
 
 void
 pop_reply(struct pop *p, const char *fmt, ...)
@@ -41,42 +38,26 @@ pop_error(struct pop *p, const char *fmt, ...)
 static void
 start(struct front_session *f)
 {
-	struct pop *p = calloc(1, sizeof(*p));
+	struct pop *p = f->data;
 
-	if (p == NULL) {
-		conn_printf(f->conn, "-ERR [SYS/TEMP] out of memory\r\n");
-		front_close(f);
-		return;
-	}
 	p->front = f;
 	p->state = POP_START;
-	f->data = p;
-	LIST_INSERT_HEAD(&clients, p, all);
-	conn_lines(f->conn, POP_MAXLINE);
 	conn_timeout(f->conn, pop_conf.timeout);
 	sasl_challenge(p->stamp, sizeof(p->stamp), front_hostname());
-	front_log(f, LOG_LOW, "connected%s", f->tls ? " with TLS" : "");
 	pop_reply(p, "+OK cgate POP server is ready %s", p->stamp);
 }
 
 static void
-end(struct front_session *f)
+forget(struct front_session *f)
 {
-	struct pop *p = f->data;
-
-	if (p == NULL)
-		return;
-	f->data = NULL;
-	login_forget(p);
-	LIST_REMOVE(p, all);
-	explicit_bzero(p, sizeof(*p));
-	free(p);
-	front_log(f, LOG_LOW, "closed");
+	login_forget(f->data);
 }
 
 static void
-line_in(struct pop *p, const char *line, size_t len)
+line_in(struct front_session *f, char *line, size_t len)
 {
+	struct pop *p = f->data;
+
 	if (strlen(line) != len)
 		pop_error(p, "NUL in a command");
 	else if (p->state == POP_SASL)
@@ -86,64 +67,30 @@ line_in(struct pop *p, const char *line, size_t len)
 }
 
 static void
-event(struct conn *c, enum conn_event what, char *line, size_t len, void *arg)
+too_long(struct front_session *f)
 {
-	struct front_session *f = arg;
-	struct pop *p = f->data;
+	pop_error(f->data, "line too long");
+}
 
-	if (p == NULL)
-		return;
-	switch (what) {
-	case CONN_LINE:
-		line_in(p, line, len);
-		break;
-	case CONN_LONG:
-		pop_error(p, "line too long");
-		break;
-	case CONN_SECURE:
-		front_log(f, LOG_LOW, "TLS is up");
-		login_forget(p);	/* what was said in the clear */
-		break;
-	case CONN_TIMEOUT:
-		front_log(f, LOG_PROBLEM, "timed out");
-		front_close(f);
-		break;
-	case CONN_EOF:
-		front_close(f);
-		break;
-	case CONN_ERROR:
-		front_log(f, LOG_PROBLEM, "connection lost: %s",
-		    conn_error(c));
-		front_close(f);
-		break;
-	case CONN_DATA:
-	case CONN_DRAINED:
-		break;
-	}
+static void
+stop(struct front_session *f)
+{
+	pop_reply(f->data, "-ERR [SYS/TEMP] the server is shutting down");
+	front_close(f);
 }
 
 const struct front_def pop_front = {
 	.module = "POP",
 	.tag = "POP",
 	.id = PROC_POP3D,
+	.size = sizeof(struct pop),
+	.maxline = POP_MAXLINE,
 	.start = start,
-	.event = event,
-	.end = end,
+	.line = line_in,
+	.too_long = too_long,
+	.silent = front_close,
+	.stop = stop,
+	.secured = forget,
+	.end = forget,
 	.busy = "-ERR [SYS/TEMP] too many connections, try again later\r\n"
 };
-
-/* Those who have logged in live on in their workers as long as those do. */
-void
-pop_stop(void)
-{
-	struct pop *p, *next;
-
-	for (p = LIST_FIRST(&clients); p != NULL; p = next) {
-		next = LIST_NEXT(p, all);
-		if (p->passed_on)
-			continue;
-		pop_reply(p, "-ERR [SYS/TEMP] the server is shutting down");
-		front_close(p->front);
-	}
-	front_stop();
-}

@@ -26,7 +26,6 @@ not_taken(struct front_session *f, const char *text)
 {
 	struct pop *p = f->data;
 
-	p->passed_on = false;
 	/* stored's text may bring its own code: [IN-USE] */
 	if (*text == '[')
 		pop_error(p, "%s", text);
@@ -69,7 +68,6 @@ answered(struct front_session *f, const struct msg_authed *m)
 		pop_error(p, "%s%s", code_for(m), m->text);
 	else {
 		front_log(f, LOG_LOW, "%s authenticated", m->account);
-		p->passed_on = true;
 		front_handover(f, m->ticket.p, not_taken);
 	}
 }

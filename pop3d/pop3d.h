@@ -2,8 +2,6 @@
 #ifndef CG_POP3D_H
 #define CG_POP3D_H
 
-#include <sys/queue.h>
-
 #include "front.h"
 #include "sasl.h"
 
@@ -26,11 +24,9 @@ enum pop_state {
 };
 
 struct pop {
-	LIST_ENTRY(pop)		 all;
 	struct front_session	*front;
 	enum pop_state		 state;
 	unsigned int		 errors;
-	bool			 passed_on;	/* to stored */
 	char			*user;
 	char			 stamp[POP_MAXSTAMP];
 };
@@ -45,7 +41,6 @@ void	pop_reply(struct pop *, const char *, ...)
 /* -ERR; false if that was one too many and the session has ended. */
 bool	pop_error(struct pop *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
-void	pop_stop(void);
 
 /* --- login.c --- */
 void	cmd_user(struct pop *, struct cur *);

@@ -12,8 +12,13 @@ static const struct front_def front = {
 	.module = "PWD",
 	.tag = "PWD",
 	.id = PROC_PWDD,
+	.size = sizeof(struct session),
+	.maxline = PWDD_MAXLOGIN,
 	.start = session_start,
-	.event = session_event,
+	.line = session_line,
+	.too_long = session_too_long,
+	.silent = session_silent,
+	.stop = session_stop,
 	.end = session_end,
 	.busy = "501 too many connections, try again later\r\n",
 };
@@ -55,12 +60,7 @@ main(int argc, char **argv)
 		},
 		.init = init,
 		.settings = settings,
-		.tls = front_tls,
-		.listen = front_listen,
-		.unlisten = front_unlisten,
-		.shared = front_shared,
-		.status = front_status,
-		.stop = session_stop_all,
+		FRONT_CALLS
 	};
 
 	return proc_run(argc, argv, &def);

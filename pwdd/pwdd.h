@@ -2,8 +2,6 @@
 #ifndef PWDD_PWDD_H
 #define PWDD_PWDD_H
 
-#include <bsd/sys/queue.h>
-
 #include "buf.h"
 #include "front.h"
 #include "sasl.h"
@@ -11,7 +9,6 @@
 enum { TICKET_LEN = 16, PWDD_MAXLOGIN = 4096 };
 
 struct session {
-	LIST_ENTRY(session)	 all;
 	bool			 waiting;	/* for an owner's answer */
 	struct front_session	*fs;
 	bool			 authed;
@@ -25,13 +22,15 @@ struct session {
 };
 
 /* session.c */
-extern conn_cb	session_event;
 void	session_start(struct front_session *);
+void	session_line(struct front_session *, char *, size_t);
+void	session_too_long(struct front_session *);
+void	session_silent(struct front_session *);
+/* Those that wait for an answer are told it first. */
+void	session_stop(struct front_session *);
 void	session_end(struct front_session *);
 /* An owner has answered: the next line, or the end. */
 void	session_answered(struct session *);
-/* No new ones; those that wait for an answer are told it first. */
-void	session_stop_all(void);
 void	session_settings(const struct val *);
 /* One line to the client. */
 void	say(struct session *, const char *, ...)

@@ -16,8 +16,6 @@
 
 static int	timeout_seconds = 300;
 static int	max_errors = 20;
-static LIST_HEAD(, session) sessions = LIST_HEAD_INITIALIZER(sessions);
-static bool	stopping;
 static struct session *current;	/* whose line it is; NULL once it is gone */
 
 void
@@ -80,15 +78,12 @@ session_greet(struct session *s)
 void
 session_start(struct front_session *fs)
 {
-	struct session *s = xcalloc(1, sizeof(*s));
+	struct session *s = fs->data;
 
 	s->fs = fs;
-	fs->data = s;
-	LIST_INSERT_HEAD(&sessions, s, all);
 	s->unix_socket = strcmp(fs->listener->module, "CGCTL") == 0;
 	sasl_challenge(s->stamp, sizeof(s->stamp), proc_conf()->hostname);
 	conn_timeout(fs->conn, timeout_seconds);
-	conn_lines(fs->conn, PWDD_MAXLOGIN);
 	if (s->unix_socket)
 		login_socket(s);
 	else
@@ -108,10 +103,6 @@ session_end(struct front_session *fs)
 		ipc_send(proc_peer(PROC_AUTHD), IPC_TICKET_END, fs->id, &m,
 		    -1);
 	front_sasl_forget(fs);
-	LIST_REMOVE(s, all);
-	explicit_bzero(s, sizeof(*s));
-	free(s);
-	fs->data = NULL;
 }
 
 static void
@@ -125,22 +116,19 @@ void
 session_answered(struct session *s)
 {
 	s->waiting = false;
-	if (stopping)
+	if (front_stopping())
 		shut(s);
 	else
 		conn_resume(s->fs->conn);
 }
 
 void
-session_stop_all(void)
+session_stop(struct front_session *fs)
 {
-	struct session *s, *next;
+	struct session *s = fs->data;
 
-	stopping = true;
-	LIST_FOREACH_SAFE(s, &sessions, all, next)
-		if (!s->waiting)
-			shut(s);
-	front_stop();
+	if (!s->waiting)
+		shut(s);
 }
 
 static void
@@ -234,43 +222,42 @@ on_line(struct session *s, char *line, size_t len)
 		say_error(s, "501 log in first");
 }
 
-void
-session_event(struct conn *conn, enum conn_event ev, char *line, size_t len,
-    void *arg)
+static void
+too_many(struct session *s)
 {
-	struct front_session *fs = arg;
+	if (s->errors <= max_errors)
+		return;
+	say(s, "501 too many errors, good bye");
+	front_close(s->fs);
+}
+
+void
+session_line(struct front_session *fs, char *line, size_t len)
+{
 	struct session *s = fs->data;
 
-	switch (ev) {
-	case CONN_LINE:
-		current = s;
-		if (fs->sasl != NULL)
-			login_sasl_line(s, line);
-		else
-			on_line(s, line, len);
-		if (current == NULL)
-			return;
-		current = NULL;
-		explicit_bzero(line, len);	/* it may hold a password */
-		break;
-	case CONN_LONG:
-		say_error(s, "501 the line is too long");
-		break;
-	case CONN_TIMEOUT:
-		say(s, "501 nothing was heard for too long, good bye");
-		front_close(fs);
+	current = s;
+	if (fs->sasl != NULL)
+		login_sasl_line(s, line);
+	else
+		on_line(s, line, len);
+	if (current == NULL)
 		return;
-	case CONN_EOF:
-	case CONN_ERROR:
-		front_close(fs);
-		return;
-	case CONN_SECURE:
-	case CONN_DATA:
-	case CONN_DRAINED:
-		return;
-	}
-	if (s->errors > max_errors) {
-		say(s, "501 too many errors, good bye");
-		front_close(fs);
-	}
+	current = NULL;
+	explicit_bzero(line, len);	/* it may hold a password */
+	too_many(s);
+}
+
+void
+session_too_long(struct front_session *fs)
+{
+	say_error(fs->data, "501 the line is too long");
+	too_many(fs->data);
+}
+
+void
+session_silent(struct front_session *fs)
+{
+	say(fs->data, "501 nothing was heard for too long, good bye");
+	front_close(fs);
 }

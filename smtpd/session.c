@@ -12,7 +12,6 @@
 #include "smtpd.h"
 
 static LIST_HEAD(, smtp) sessions = LIST_HEAD_INITIALIZER(sessions);
-static bool stopping;
 
 /* --- answers --- */
 
@@ -61,7 +60,7 @@ void
 smtp_go_on(struct smtp *s)
 {
 	s->await = false;
-	if (stopping && !(s->state & ST_DATA))
+	if (front_stopping() && !(s->state & ST_DATA))
 		smtp_bye(s, "4.3.2 the server is shutting down");
 	else
 		conn_resume(s->front->conn);
@@ -102,22 +101,14 @@ smtp_reset(struct smtp *s)
 static void
 start(struct front_session *f)
 {
-	struct smtp *s = calloc(1, sizeof(*s));
+	struct smtp *s = f->data;
 
-	if (s == NULL) {
-		conn_printf(f->conn, "421 4.3.0 out of memory\r\n");
-		front_close(f);
-		return;
-	}
 	s->front = f;
 	s->state = ST_NEW;
 	s->client = iplist_has(smtp_conf.clients, f->peer);
 	s->black = !s->client && iplist_has(smtp_conf.black, f->peer);
-	f->data = s;
 	LIST_INSERT_HEAD(&sessions, s, all);
-	conn_lines(f->conn, SMTP_MAXLINE);
 	conn_timeout(f->conn, smtp_conf.timeout);
-	front_log(f, LOG_LOW, "connected%s", f->tls ? " with TLS" : "");
 	smtp_reply(s, "220 %s ESMTP cgate " CG_VERSION, front_hostname());
 }
 
@@ -143,24 +134,20 @@ end(struct front_session *f)
 {
 	struct smtp *s = f->data;
 
-	if (s == NULL)
-		return;
-	f->data = NULL;
 	ipc_cancel(s);
 	data_forget(s);
 	smtp_reset(s);
 	forget_login(s);
 	free(s->helo);
 	LIST_REMOVE(s, all);
-	free(s);
-	front_log(f, LOG_LOW, "closed");
 }
 
+/* What was said in the clear is forgotten (RFC 3207, 4.2). */
 static void
-secured(struct smtp *s)
+secured(struct front_session *f)
 {
-	front_log(s->front, LOG_LOW, "TLS is up");
-	/* What was said in the clear is forgotten (RFC 3207, 4.2). */
+	struct smtp *s = f->data;
+
 	smtp_reset(s);
 	forget_login(s);
 	s->state = ST_NEW;
@@ -168,8 +155,10 @@ secured(struct smtp *s)
 }
 
 static void
-line_in(struct smtp *s, char *line, size_t len)
+line_in(struct front_session *f, char *line, size_t len)
 {
+	struct smtp *s = f->data;
+
 	if (conn_bare_lf(s->front->conn))
 		smtp_error(s, "500 5.5.2 lines end in CR LF");
 	else if (strlen(line) != len || memchr(line, '\r', len) != NULL)
@@ -181,49 +170,46 @@ line_in(struct smtp *s, char *line, size_t len)
 }
 
 static void
-event(struct conn *c, enum conn_event what, char *line, size_t len, void *arg)
+too_long(struct front_session *f)
 {
-	struct front_session *f = arg;
+	smtp_error(f->data, "500 5.5.2 line too long");
+}
+
+static void
+input(struct front_session *f)
+{
+	data_input(f->data);
+}
+
+static void
+silent(struct front_session *f)
+{
+	smtp_bye(f->data, "4.4.2 time-out");
+}
+
+/* Whoever is in the middle of a text or a question may end that first. */
+static void
+stop(struct front_session *f)
+{
 	struct smtp *s = f->data;
 
-	if (s == NULL)
-		return;
-	switch (what) {
-	case CONN_LINE:
-		line_in(s, line, len);
-		break;
-	case CONN_LONG:
-		smtp_error(s, "500 5.5.2 line too long");
-		break;
-	case CONN_DATA:
-		data_input(s);
-		break;
-	case CONN_SECURE:
-		secured(s);
-		break;
-	case CONN_TIMEOUT:
-		front_log(f, LOG_PROBLEM, "timed out");
-		smtp_bye(s, "4.4.2 time-out");
-		break;
-	case CONN_EOF:
-		front_close(f);
-		break;
-	case CONN_ERROR:
-		front_log(f, LOG_PROBLEM, "connection lost: %s",
-		    conn_error(c));
-		front_close(f);
-		break;
-	case CONN_DRAINED:
-		break;
-	}
+	if (!s->await && !(s->state & ST_DATA))
+		smtp_bye(s, "4.3.2 the server is shutting down");
 }
 
 const struct front_def smtp_front = {
 	.module = "SMTP",
 	.tag = "SMTPI",
 	.id = PROC_SMTPD,
+	.size = sizeof(struct smtp),
+	.maxline = SMTP_MAXLINE,
 	.start = start,
-	.event = event,
+	.line = line_in,
+	.too_long = too_long,
+	.input = input,
+	.silent = silent,
+	.stop = stop,
+	.secured = secured,
 	.end = end,
 	.busy = "421 4.3.2 too many connections, try again later\r\n"
 };
@@ -238,19 +224,4 @@ smtp_queued_down(void)
 	LIST_FOREACH(s, &sessions, all)
 		if (s->file != NULL)
 			data_interrupted(s);
-}
-
-/* Whoever is in the middle of a text or a question may end that first. */
-void
-smtp_stop(void)
-{
-	struct smtp *s, *next;
-
-	stopping = true;
-	for (s = LIST_FIRST(&sessions); s != NULL; s = next) {
-		next = LIST_NEXT(s, all);
-		if (!s->await && !(s->state & ST_DATA))
-			smtp_bye(s, "4.3.2 the server is shutting down");
-	}
-	front_stop();
 }

@@ -101,13 +101,8 @@ main(int argc, char **argv)
 		},
 		.init = init,
 		.settings = settings,
-		.tls = front_tls,
-		.listen = front_listen,
-		.unlisten = front_unlisten,
-		.shared = front_shared,
 		.peer_down = peer_down,
-		.status = front_status,
-		.stop = smtp_stop
+		FRONT_CALLS
 	};
 
 	return proc_run(argc, argv, &def);

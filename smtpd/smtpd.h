@@ -114,7 +114,6 @@ void	smtp_reset(struct smtp *);
 /* 421, from wherever. */
 void	smtp_bye(struct smtp *, const char *why);
 void	smtp_queued_down(void);
-void	smtp_stop(void);
 
 /* --- cmd_session.c --- */
 void	cmd_helo(struct smtp *, struct cur *);

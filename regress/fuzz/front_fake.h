@@ -143,7 +143,7 @@ front_close(struct front_session *s)
 	if (fake.conn.closed)
 		panic("a session ended twice");
 	fake.conn.closed = true;
-	fake.def->end(s);
+	front_client_end(fake.def, s);
 	/* It is freed in a front: let nobody look at it. */
 	memset(s, 0xa5, sizeof(*s));
 }
@@ -188,7 +188,7 @@ front_handover(struct front_session *s, const void *ticket,
 	failed(s, fake_dice() & 1 ? "[IN-USE] busy" : "no");
 }
 
-void front_stop(void) { }
+bool front_stopping(void) { return false; }
 
 /* --- ipc --- */
 
@@ -293,7 +293,7 @@ fake_peers(void)
 static void
 fake_tell(enum conn_event ev, char *line, size_t len)
 {
-	fake.def->event(&fake.conn, ev, line, len, &fake.s);
+	front_client_event(fake.def, &fake.s, ev, line, len);
 	if (ev != CONN_SECURE && fake.conn.tls && !fake.conn.closed) {
 		fake.conn.tls = false;
 		fake_tell(CONN_SECURE, NULL, 0);
@@ -368,7 +368,7 @@ fake_session(const struct front_def *def, const uint8_t *p, size_t len)
 	snprintf(fake.s.peer, sizeof(fake.s.peer), "192.0.2.1");
 	snprintf(fake.s.local, sizeof(fake.s.local), "192.0.2.2");
 	fake.s.submission = p[0] % 4 == 0;
-	def->start(&fake.s);
+	front_client_start(def, &fake.s);
 	for (p += 4, len -= 4; len > 0 && !fake.conn.closed; p += n, len -= n) {
 		n = len < piece ? len : piece;
 		evbuffer_add(fake.conn.in, p, n);

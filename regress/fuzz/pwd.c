@@ -183,7 +183,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct listener l = { .module = (char *)"PWD" };
-	struct front_session fs = { .listener = &l };
+	struct session session = { .errors = 0 };
+	struct front_session fs = { .listener = &l, .data = &session };
 	struct cur c = cur_make(data, size);
 	struct str s;
 	char *line;
@@ -197,7 +198,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		memcpy(line, s.p, s.len);
 		line[s.len] = '\0';
-		session_event(NULL, CONN_LINE, line, s.len, &fs);
+		session_line(&fs, line, s.len);
 		free(line);
 		if (!closed && paused != 0)
 			abort();

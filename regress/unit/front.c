@@ -169,17 +169,10 @@ authed(struct front_session *s, const struct msg_authed *m)
 }
 
 static void
-event(struct conn *c, enum conn_event ev, char *line, size_t len, void *arg)
+line_in(struct front_session *s, char *line, size_t len)
 {
-	struct front_session *s = arg;
 	char big[600];
 
-	if (ev == CONN_EOF || ev == CONN_ERROR) {
-		front_close(s);
-		return;
-	}
-	if (ev != CONN_LINE)
-		return;
 	if (strcmp(line, "PASS") == 0)
 		front_auth(s, "USER", "john", "", "secret", 6, "", authed);
 	else if (strcmp(line, "LONG") == 0) {
@@ -187,18 +180,24 @@ event(struct conn *c, enum conn_event ev, char *line, size_t len, void *arg)
 		big[599] = '\0';
 		front_auth(s, "USER", big, "", "", 0, "", authed);
 	} else if (strcmp(line, "STLS") == 0) {
-		conn_printf(c, "go\r\n");
+		conn_printf(s->conn, "go\r\n");
 		front_starttls(s);
 	} else if (strcmp(line, "QUIT") == 0) {
-		conn_printf(c, "bye\r\n");
+		conn_printf(s->conn, "bye\r\n");
 		front_close(s);
 	} else
-		conn_printf(c, "line %s\r\n", line);
+		conn_printf(s->conn, "line %s\r\n", line);
+}
+
+static void
+nothing(struct front_session *s)
+{
 }
 
 static const struct front_def def = {
-	.module = "POP", .tag = "POP", .id = PROC_POP3D,
-	.start = start, .event = event, .end = end,
+	.module = "POP", .tag = "POP", .id = PROC_POP3D, .size = 1,
+	.maxline = 1000, .start = start, .line = line_in, .too_long = nothing,
+	.silent = front_close, .stop = nothing, .end = end,
 	.busy = "-ERR too many\r\n"
 };
 
