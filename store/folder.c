@@ -98,6 +98,17 @@ folder_sync(struct acct *a, const char *name)
 	return ret;
 }
 
+/* For the group, too: authd removes it with its account. */
+int
+folder_mkdir(int dirfd, const char *path)
+{
+	mode_t old = umask(007);
+	int ret = mkdirat(dirfd, path, 0770);
+
+	umask(old);
+	return ret;
+}
+
 /* The folders that a name lies in; each durable before the next. */
 int
 folder_make_parents(struct acct *a, const char *name)
@@ -108,7 +119,7 @@ folder_make_parents(struct acct *a, const char *name)
 	for (slash = strchr(path, '/'); slash != NULL && ret == 0;
 	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		ret = mkdirat(a->dirfd, path, 0700);
+		ret = folder_mkdir(a->dirfd, path);
 		if (ret == 0) {
 			last = strrchr(path, '/');
 			if (last != NULL)
@@ -224,7 +235,7 @@ make_bare(struct acct *a, const char *name)
 	if (folder_make_parents(a, name) == -1)
 		return -1;
 	path = folder_path(name, ".folder");
-	ret = mkdirat(a->dirfd, path, 0700);
+	ret = folder_mkdir(a->dirfd, path);
 	free(path);
 	return ret == 0 ? folder_sync(a, name) : -1;
 }

@@ -58,6 +58,9 @@ int	 folder_rename(struct acct *, const char *from, const char *to);
 /* The mailbox alone: what lies below it stays, in a bare folder. */
 int	 folder_rename_alone(struct acct *, const char *from, const char *to);
 
+/* A directory of an account's, below its own: no mailbox by itself. */
+int	 folder_mkdir(int dirfd, const char *path);
+
 /* Any valid name, whether it is there or not; also "~boss/INBOX". */
 int	 folder_subscribe(struct acct *, const char *name, bool on);
 

@@ -124,7 +124,7 @@ make_page(struct acct *a, const char *text)
 {
 	int dir, fd, ret = -1;
 
-	if (mkdirat(a->dirfd, web_dir, 0700) == -1 && errno != EEXIST)
+	if (folder_mkdir(a->dirfd, web_dir) == -1 && errno != EEXIST)
 		return -1;
 	dir = file_open_beneath(a->dirfd, web_dir, O_RDONLY | O_DIRECTORY, 0);
 	if (dir == -1)

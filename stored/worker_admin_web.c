@@ -17,6 +17,7 @@
 
 #include "box.h"
 #include "file.h"
+#include "folder.h"
 #include "log.h"
 #include "name.h"
 #include "rfc5322.h"
@@ -85,7 +86,7 @@ open_dir(int at, const char *name)
 static int
 make_dir(int at, const char *name)
 {
-	if (mkdirat(at, name, 0700) == -1)
+	if (folder_mkdir(at, name) == -1)
 		return errno == EEXIST ? 0 : -1;
 	return fsync(at);
 }

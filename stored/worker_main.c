@@ -63,6 +63,7 @@ static struct work		*work;
 static size_t			nwork;
 static struct box		*inbox;		/* kept open between sessions */
 static time_t			last_login;	/* 0: none here */
+static int64_t			filed_login = -1; /* -1: not looked at */
 static bool			only_admin;	/* nobody else came */
 
 static void leave(int) __attribute__((noreturn));
@@ -86,6 +87,11 @@ login_noted(struct acct *a)
 
 	if (last_login == 0 || root == NULL)
 		return;
+	if (filed_login == -1) {
+		filed_login = date_queue_parse(str_make(dict_str(root,
+		    "#LastLogin", "")));
+		filed_login = filed_login == -1 ? 0 : filed_login;
+	}
 	date_queue(when, sizeof(when), last_login);
 	(void)dict_setf(root, "#LastLogin", "%s", when);
 }
@@ -93,14 +99,9 @@ login_noted(struct acct *a)
 static void
 login_save(void)
 {
-	struct val *root = last_login != 0 ? info_root(&account->info) : NULL;
-	const char *was = dict_str(root, "#LastLogin", "");
-
-	if (root == NULL ||
-	    date_queue_parse(str_make(was)) + LOGIN_SECONDS > last_login)
-		return;
 	login_noted(account);
-	(void)info_save(&account->info);
+	if (last_login > filed_login + LOGIN_SECONDS && filed_login != -1)
+		(void)info_save(&account->info);
 }
 
 /* --- rest --- */

@@ -71,6 +71,8 @@ TABLE = [
     (f"GetAccountStat {ANN}", READERS | {"self"}),
     (f"ResetAccountStat {ANN}", FULL),
     (f"GetAccountLocation {ANN}", READERS),
+    (f"KillAccountSessions pw@{D}", FULL),
+    (f"ClearAccountCache pw@{D}", FULL),
     (f"ListUnreadablePasswords {D}", FULL),
     # Groups and forwarders
     (f"ListGroups {D}", READERS),
