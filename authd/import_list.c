@@ -248,6 +248,8 @@ import_parse(struct import_list *l, struct str text)
 
 	memset(l, 0, sizeof(*l));
 	h.n = 0;
+	if (text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
+		l->err = "this is not a text";
 	while (l->err == NULL && next_line(&c, &line)) {
 		l->line++;
 		if (trim(line).len == 0)
