@@ -101,3 +101,47 @@ answer_names(struct command *c, const struct domain *d,
 	free(list);
 	answer_val(c, v);
 }
+
+/* "john@x.com", or "john" of the Main Domain. */
+struct domain *
+object_split(const char *full, char *name, size_t size)
+{
+	char lower[NAME_MAXLEN + DOMAIN_MAXLEN + 2], *at;
+
+	if (!name_lower(str_make(full), lower, sizeof(lower)))
+		return NULL;
+	if ((at = strrchr(lower, '@')) != NULL)
+		*at = '\0';
+	if (!str_copy(str_make(lower), name, size))
+		return NULL;
+	return at == NULL || at[1] == '\0' ? names.main :
+					     names_domain(&names, at + 1);
+}
+
+bool
+object_account_exists(const char *full)
+{
+	char name[NAME_MAXLEN + 1];
+	const struct domain *d = object_split(full, name, sizeof(name));
+	const struct account *a = d == NULL ? NULL :
+	    names_find(d, name, strlen(name));
+
+	return a != NULL && names_is_account(a) && !a->reserved;
+}
+
+/*
+ * Aliases go along within a domain; in another one they would be strangers'
+ * names.  Members of groups are who they were, wherever they went.
+ */
+void
+object_follow(const char *old, const char *new)
+{
+	char from[NAME_MAXLEN + 1], to[NAME_MAXLEN + 1];
+	struct domain *was = object_split(old, from, sizeof(from));
+	const struct domain *d = object_split(new, to, sizeof(to));
+
+	if (was == NULL)
+		return;
+	alias_follow(was, from, d == was ? to : "");
+	group_follow(was, from, d == was ? to : new);
+}

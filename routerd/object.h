@@ -21,6 +21,22 @@ const struct account **object_list(const struct domain *, enum account_type,
 void	 answer_names(struct command *, const struct domain *,
 	    enum account_type);
 
+/* "john@x.com", or "john" of the Main Domain: its domain, and its name. */
+struct domain *object_split(const char *full, char *name, size_t);
+bool	 object_account_exists(const char *full);
+/* An account is called otherwise now: its aliases and members follow. */
+void	 object_follow(const char *old, const char *new);
+
+/* renames.c: -1 if it cannot be noted. */
+int	 renames_begin(const struct domain *, const char *old,
+	    const char *new, const char *path);
+void	 renames_end(const char *old);
+/* What is being renamed so; NULL: nothing. */
+const char *renames_old(const char *new);
+/* The new name, if that is how it lies on the disk. */
+const char *renames_new(const char *old);
+void	 renames_finish(void);
+
 /* pairs.c: Aliases.data, Forwarders.data: one dictionary, name to text. */
 void	 pairs_load(struct domain *, enum account_type);
 /*

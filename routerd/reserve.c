@@ -11,22 +11,6 @@
 #include "log.h"
 #include "object.h"
 
-/* "john@x.com", or "john" of the Main Domain. */
-static struct domain *
-split(const char *full, char *name, size_t size)
-{
-	char lower[NAME_MAXLEN + DOMAIN_MAXLEN + 2], *at;
-
-	if (!name_lower(str_make(full), lower, sizeof(lower)))
-		return NULL;
-	if ((at = strrchr(lower, '@')) != NULL)
-		*at = '\0';
-	if (!str_copy(str_make(lower), name, size))
-		return NULL;
-	return at == NULL || at[1] == '\0' ? names.main :
-					     names_domain(&names, at + 1);
-}
-
 static enum account_type
 type_of(const char *type)
 {
@@ -47,10 +31,29 @@ folder_of(const struct domain *d, const struct msg_name_reserve *m,
 	const struct account *a;
 
 	if (*m->from != '\0' && domain_bool(d, "RenameInPlace") &&
-	    split(m->from, from, sizeof(from)) == d &&
+	    object_split(m->from, from, sizeof(from)) == d &&
 	    (a = names_find(d, from, strlen(from))) != NULL)
 		return d->dirs[a->dir];
 	return folder_make(d, name);
+}
+
+static int
+note_rename(const struct msg_name_reserve *m, const struct domain *d,
+    const char *name, const char *path)
+{
+	char from[NAME_MAXLEN + 1], *old, *new;
+	const struct domain *was;
+	int rv;
+
+	if (*m->from == '\0' ||
+	    (was = object_split(m->from, from, sizeof(from))) == NULL)
+		return 0;
+	old = xasprintf("%s@%s", from, was->name);
+	new = xasprintf("%s@%s", name, d->name);
+	rv = renames_begin(was, old, new, path);
+	free(new);
+	free(old);
+	return rv;
 }
 
 static const char *
@@ -62,7 +65,7 @@ reserve(const struct msg_name_reserve *m, char *path, size_t size)
 	struct domain *d;
 	const char *err;
 
-	if ((d = split(m->name, name, sizeof(name))) == NULL)
+	if ((d = object_split(m->name, name, sizeof(name))) == NULL)
 		return "unknown domain";
 	if (!name_valid_account(name))
 		return "illegal account name";
@@ -81,7 +84,10 @@ reserve(const struct msg_name_reserve *m, char *path, size_t size)
 		return "out of memory";
 	a->reserved = true;
 	names_path(d, a, path, size);
-	return NULL;
+	if (note_rename(m, d, name, path) == 0)
+		return NULL;
+	names_del(&names, d, name);
+	return "the new name cannot be noted on the disk";
 }
 
 void
@@ -104,35 +110,21 @@ done(struct ipc *ipc, struct ipc_pkt *pkt, const char *err)
 	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &m, -1);
 }
 
-/*
- * Aliases go along within a domain; in another one they would be strangers'
- * names.  Members of groups are who they were, wherever they went.
- */
-static void
-follow(struct domain *old, const char *from, const struct domain *d,
-    const char *name)
-{
-	char full[NAME_MAXLEN + DOMAIN_MAXLEN + 2];
-
-	alias_follow(old, from, old == d ? name : "");
-	snprintf(full, sizeof(full), "%s@%s", name, d->name);
-	group_follow(old, from, old == d ? name : full);
-}
-
 /* From "Domains/x.com/js.sub/john.macnt": the directory, file and type. */
 static const char *
 publish(const struct msg_name_publish *m)
 {
 	char name[NAME_MAXLEN + 1], from[NAME_MAXLEN + 1] = "";
 	char sub[1025], file[1025];
-	const char *rest = m->path, *slash;
+	const char *rest = m->path, *slash, *was;
 	struct domain *d, *old = NULL;
+	char *full;
 	enum account_type type;
 	size_t len;
 
-	d = split(m->name, name, sizeof(name));
+	d = object_split(m->name, name, sizeof(name));
 	if (d == NULL || (*m->from != '\0' &&
-	    (old = split(m->from, from, sizeof(from))) == NULL))
+	    (old = object_split(m->from, from, sizeof(from))) == NULL))
 		return "unknown domain";
 	len = strlen(d->dir);
 	if (strncmp(rest, d->dir, len) != 0 || rest[len] != '/')
@@ -152,8 +144,12 @@ publish(const struct msg_name_publish *m)
 	names_del(&names, d, name);
 	if (names_add(&names, d, name, sub, file, type) == NULL)
 		return "out of memory";
-	if (old != NULL)
-		follow(old, from, d, name);
+	full = xasprintf("%s@%s", name, d->name);
+	if ((was = old != NULL ? m->from : renames_old(full)) != NULL) {
+		object_follow(was, full);
+		renames_end(was);
+	}
+	free(full);
 	return NULL;
 }
 
@@ -163,22 +159,40 @@ on_name_publish(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	done(ipc, pkt, publish(pkt->m));
 }
 
+/* authd may have died while it renamed: then the files tell where it is. */
+static void
+gone(struct domain *d, const char *name, bool was)
+{
+	char *full = xasprintf("%s@%s", name, d->name);
+	const char *new = renames_new(full), *old = renames_old(full);
+
+	if (!was && old != NULL)		/* the reservation of a new name */
+		renames_end(old);
+	else if (was && new != NULL)
+		object_follow(full, new);
+	else if (was) {
+		alias_follow(d, name, "");
+		group_follow(d, name, "");
+	}
+	if (was)
+		renames_end(full);
+	free(full);
+}
+
 void
 on_name_remove(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_name_remove *m = pkt->m;
 	char name[NAME_MAXLEN + 1];
-	struct domain *d = split(m->name, name, sizeof(name));
+	struct domain *d = object_split(m->name, name, sizeof(name));
 	struct account *a = d != NULL ? names_find(d, name, strlen(name)) :
 					NULL;
 	bool was = a != NULL && names_is_account(a) && !a->reserved;
 
 	if (a != NULL && names_is_account(a))
 		names_del(&names, d, name);
-	if (was && !d->moving) {
-		alias_follow(d, name, "");
-		group_follow(d, name, "");
-	}
+	if (d != NULL && !d->moving)
+		gone(d, name, was);
 	done(ipc, pkt, NULL);
 }
 

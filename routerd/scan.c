@@ -195,6 +195,7 @@ scan_all(void)
 	scan_domain(names.main);
 	scan_domains();
 	domain_finish_rename();
+	renames_finish();
 	log_msg(LOG_MAJOR, "%zu accounts in %zu domains", names.naccounts,
 	    names.ndomains);
 }

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import smtplib
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
@@ -144,6 +145,47 @@ def follow(cli, d):
     cli.ask("DeleteGroup vente")
     assert cli.ask("GetGroup f") == "201 {Members=(ann);}"
     assert cli.send("Route fr") == "501 unknown user account"
+
+
+def follow_crash(s, cli):
+    """The Router or authd dies while an account is renamed: whatever its
+    name is then, its alias and the group have it."""
+    cli.ask("CreateAccount here")
+    cli.ask("SetAccountAliases here (always)")
+    cli.ask("CreateGroup fc {Members=(here);}")
+    name, other = "here", "there"
+    for i in range(12):
+        victim = ("routerd", "authd")[i % 2]
+        pid = next(p for p, n in s.children().items() if n == victim)
+        t = threading.Timer(0.0015 * (i // 2), kill, (pid, signal.SIGKILL))
+        t.start()
+        answer = cli.send(f"RenameAccount {name} INTO {other}")
+        t.join()
+        wait_for(f"{victim} to come back", lambda: pid not in s.children() and
+                 any(n == victim for n in s.children().values()))
+        cli = wait_for("a login", lambda: again(s))
+        have = wait_for("one name", lambda: sum(
+            a := [cli.send(f"Route {n}")[:1] == "2"
+                  for n in (name, other)]) == 1 and a)
+        assert have[1] or answer[:1] != "2", answer
+        if have[1]:
+            name, other = other, name
+        wait_for("the alias", lambda: cli.send("Route always") ==
+                 f'201 (LOCAL,{name},"")')
+        wait_for("the member", lambda: cli.send("GetGroup fc") ==
+                 f"201 {{Members=({name});}}")
+    cli.ask(f"DeleteAccount {name}")
+    cli.ask("DeleteGroup fc")
+    return cli
+
+
+def again(s):
+    """A session of the command language, if there can be one now."""
+    try:
+        cli = s.cli()
+        return cli if cli.send("INLINE")[:1] == "2" else None
+    except (AssertionError, OSError):
+        return None
 
 
 def reports_to(s, user, subject):
@@ -288,6 +330,7 @@ def main():
         options(s, cli, d)
         nested(s, cli, d)
         follow(cli, d)
+        cli = follow_crash(s, cli)
         reports(s, cli, d)
         to_all(s, cli, d)
         restarted(s, cli, d)
