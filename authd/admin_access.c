@@ -20,8 +20,8 @@ struct access {
 };
 
 /* What stored must know of the account's settings. */
-static const char *const limits[] = { "MaxMailboxes", "MaxWebSize",
-	"MaxWebFiles", "MaxFileSize" };
+static const char *const limits[] = { "MaxWebSize", "MaxWebFiles",
+	"MaxFileSize" };
 
 static void
 access_free(struct access *x)

@@ -120,6 +120,19 @@ def rights():
     assert acl() == "{}"
 
 
+def many_mailboxes():
+    """The limit of mailboxes holds for administrators, too."""
+    accounts("full")
+    cli = opened()
+    have = cli.ask("ListMailboxes full").count("Messages=")
+    cli.ask(f"UpdateAccountSettings full {{MaxMailboxes={have + 2};}}")
+    cli.ask("CreateMailbox full MAILBOX a")
+    cli.ask("CreateMailbox full MAILBOX b")
+    refused(cli, "CreateMailbox full MAILBOX c")
+    cli.ask("DeleteMailbox full MAILBOX b")
+    cli.ask("CreateMailbox full MAILBOX c")
+
+
 def while_open():
     """A mailbox that somebody has open is renamed and removed."""
     accounts("open")
@@ -321,5 +334,5 @@ def others():
     assert cli.ask("GetMailboxRights * MAILBOX INBOX AUTH you") == '201 ""'
 
 
-run([sizes, rights, while_open, web, last_login, single, many_accounts,
-     killed, renamed, others])
+run([sizes, rights, many_mailboxes, while_open, web, last_login, single,
+     many_accounts, killed, renamed, others])
