@@ -44,7 +44,8 @@ static const struct phase {
 	size_t		 n;
 } phases[] = {
 	{ { PROC_SMTPD, PROC_POP3D, PROC_IMAPD, PROC_PWDD }, 4 },
-	{ { PROC_SENDER, PROC_QUEUED }, 2 },
+	{ { PROC_SENDER }, 1 },
+	{ { PROC_QUEUED }, 1 },
 	{ { PROC_STORED, PROC_DELIVERY, PROC_TEMPLATE }, 3 },
 	{ { PROC_AUTHD, PROC_PRIV, PROC_ROUTERD }, 3 },
 	{ { PROC_LOGD }, 1 },

@@ -50,6 +50,7 @@ $(O)/unit/router $(O)/unit/route_table $(O)/fuzz/router: $(ROUTER_CORE)
 NAMES_CORE	= $(call objs,routerd/names.c routerd/members.c \
 		  routerd/folder.c)
 $(O)/unit/names $(O)/fuzz/members: $(NAMES_CORE)
+$(O)/fuzz/dns: LIBS += -lcares
 $(O)/unit/seal: $(O)/o/stored/seal.o
 $(O)/unit/import $(O)/fuzz/import: $(O)/o/authd/import_list.o
 $(O)/fuzz/pwd: $(O)/o/pwdd/session.o $(O)/o/pwdd/login.o \

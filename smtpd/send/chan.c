@@ -25,6 +25,7 @@ enum { CONNECT_TIME = 30, SERIALS = 1000000 };
 
 static LIST_HEAD(, chan) chans = LIST_HEAD_INITIALIZER(chans);
 static size_t nchans;
+static void (*drained)(void);	/* set: we are to end */
 
 static void	try_next(struct chan *);
 
@@ -95,6 +96,8 @@ chan_end(struct chan *c, const struct outcome *o)
 	nchans--;
 	free(c->host);
 	free(c);
+	if (nchans == 0 && drained != NULL)
+		drained();
 }
 
 /* --- connecting --- */
@@ -229,8 +232,11 @@ chan_open(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	bool forward = *send_conf.forward != '\0' &&
 	    strcasecmp(m->host, send_conf.forward) == 0;
 	struct outcome o;
-	struct chan *c = calloc(1, sizeof(*c));
+	struct chan *c;
 
+	if (drained != NULL)
+		return;
+	c = calloc(1, sizeof(*c));
 	if (c == NULL || (c->host = strdup(m->host)) == NULL ||
 	    (c->dest = dest_new(m->host, forward)) == NULL) {
 		if (c != NULL)
@@ -293,6 +299,22 @@ chan_ready(struct chan *c)
 		client_stop(c);
 	else
 		ipc_send(proc_peer(PROC_QUEUED), IPC_SEND_NEXT, 0, &m, -1);
+}
+
+void
+chan_drain(void (*done)(void))
+{
+	struct chan *c, *next;
+
+	drained = done;
+	if (nchans == 0)
+		done();
+	for (c = LIST_FIRST(&chans); c != NULL; c = next) {
+		next = LIST_NEXT(c, entry);
+		c->closing = true;
+		if (c->mail == NULL)
+			client_stop(c);
+	}
 }
 
 /* What is on its way is finished; the next queued asks for new channels. */

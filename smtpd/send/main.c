@@ -88,6 +88,19 @@ peer_down(enum proc_id id, int instance, struct ipc *ipc)
 }
 
 static void
+drained(void)
+{
+	proc_exit(0);
+}
+
+/* Whoever ends in the middle of a message may have sent it twice. */
+static void
+stop(void)
+{
+	chan_drain(drained);
+}
+
+static void
 status(struct val *d)
 {
 	dict_setf(d, "Channels", "%zu", chan_count());
@@ -119,7 +132,8 @@ main(int argc, char **argv)
 		.settings = settings,
 		.peer_up = peer_up,
 		.peer_down = peer_down,
-		.status = status
+		.status = status,
+		.stop = stop
 	};
 
 	return proc_run(argc, argv, &def);

@@ -102,6 +102,8 @@ void	chan_open(struct ipc *, struct ipc_pkt *, void *);
 void	chan_mail(struct ipc *, struct ipc_pkt *, void *);
 void	chan_close(struct ipc *, struct ipc_pkt *, void *);
 void	chan_down(struct ipc *);
+/* No more mail: done is called once what is on its way has an end. */
+void	chan_drain(void (*done)(void));
 /* The same address again. */
 void	chan_again(struct chan *);
 /* This address is no good, for that reason: the next one, if any. */
