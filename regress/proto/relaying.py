@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from wire import (DOMAIN, PASSWORD, Smtp, accounts, address,  # noqa: E402
                   administrator, run)
+from sink import Sink  # noqa: E402
 
 FAR = "victim@far.example"
 REFUSED = (550, 501, 553, 554, 555, 591)
@@ -127,6 +128,33 @@ def clients():
     cli.close()
 
 
+def arrives():
+    """What the other host is told, by the how-to's records: strangers' mail."""
+    cli = administrator()
+    cli.ask("INLINE")
+    with Sink() as k:
+        cli.ask('SetRouterTable "'
+                f"other = {k.address}.{k.port}.smtp\\e"
+                "Relay:client57.example = client57.example@other\\e"
+                "NoRelay:big.example = big.example@other\\e"
+                "<joe> = joe5@big.example\\e"
+                f"<*@far3.example> = far-*@[{k.address}:{k.port}]\\e"
+                '"')
+        cli.ask("UpdateDomainSettings moving.example {MailRerouteAddress="
+                f'"*%moving.example@{k.address}.{k.port}.via";}}')
+        for i, (to, told) in enumerate([
+                ("Ann@client57.example", "Ann@client57.example"),
+                (address("joe"), "joe5@big.example"),
+                ("old.one@moving.example", "old.one@moving.example"),
+                ("x@far3.example", f"far-x@[{k.address}]")]):
+            with Smtp() as s:
+                s.begin(to)
+                s.text("Subject: s\r\n\r\ntext\r\n.\r\n")
+            m = k.wait(i + 1)[i]
+            assert [r.split()[0] for r in m.rcpts] == [f"<{told}>"], m.rcpts
+    cli.close()
+
+
 def prepare():
     accounts("ann")
     cli = administrator()
@@ -135,10 +163,17 @@ def prepare():
     cli.ask("CreateDomain moving.example")
     cli.ask('UpdateDomainSettings moving.example {MailToUnknown="Rerouted to";'
             'MailRerouteAddress="*%moving.example@old.example.smtp";}')
+    cli.ask(r'SetRouterTable "localhost =\e'
+            r'NoRelay:<user@norelay.example> = user@other.example\e'
+            r'Relay:opened.example = far2.example\e'
+            r'RelayAll:<report-*@all.example> = report-*@far2.example\e'
+            r'NoRelay:big.example = big.example@relay3.example.smtp\e'
+            r'<joe> = joe5@big.example\e'
+            r'client2.example = client2.example@far2.example.smtp\e"')
     cli.ask("SetDomainAliases second.example (alias.example)")
     cli.ask(f'CreateForwarder jim TO "{FAR}"')
     cli.close()
 
 
 prepare()
-run([strangers, locals_are_taken, markers, authenticated, clients])
+run([strangers, locals_are_taken, markers, authenticated, clients, arrives])
