@@ -15,6 +15,7 @@
 
 #include "cgserver.h"
 #include "file.h"
+#include "host.h"
 #include "log.h"
 
 enum {
@@ -465,10 +466,25 @@ got_status(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 }
 
+/* routerd's walls keep it from asking the kernel itself. */
+static void
+got_host(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct msg_ctl_host_is m = { .addresses = "" };
+	struct buf b;
+
+	buf_init(&b, 60000);
+	if (host_addresses(&b) && b.len > 0)
+		m.addresses = b.p;
+	ipc_answer(ipc_ref(ipc, pkt), IPC_CTL_HOST_IS, &m, -1);
+	buf_free(&b);
+}
+
 const struct ipc_disp control_disp[] = {
 	{ IPC_CTL_READY, got_ready },
 	{ IPC_CTL_SETTINGS, got_settings },
 	{ IPC_CTL_WANT, got_want },
+	{ IPC_CTL_HOST, got_host },
 	{ IPC_CTL_SHUTDOWN, got_shutdown },
 	{ IPC_CTL_STATUS, got_status },
 	{ IPC_CTL_TRACE, got_trace },

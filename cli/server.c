@@ -42,7 +42,7 @@ const struct cli_cmd cli_server[] = {
 	    "replaces the Router's settings" },
 	{ "UpdateRouterSettings", NULL, "newSettings{}", PROC_ROUTERD,
 	    "Settings", "changes the settings given" },
-	{ "RefreshOSData", NULL, "", PROC_MAX, "Settings",
+	{ "RefreshOSData", NULL, "", PROC_ROUTERD, "Settings",
 	    "reads the host's addresses anew" },
 	{ "Route", NULL, "address [mode=mail|access|signal]", PROC_ROUTERD,
 	    "Settings or Users", "where an address leads" },

@@ -319,7 +319,15 @@ do_route(struct command *c)
 	answer_val(c, v);
 }
 
+static void
+do_refresh(struct command *c)
+{
+	if (need(c, "Settings"))
+		own_refresh(c);
+}
+
 const struct verb verbs_server[] = {
+	{ "RefreshOSData", do_refresh },
 	{ "GetModule", do_get_module },
 	{ "SetModule", do_set_module },
 	{ "UpdateModule", do_update_module },

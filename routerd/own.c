@@ -1,18 +1,15 @@
 /*
  * The IP addresses of this host, and which domain each is dedicated to
- * (manual 18).  Runs in routerd: read before the walls go up.
+ * (manual 18).  Runs in routerd: read before the walls go up, and by cgserver
+ * when an administrator says that they have changed.
  */
-#include <sys/types.h>
-#include <sys/socket.h>
 #include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "host.h"
 #include "log.h"
 #include "router.h"
 #include "settings.h"
@@ -28,31 +25,57 @@ add(const char *ip)
 	own[nown++] = xstrdup(ip);
 }
 
+/* A line each. */
+static void
+replace(struct str text)
+{
+	struct cur c = { text.p, text.p + text.len };
+	struct str line;
+	char ip[INET6_ADDRSTRLEN];
+
+	while (nown > 0)
+		free(own[--nown]);
+	while (cur_line(&c, &line))
+		if (str_copy(line, ip, sizeof(ip)))
+			add(ip);
+}
+
 void
 own_read(void)
 {
-	struct ifaddrs *list, *i;
-	char ip[INET6_ADDRSTRLEN];
-	const void *p;
+	struct buf b;
 
-	if (getifaddrs(&list) == -1) {
-		log_warn("getifaddrs");
-		return;
+	buf_init(&b, 0);
+	if (host_addresses(&b))
+		replace((struct str){ b.p, b.len });
+	buf_free(&b);
+}
+
+static void
+refreshed(const struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_ctl_host_is *m = pkt != NULL ? pkt->m : NULL;
+	struct command *c = arg;
+
+	if (m == NULL || *m->addresses == '\0')
+		answer(c, 501, "the host's addresses cannot be read now");
+	else {
+		replace(str_make(m->addresses));
+		own_apply();
+		answer(c, 200, "OK");
 	}
-	for (i = list; i != NULL; i = i->ifa_next) {
-		if (i->ifa_addr == NULL)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			p = &((struct sockaddr_in *)i->ifa_addr)->sin_addr;
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			p = &((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr;
-		else
-			continue;
-		if (inet_ntop(i->ifa_addr->sa_family, p, ip, sizeof(ip)) !=
-		    NULL)
-			add(ip);
-	}
-	freeifaddrs(list);
+	free(c);
+}
+
+void
+own_refresh(const struct command *c)
+{
+	struct msg_ctl_host m = { 0 };
+	struct command *copy = xcalloc(1, sizeof(*copy));
+
+	copy->ref = c->ref;
+	ipc_call(proc_control(), IPC_CTL_HOST, 0, &m, -1, IPC_TIMEOUT,
+	    refreshed, copy);
 }
 
 /* The loopback network is this host's, whatever its interfaces say. */

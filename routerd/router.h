@@ -14,6 +14,8 @@ extern struct val	*merged;	/* all modules' settings in force */
 
 /* scan.c: reads what is on disk; runs once, before anybody asks. */
 void	scan_all(void);
+/* An account by its path below its domain's directory, and its file there. */
+bool	scan_account(struct domain *, const char *path, const char *file);
 /* Reads (again) a domain's own settings files. */
 void	scan_domain_settings(struct domain *);
 
@@ -54,6 +56,8 @@ const char *domain_text(const struct domain *, const char *name,
 /* own.c: IP addresses of this host, read before the walls. */
 void	own_read(void);
 void	own_apply(void);		/* fills env.addresses */
+struct command;
+void	own_refresh(const struct command *);	/* anew; answers it */
 /* May the domain (NULL: a new one) have these?  NULL, or what is wrong. */
 const char *own_check(const struct domain *, const struct val *settings);
 

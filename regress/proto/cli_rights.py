@@ -169,6 +169,7 @@ TABLE = [
     ("SetRouterSettings {{}}", SETTINGS),
     ("UpdateRouterSettings {{}}", SETTINGS),
     (f"Route {ANN}", SETTINGS | USERS),
+    ("RefreshOSData", SETTINGS),
     ("ListQueues", MONITORS),
     ("ListQueueMessages", MONITORS),
     ("GetQueueStatus", MONITORS),
