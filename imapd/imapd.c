@@ -1,6 +1,5 @@
 /*
- * imapd: its place among the processes, and its settings.  See README; what a
- * client says is command.c's.
+ * imapd: its settings.  See README; what a client says is command.c's.
  */
 #include "imapd.h"
 #include "settings.h"
@@ -15,33 +14,8 @@ settings(const struct val *all)
 	imapd_conf.timeout = settings_int(all, "IMAP", "LoginTimeout");
 }
 
-static void
-init(const struct proc_conf *conf)
-{
-	front_init(&imapd_front);
-}
-
 int
 main(int argc, char **argv)
 {
-	static const struct proc_def def = {
-		.name = "imapd",
-		.tag = "IMAP",
-		.id = PROC_IMAPD,
-		.sandbox = {
-			.allow = SB_ACCEPT | SB_SOCKETPAIR,
-			.empty_root = true,
-			.noproc = true
-		},
-		.peers = {
-			[PROC_AUTHD] = front_authd_disp,
-			[PROC_STORED] = front_stored_disp
-		},
-		.init = init,
-		.settings = settings,
-		.peer_down = front_peer_down,
-		FRONT_CALLS
-	};
-
-	return proc_run(argc, argv, &def);
+	return front_main(argc, argv, "imapd", &imapd_front, settings);
 }

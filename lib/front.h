@@ -65,6 +65,10 @@ struct front_def {
 	.unlisten = front_unlisten, .shared = front_shared, \
 	.status = front_status, .stop = front_stop
 
+/* The main() of a front that does nothing but log in and hand over. */
+int	front_main(int argc, char **argv, const char *name,
+	    const struct front_def *, void (*settings)(const struct val *));
+
 /* Plug these into the proc_def, too. */
 void	front_init(const struct front_def *);
 void	front_settings(const struct val *);
