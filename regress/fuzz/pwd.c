@@ -55,6 +55,12 @@ front_starttls(struct front_session *s)
 	return -1;
 }
 
+bool
+front_stopping(void)
+{
+	return false;
+}
+
 const char *
 front_hostname(void)
 {

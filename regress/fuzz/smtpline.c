@@ -1,7 +1,9 @@
 /* Any bytes as an SMTP session: commands, AUTH, texts, in pieces. */
 #include "front_fake.h"
 
+#define take	files_take
 #include "smtpd/files.c"
+#undef take
 #include "smtpd/header.c"
 #define step	body_step
 #include "smtpd/body.c"
