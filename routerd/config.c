@@ -14,7 +14,7 @@
 #include "file.h"
 #include "iplist.h"
 #include "log.h"
-#include "router.h"
+#include "object.h"
 #include "settings.h"
 
 struct val	*merged;
@@ -631,6 +631,7 @@ config_apply(void)
 	apply_domains();
 	apply_router();
 	own_apply();
+	index_apply();
 	tell_settings();
 	tell_wanted();
 }

@@ -364,6 +364,19 @@ names_add(struct names *n, struct domain *d, const char *name,
 	return a;
 }
 
+void
+names_clear(struct names *n, struct domain *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->accounts.size; i++)
+		free(d->accounts.slot[i]);
+	free(d->accounts.slot);
+	d->accounts = (struct account_table){ NULL, 0, 0 };
+	n->naccounts -= d->naccounts;
+	d->naccounts = d->naliases = 0;
+}
+
 bool
 names_del(struct names *n, struct domain *d, const char *name)
 {

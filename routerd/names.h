@@ -68,6 +68,7 @@ struct domain {
 	enum toall		 toall;
 	int64_t			 limit;		/* of accounts; -1: none */
 	bool			 moving;	/* being renamed or removed */
+	bool			 indexed;	/* there is an Index.data */
 	struct domain		*next;		/* in the order of names */
 };
 
@@ -121,6 +122,8 @@ const char	*names_more(const struct account *);
 /* file: the name on disk without extension.  NULL: taken, or no memory. */
 struct account	*names_add(struct names *, struct domain *, const char *name,
 		    const char *subdir, const char *file, enum account_type);
+/* All names of a domain. */
+void		 names_clear(struct names *, struct domain *);
 bool		 names_del(struct names *, struct domain *, const char *);
 /* Path of the account below the base; false if it does not fit. */
 bool		 names_path(const struct domain *, const struct account *,

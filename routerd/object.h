@@ -37,6 +37,11 @@ const char *renames_old(const char *new);
 const char *renames_new(const char *old);
 void	 renames_finish(void);
 
+/* index.c: true: all accounts were in Index.data. */
+bool	 index_load(struct domain *);
+void	 index_save(void);		/* we are stopped */
+void	 index_apply(void);
+
 /* pairs.c: Aliases.data, Forwarders.data: one dictionary, name to text. */
 void	 pairs_load(struct domain *, enum account_type);
 /*

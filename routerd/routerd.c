@@ -185,6 +185,13 @@ status(struct val *d)
 		    bad->why);
 }
 
+static void
+stop(void)
+{
+	index_save();
+	proc_exit(0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -211,6 +218,7 @@ main(int argc, char **argv)
 		.start = start,
 		.peer_down = peer_down,
 		.status = status,
+		.stop = stop,
 	};
 
 	return proc_run(argc, argv, &def);

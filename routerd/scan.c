@@ -61,6 +61,23 @@ add_account(struct domain *d, const char *file, size_t len,
 		    "ignored", d->dir, subdir, file, name, d->name);
 }
 
+bool
+scan_account(struct domain *d, const char *path, const char *file)
+{
+	char subdir[1025];
+	enum account_type type;
+	size_t len;
+
+	type = name_type(file, true, &len);
+	if (type == ACCOUNT_NONE)
+		type = name_type(file, false, &len);
+	if (type == ACCOUNT_NONE || !str_copy((struct str){ path,
+	    file - path }, subdir, sizeof(subdir)))
+		return false;
+	add_account(d, file, len, subdir, type);
+	return true;
+}
+
 static void
 scan_accounts(struct domain *d, const char *subdir, int depth)
 {
@@ -146,7 +163,8 @@ static void
 scan_domain(struct domain *d)
 {
 	scan_domain_settings(d);
-	scan_accounts(d, "", 0);
+	if (!index_load(d))
+		scan_accounts(d, "", 0);
 	pairs_load(d, NAME_ALIAS);
 	pairs_load(d, NAME_FORWARDER);
 	group_load(d);

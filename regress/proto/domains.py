@@ -190,6 +190,45 @@ def folders(s, cli):
     assert not list(pathlib.Path(s.base, "Domains").iterdir())
 
 
+def index(s, cli):
+    """Index.data: read after an orderly end, and only then."""
+    make(cli, "one.example", "ann", "bob",
+         settings='Foldering="Hashed 2 Levels";FolderIndex=YES;')
+    cli.ask("CreateAccount txt@one.example TextMailbox")
+    path = pathlib.Path(s.base, "Domains/one.example/Index.data")
+    before = cli.ask("ListAccounts one.example")
+    where = [cli.ask(f"GetAccountLocation {a}@one.example")
+             for a in ("ann", "bob", "txt")]
+    said = [0]
+
+    def end(signal, line):
+        restart_router(s, cli, signal)
+        wait_for(line, lambda: s.log().count(f"Index.data: {line}") > said[0])
+        said[0] = 0
+        assert cli.ask("ListAccounts one.example") == before
+        assert where == [cli.ask(f"GetAccountLocation {a}@one.example")
+                         for a in ("ann", "bob", "txt")]
+
+    end(signal.SIGTERM, "read")
+    text = path.read_text()
+    assert text.startswith("index dirty\nann macnt ") or "ann macnt " in text
+    assert text.endswith("end 3\n"), text
+    end(signal.SIGKILL, "not to be relied on")
+    # In a directory of its own, if there is one; gone if not wanted.
+    path.unlink()
+    path.parent.joinpath("Index").mkdir(mode=0o777)
+    os.chmod(path.parent / "Index", 0o777)
+    said[0] = s.log().count("Index.data: read")
+    restart_router(s, cli)
+    cli.ask("UpdateDomainSettings one.example {FolderIndex=NO;}")
+    cli.ask("UpdateDomainSettings one.example {FolderIndex=YES;}")
+    assert path.parent.joinpath("Index/Index.data").exists()
+    end(signal.SIGTERM, "read")
+    cli.ask("UpdateDomainSettings one.example {FolderIndex=NO;}")
+    assert not path.parent.joinpath("Index/Index.data").exists()
+    cli.ask("DeleteDomain one.example FORCE")
+
+
 def addresses(s, cli):
     """An address of a domain's own: short names are its accounts.  POP has a
     port there, as the last of its ports."""
@@ -273,10 +312,11 @@ def administrators(s, cli):
         cli.ask(f"DeleteDomain {d}.example FORCE")
 
 
-def restart_router(s, cli):
+def restart_router(s, cli, sig=signal.SIGKILL):
     old = [p for p, n in s.children().items() if n == "routerd"]
-    kill(old[0])
-    wait_for("routerd to come back", lambda: cli.send("ListDomains")[:1] == "2")
+    kill(old[0], sig)
+    wait_for("routerd to come back", lambda: cli.send("ListDomains")[:1] == "2"
+             and old[0] not in s.children())
 
 
 def in_use(s, cli):
@@ -392,7 +432,7 @@ def main():
     with Suite(accounts=["user"], conf="listen POP 127.0.0.2:auto\n") as s:
         cli = s.cli()
         cli.ask("INLINE")
-        for test in (settings, aliases, unknown, folders, addresses,
+        for test in (settings, aliases, unknown, folders, index, addresses,
                      administrators, in_use, crash):
             start = time.monotonic()
             test(s, cli)
