@@ -7,5 +7,9 @@ $(O)/bench/disk: $(O)/o/bench/disk.o
 	@mkdir -p $(O)/bench
 	$(CC) $(LDFLAGS) -o $@ $< -lpthread
 
-bench: all $(O)/bench/load $(O)/bench/disk
+$(O)/bench/sink: $(O)/o/bench/sink.o
+	@mkdir -p $(O)/bench
+	$(CC) $(LDFLAGS) -o $@ $<
+
+bench: all $(O)/bench/load $(O)/bench/disk $(O)/bench/sink
 	CG_OBJ=$(abspath $(O)) bench/run --write

@@ -31,7 +31,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIMIT_SECONDS = 120, MAXLINE = 1024 };
+#define STAMP	"X-Bench-Sent: "
+
+enum { LIMIT_SECONDS = 120, MAXLINE = 1024, STAMP_DIGITS = 20 };
 
 struct client {
 	int	 fd;
@@ -52,6 +54,7 @@ static int	  nnames;
 static const char *secret, *sender;
 static char	 *message;
 static size_t	  messagelen;
+static char	 *stamp;		/* its digits in the message */
 static double	 *took;
 static int	  ep;
 static int	  live;
@@ -74,6 +77,16 @@ now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
+/* When it was sent, for whoever takes it in the end (sink.c). */
+static void
+make_stamp(void)
+{
+	char digits[STAMP_DIGITS + 1];
+
+	snprintf(digits, sizeof digits, "%020.0f", now() * 1e9);
+	memcpy(stamp, digits, STAMP_DIGITS);
+}
+
 /* A message that looks like mail: a header, then lines of text. */
 static void
 make_message(size_t size)
@@ -81,7 +94,8 @@ make_message(size_t size)
 	static const char head[] = "From: <bench@example.com>\r\n"
 	    "To: <someone@example.com>\r\nSubject: a message of the bench\r\n"
 	    "Date: Sat, 21 Nov 2026 10:00:00 +0000\r\n"
-	    "Message-ID: <bench@example.com>\r\n\r\n";
+	    "Message-ID: <bench@example.com>\r\n" STAMP
+	    "00000000000000000000\r\n\r\n";
 	size_t i;
 
 	message = malloc(size + sizeof head + 128);
@@ -89,6 +103,7 @@ make_message(size_t size)
 		err(1, NULL);
 	memcpy(message, head, sizeof head - 1);
 	messagelen = sizeof head - 1;
+	stamp = message + messagelen - 4 - STAMP_DIGITS;
 	for (i = 0; messagelen < size; i++) {
 		if (i % 72 == 71) {
 			message[messagelen++] = '\r';
@@ -238,6 +253,7 @@ smtp_line(struct client *c, const char *line)
 		say(c, "DATA\r\n", 6);
 		break;
 	case 4:
+		make_stamp();
 		say(c, message, messagelen);
 		break;
 	case 5:

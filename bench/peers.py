@@ -100,10 +100,10 @@ class Postfix(Peer):
 
     With hold, messages are accepted into the hold queue and nothing more:
     the least that Postfix can do for a durable 250.  With discard, they are
-    thrown away after it.
+    thrown away after it.  With relay, sink.example is on that port.
     """
 
-    def __init__(self, root, accounts, hold=False, discard=False):
+    def __init__(self, root, accounts, hold=False, discard=False, relay=0):
         self.root = root
         self.dir = tempfile.mkdtemp(prefix="postfix-")
         os.chmod(self.dir, 0o755)
@@ -147,6 +147,9 @@ virtual_minimum_uid = 1
 alias_maps =
 alias_database =
 smtputf8_enable = no
+{f"transport_maps = inline:{{ {{ sink.example = smtp:[127.0.0.1]:{relay} }} }}"
+ if relay else ""}
+disable_dns_lookups = yes
 smtpd_data_restrictions = {"check_client_access static:HOLD" if hold else ""}
 maillog_file = {d}/log
 maillog_file_prefixes = /
