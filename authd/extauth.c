@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,7 +30,9 @@ enum {
 	TIMEOUT = 20, TIMEOUT_MAX = 3600, RESTART = 5, DELAY_MAX = 60,
 	LIVED = 30,		/* who lived so long starts soon again */
 	VERSION = 1,		/* of the interface, as manual 08 has it */
-	LOGGED = 400		/* bytes of a line in the log */
+	TOOK_MAX = 5000,	/* milliseconds */
+	LOGGED = 400,		/* bytes of a line in the log */
+	SECRET_MIN = 4		/* shorter ones are found in any text */
 };
 
 struct request {
@@ -40,6 +43,7 @@ struct request {
 	uint32_t	 seq;		/* 0: not sent to this program */
 	int		 tries;
 	time_t		 asked, sent;
+	int64_t		 sent_ms;
 	extauth_cb	*cb;
 	void		*arg;
 };
@@ -66,6 +70,7 @@ static struct {
 	bool		 tokens;
 	TAILQ_HEAD(, request) waiting;
 	size_t		 nwaiting;
+	int		 took;			/* milliseconds, see there */
 } h = {
 	.in = -1, .out = -1, .err = -1,
 	.waiting = TAILQ_HEAD_INITIALIZER(h.waiting)
@@ -80,13 +85,34 @@ static void	send_all(void);
 		log_always((level), TAG, __VA_ARGS__);		\
 } while (0)
 
-static time_t
-now(void)
+static int64_t
+now_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+	return ts.tv_sec * (int64_t)1000 + ts.tv_nsec / 1000000;
+}
+
+static time_t
+now(void)
+{
+	return now_ms() / 1000;
+}
+
+int
+extauth_took(void)
+{
+	return h.took;
+}
+
+static void
+note_time(const struct request *r)
+{
+	int64_t ms = now_ms() - r->sent_ms;
+
+	if (strcmp(r->verb, "VRFY") == 0)
+		h.took = ms > TOOK_MAX ? TOOK_MAX : (int)ms;
 }
 
 bool
@@ -270,6 +296,7 @@ send_one(struct request *r)
 		h.seq = 1;
 	r->seq = h.seq;
 	r->sent = now();
+	r->sent_ms = now_ms();
 	r->tries++;
 	buf_printf(&h.tosend, "%06lu %s %s%s%s%s", (unsigned long)r->seq,
 	    r->verb, mode ? "(" : "", mode ? r->mode : "", mode ? ") " : "",
@@ -303,6 +330,29 @@ send_all(void)
 
 /* --- lines in --- */
 
+/* It may have echoed what it was sent: then nobody shall read it here. */
+static bool
+has_secret(struct str text)
+{
+	const struct request *r;
+
+	TAILQ_FOREACH(r, &h.waiting, entry)
+		if (r->restlen >= SECRET_MIN && memmem(text.p, text.len,
+		    r->rest, r->restlen) != NULL)
+			return true;
+	return false;
+}
+
+static void
+log_text(int level, const char *what, struct str text)
+{
+	if (has_secret(text))
+		hlog(level, "%s(%zu bytes with a secret)", what, text.len);
+	else
+		hlog(level, "%s%.*s", what, text.len > LOGGED ? LOGGED :
+		    (int)text.len, text.p);
+}
+
 static void
 greeted(const struct helper_answer *a)
 {
@@ -326,6 +376,7 @@ static void
 got_answer(const struct helper_answer *a)
 {
 	struct request *r;
+	char what[32];
 
 	if (h.state == GREETING && a->seq == h.seq) {
 		greeted(a);
@@ -339,9 +390,11 @@ got_answer(const struct helper_answer *a)
 		    (unsigned long)a->seq);
 		return;
 	}
-	hlog(LOG_LOW, "inp: %06lu %s %.*s", (unsigned long)a->seq,
-	    a->said == HELPER_OK ? "OK" : "ERROR",
-	    a->text.len > LOGGED ? LOGGED : (int)a->text.len, a->text.p);
+	snprintf(what, sizeof(what), "inp: %06lu %s ", (unsigned long)a->seq,
+	    a->said == HELPER_OK ? "OK" : "ERROR");
+	log_text(LOG_LOW, what, a->text);
+	if (a->said == HELPER_ERROR)
+		note_time(r);
 	request_end(r, a->said == HELPER_OK ? EXTAUTH_YES : EXTAUTH_NO,
 	    a->text);
 }
@@ -358,11 +411,9 @@ got_line(struct str line)
 		got_answer(&a);
 		break;
 	case HELPER_COMMENT:
-		hlog(LOG_PROBLEM, "%.*s", a.text.len > LOGGED ? LOGGED :
-		    (int)a.text.len, a.text.p);
+		log_text(LOG_PROBLEM, "", a.text);
 		break;
 	case HELPER_NONSENSE:
-		/* Not its words: it may have echoed what it was sent. */
 		if (line.len > 0)
 			hlog(LOG_PROBLEM, "a line of %zu bytes makes no sense",
 			    line.len);
@@ -373,8 +424,7 @@ got_line(struct str line)
 static void
 got_errors(struct str line)
 {
-	hlog(LOG_PROBLEM, "stderr: %.*s", line.len > LOGGED ? LOGGED :
-	    (int)line.len, line.p);
+	log_text(LOG_PROBLEM, "stderr: ", line);
 }
 
 /* Whole lines are told; false if the program was dropped meanwhile. */

@@ -27,11 +27,16 @@ bool	extauth_has_tokens(void);
 void	extauth_ask(const char *verb, const char *mode, const char *name,
 	    struct str rest, extauth_cb *, void *arg);
 
+/* How long a refusal has taken lately, in milliseconds. */
+int	extauth_took(void);
+
 /* --- extauth_ask.c --- */
 
 /* The claim's strings are needed no longer than the call. */
 void	extauth_verify(const struct claim *, enum proof otherwise, proof_cb *,
 	    void *arg);
+/* What it refuses takes a while: nobody's password shall take as long. */
+void	extauth_pause(enum proof, proof_cb *, void *arg);
 void	extauth_new(struct ipc *, struct ipc_pkt *, void *);
 void	extauth_tell_fronts(void);
 void	extauth_tell_front(struct ipc *);

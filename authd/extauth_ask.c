@@ -5,6 +5,7 @@
  */
 #include <sys/queue.h>
 
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,38 @@ extauth_verify(const struct claim *c, enum proof otherwise, proof_cb *cb,
 	if (rest.p != NULL)
 		explicit_bzero(rest.p, rest.cap);
 	buf_free(&rest);
+}
+
+struct pause {
+	enum proof	 proof;
+	proof_cb	*cb;
+	void		*arg;
+};
+
+static void
+paused(evutil_socket_t fd, short what, void *arg)
+{
+	struct pause *p = arg;
+
+	p->cb(p->proof, p->arg);
+	free(p);
+}
+
+void
+extauth_pause(enum proof proof, proof_cb *cb, void *arg)
+{
+	int ms = extauth_enabled() ? extauth_took() : 0;
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	struct pause *p = ms > 0 ? calloc(1, sizeof(*p)) : NULL;
+
+	if (p != NULL) {
+		*p = (struct pause){ proof, cb, arg };
+		if (event_base_once(proc_base(), -1, EV_TIMEOUT, paused, p,
+		    &tv) == 0)
+			return;
+		free(p);
+	}
+	cb(proof, arg);
 }
 
 /* --- unknown names --- */

@@ -453,20 +453,42 @@ nobody(const char *how, const char *domain)
 	return settings;
 }
 
+struct nobody {
+	bool		 external;	/* there it would have been asked */
+	proof_cb	*cb;
+	void		*arg;
+};
+
+static void
+nobody_checked(enum proof proof, void *arg)
+{
+	struct nobody n = *(struct nobody *)arg;
+
+	free(arg);
+	if (n.external)
+		extauth_pause(proof, n.cb, n.arg);
+	else
+		n.cb(proof, n.arg);
+}
+
 void
 proof_nobody(const struct claim *c, proof_cb *cb, void *arg)
 {
 	const struct method *m = method_find(c->method);
 	struct account a = { 0 };
+	struct nobody *n = xcalloc(1, sizeof(*n));
+
+	*n = (struct nobody){ m != NULL && (m->clear || m->token) &&
+	    effective_bool(NULL, c->domain, "UseExtPassword"), cb, arg };
 
 	if (m != NULL && !m->token &&
 	    effective_bool(NULL, c->domain, "UseAppPassword"))
 		a.settings = nobody(effective_text(NULL, c->domain,
 		    "PasswordEncryption"), c->domain);
 	if (a.settings == NULL)
-		cb(PROOF_NO, arg);
+		nobody_checked(PROOF_NO, n);
 	else if (m->clear)
-		proof_own(&a, c->secret, cb, arg);
+		proof_own(&a, c->secret, nobody_checked, n);
 	else
-		proof_digest(&a, m, c, cb, arg);
+		proof_digest(&a, m, c, nobody_checked, n);
 }

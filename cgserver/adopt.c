@@ -216,7 +216,7 @@ adopt(void)
 	if (adopt_found.failures > 0)
 		log_warnx("%zu of them could not be taken over: mend that and "
 		    "do it again", adopt_found.failures);
-	else if (skeleton_finish() == -1 || syncfs(basefd) == -1)
+	else if (syncfs(basefd) == -1 || skeleton_finish() == -1)
 		adopt_found.failures++;
 	lock_release();
 	if (adopt_found.failures == 0)

@@ -112,7 +112,7 @@ static void
 in_settings(int dir, const char *where, const char *name, void *arg)
 {
 	static const char *const authds[] = { "Access.settings",
-		"Alerts.settings", "ServerAlerts.settings" };
+		"Alerts.settings", "ServerAlerts.settings", "authd.pending" };
 	size_t i;
 
 	for (i = 0; i < sizeof(authds) / sizeof(authds[0]); i++)

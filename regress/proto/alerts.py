@@ -8,6 +8,7 @@ import pathlib
 import poplib
 import re
 import socket
+import ssl
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
@@ -31,8 +32,13 @@ def pop(s, name):
 
 
 class Imap:
-    def __init__(self, s, name):
-        self.s = socket.create_connection(("127.0.0.1", s.imap), PATIENCE)
+    def __init__(self, s, name, tls=False):
+        port = s.env["CG_IMAPS"] if tls else s.imap
+        self.s = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        if tls:
+            ctx = ssl.create_default_context(cafile=s.env["CG_CA"])
+            ctx.check_hostname = False
+            self.s = ctx.wrap_socket(self.s)
         self.f = self.s.makefile("rb")
         self.f.readline()
         self.login = self.ask(f'LOGIN {name} "{PASSWORD}"')
@@ -112,15 +118,16 @@ def by_imap(s, cli):
 def while_open(s, cli):
     """A session that waits, one that idles, one that was put aside."""
     busy, idle, aside = (Imap(s, "dan") for _ in range(3))
+    tls = Imap(s, "dan", True)
     other = Imap(s, "cat")
     busy.ask("SELECT INBOX")
     idle.ask("SELECT INBOX")
     idle.s.sendall(b"b IDLE\r\n")
     assert idle.line().startswith("+")
     wait_for("sessions put aside", lambda: int(re.search(
-        r"IdleSessions=(\d+)", ask(cli, "Status"))[1]) >= 3)
+        r"IdleSessions=(\d+)", ask(cli, "Status"))[1]) >= 4)
     cli.ask('PostDomainAlert "now"')
-    for c in (busy, idle, aside, other):
+    for c in (busy, idle, aside, tls, other):
         assert c.line() == "* OK [ALERT] now", c
     # Those that come back go on as if nothing had been said.
     idle.s.sendall(b"DONE\r\n")
@@ -129,7 +136,7 @@ def while_open(s, cli):
     assert found(busy.ask("NOOP")) == []
     cli.ask('PostAccountAlert dan ALERT "and now"')
     assert busy.line() == "* OK [ALERT] and now"
-    for c in (busy, idle, aside, other):
+    for c in (busy, idle, aside, tls, other):
         c.close()
     assert login(s, "dan") == [] and login(s, "cat") == []
     assert pop(s, "dan") == ""

@@ -68,7 +68,11 @@ def passwords(s):
     logged(s, "fds=[0, 1, 2, ")
     if os.geteuid() == 0:
         logged(s, f"uid={HELPER_UID} argv=3")
-    assert "ext-ann" not in s.log() and "two words" not in s.log()
+    # What the program itself tells of passwords is not logged either.
+    assert "incorrect" in pop(s, "ann", "echo this")
+    logged(s, "with a secret")
+    for secret in ("ext-ann", "two words", "echo this"):
+        assert secret not in s.log()
 
 
 def at_once(s):
@@ -85,6 +89,20 @@ def at_once(s):
         t.join()
     assert all(r[0] is None for r in results.values()), results
     assert results["ben"][1] < results["ann"][1], results
+
+
+def timing(s):
+    """An unknown name is refused as slowly as a known one's password."""
+    cli = s.cli()
+    cli.ask("UpdateAccountDefaults {UseExtPassword=YES;}")
+    took = []
+    for name in ("ann", "stranger"):
+        begun = time.monotonic()
+        assert "incorrect" in pop(s, name, "slow no")
+        took.append(time.monotonic() - begun)
+    assert min(took) > 0.9, took
+    cli.ask("UpdateAccountDefaults {UseExtPassword=default;}")
+    cli.close()
 
 
 def death(s):
@@ -203,6 +221,7 @@ def main():
         h.use(s, more="AutoRestart=1;")
         passwords(s)
         at_once(s)
+        timing(s)
         death(s)
         hanging(s, h)
         h.use(s, more="AutoRestart=1;Timeout=20;")

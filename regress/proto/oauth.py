@@ -84,6 +84,9 @@ def conversations():
             # Refused whole, with no answer that might be half of it.
             with Carrier(kind, tls=True) as c:
                 json.loads(c.start(mech, make("ann", "x" * 1500)))
+            with Carrier(kind, tls=True) as c:
+                c.start(mech)
+                json.loads(c.next(make("ann", "x" * 2700)))
     good("imap", "OAUTHBEARER", bearer("ann", "token-of-ann",
                                        "other=thing\x01"))
     broken("imap", "OAUTHBEARER", "p=tls-unique,a=ann,\x01auth=Bearer "

@@ -74,7 +74,11 @@ def answer(seq, words):
         os._exit(3)
     if rest == "hang":
         return
-    if rest == "slow":
+    if rest.startswith("echo"):
+        say(f"* it is {rest}")
+        say(f"{seq} ERROR not {rest}")
+        return
+    if rest in ("slow", "slow no"):
         time.sleep(1)
     user = name.split("@")[0]
     say(f"{seq} " + ("OK" if rest in ("ext-" + user, "slow") else
