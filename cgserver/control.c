@@ -259,7 +259,7 @@ got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if (settings_fd != -1)
 		close(settings_fd);
 	settings_fd = ipc_take_fd(pkt);
-	generation++;
+	generation = ((const struct msg_ctl_settings *)pkt->m)->generation;
 	for (o = children; o < children + nchildren; o++)
 		if (o->ctl != NULL)
 			send_settings(o);

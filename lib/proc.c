@@ -294,9 +294,18 @@ tell_settings(void)
 		log_set_level(LOG_ALL);
 }
 
+static uint32_t generation;
+
+uint32_t
+proc_settings_generation(void)
+{
+	return generation;
+}
+
 static void
 got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
+	const struct msg_ctl_settings *m = pkt->m;
 	const char *err;
 	struct val *v = val_read_fd(pkt->fd, &err), *old = settings;
 
@@ -305,6 +314,7 @@ got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	settings = v;
+	generation = m->generation;
 	if (serving)
 		tell_settings();
 	val_free(old);

@@ -12,6 +12,8 @@
 #include "log.h"
 #include "object.h"
 
+enum { SEEN_TIMEOUT = 3000 };
+
 struct pending {
 	struct command	 cmd;
 	admin_fn	*fn;
@@ -79,12 +81,50 @@ arg_text(const struct command *c, size_t n)
 	return text != NULL ? text : "";
 }
 
-void
-answer(const struct command *c, unsigned code, const char *text)
+struct unseen {
+	struct ipc_ref	 ref;
+	unsigned	 code;
+	char		*text;
+};
+
+static void
+tell(struct ipc_ref ref, unsigned code, const char *text)
 {
 	struct msg_admined m = { .code = code, .text = text, .data = "" };
 
-	ipc_answer(c->ref, IPC_ADMINED, &m, -1);
+	ipc_answer(ref, IPC_ADMINED, &m, -1);
+}
+
+static void
+seen(const struct ipc_pkt *pkt, void *arg)
+{
+	struct unseen *u = arg;
+
+	tell(u->ref, u->code, u->text);
+	free(u->text);
+	free(u);
+}
+
+/*
+ * What was changed is in force when the caller hears of it: the account that
+ * he makes next begins with the template that he has just set.
+ */
+void
+answer(const struct command *c, unsigned code, const char *text)
+{
+	struct msg_settings_wait m;
+	struct unseen *u;
+
+	if (!config_unseen(&m.generation)) {
+		tell(c->ref, code, text);
+		return;
+	}
+	u = xcalloc(1, sizeof(*u));
+	u->ref = c->ref;
+	u->code = code;
+	u->text = xstrdup(text);
+	ipc_call(proc_peer(PROC_AUTHD), IPC_SETTINGS_WAIT, 0, &m, -1,
+	    SEEN_TIMEOUT, seen, u);
 }
 
 void

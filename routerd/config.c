@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -561,11 +562,23 @@ send_text(enum ipc_type type, const void *msg, const struct buf *text)
 		ipc_send(proc_control(), type, 0, msg, fd);
 }
 
+static uint32_t generation;
+static bool unseen;
+
+bool
+config_unseen(uint32_t *which)
+{
+	bool yes = unseen;
+
+	*which = generation;
+	unseen = false;
+	return yes;
+}
+
 /* To everybody, by cgserver; what is as before is not sent again. */
 static void
 tell_settings(void)
 {
-	static uint32_t generation;
 	struct msg_ctl_settings m;
 	struct buf text;
 
@@ -575,7 +588,11 @@ tell_settings(void)
 		buf_free(&text);
 		return;
 	}
+	/* Not what an earlier routerd counted to. */
+	if (generation == 0)
+		generation = time(NULL);
 	m = (struct msg_ctl_settings){ .generation = ++generation };
+	unseen = true;
 	send_text(IPC_CTL_SETTINGS, &m, &text);
 	buf_free(&told);
 	told = text;

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import Cli, wait_for  # noqa: E402
+from cgtest import Cli  # noqa: E402
 
 E = os.environ
 BASE = pathlib.Path(E["CG_BASE"])
@@ -74,16 +74,13 @@ TEMPLATE = (
 def domain(cli):
     cli.ask("CreateDomain c.example")
     cli.ask(f"SetAccountTemplate c.example {{{TEMPLATE}}}")
-    # authd hears of it a moment later.
-    n = 0
-
-    def made():
-        nonlocal n
-        n += 1
+    # Once it is answered, it counts.
+    for n in range(50):
+        cli.ask(f"UpdateAccountTemplate c.example {{number={n};}}")
         cli.ask(f"CreateAccount try{n}@c.example")
-        return "city=Bonn" in data(cli, f"GetAccountSettings "
-                                   f"try{n}@c.example")
-    wait_for("the template", made)
+        text = data(cli, f"GetAccountSettings try{n}@c.example")
+        assert f"number={n};" in text and "city=Bonn;" in text, (n, text)
+    cli.ask("UpdateAccountTemplate c.example {number=default;}")
     cli.ask("CreateAccount bob@c.example {Password=pw;city=Ulm;}")
     assert data(cli, "GetAccountSettings bob@c.example") == \
         "{MaxAccountSize=7M;city=Ulm;}"
@@ -116,15 +113,9 @@ def server(cli):
     cli.ask('UpdateModule Template {InitialMailboxes=(Archive);'
             'InitialMessage="[iso-8859-1]Subject: Gr\u00fc\u00dfe\\e\\ex\\e";'
             'organization=Acme;}')
-    n = 0
-
-    def made():
-        nonlocal n
-        n += 1
-        cli.ask(f"CreateAccount try{n}@d.example {{Password=pw;}}")
-        return "Acme" in data(cli, f"GetAccountSettings try{n}@d.example")
-    wait_for("the template", made)
-    d = BASE / f"Domains/d.example/try{n}.macnt"
+    cli.ask("CreateAccount try@d.example {Password=pw;}")
+    assert "Acme" in data(cli, "GetAccountSettings try@d.example")
+    d = BASE / "Domains/d.example/try.macnt"
     assert sorted(p.name for p in d.glob("*.mbox")) == \
         ["Archive.mbox", "INBOX.mbox"]
     text = (d / "INBOX.mbox").read_bytes()
