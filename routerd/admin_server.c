@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "iplist.h"
 #include "log.h"
 #include "router.h"
 #include "settings.h"
@@ -143,39 +142,15 @@ do_get_router_table(struct command *c)
 static void
 do_set_router_table(struct command *c)
 {
-	struct table_bad bad;
-	struct table *t;
-	char text[128];
-
-	if (!need(c, "Settings"))
-		return;
-	if ((t = table_parse(arg_text(c, 0), &bad)) == NULL) {
-		snprintf(text, sizeof(text), "line %u: %s", bad.line,
-		    bad.why);
-		answer(c, 501, text);
-		return;
-	}
-	table_free(t);
-	set_text(c, "Router", "Table");
+	if (need(c, "Settings"))
+		set_text(c, "Router", "Table");
 }
 
 static void
 set_ips(struct command *c, const char *name)
 {
-	struct iplist *l;
-	char text[64];
-	int line = 0;
-
-	if (!need(c, "Settings"))
-		return;
-	if ((l = iplist_parse(arg_text(c, 0), &line)) == NULL) {
-		snprintf(text, sizeof(text), "line %d is not an address or a "
-		    "range", line);
-		answer(c, 501, text);
-		return;
-	}
-	iplist_free(l);
-	set_text(c, "Protection", name);
+	if (need(c, "Settings"))
+		set_text(c, "Protection", name);
 }
 
 static void

@@ -77,7 +77,7 @@ def table():
     route("away", smtp("far.example", "x@far.example"))
     route("Some.One@all.example", local("john", '"Some.One"'))
     answer = cli.send(r'SetRouterTable "a = b\enonsense\e"')
-    assert answer.startswith("501 line 2"), answer
+    assert answer == "501 Table: line 2: no =", answer
     route("sales", local("john"))
 
 
@@ -89,7 +89,17 @@ def reasons():
                       ("Rely:a.com = c", "prefix"), ("<a> =", "nothing"),
                       ("<a> = b@", "not an address")]:
         answer = cli.send(f'SetRouterTable "; first\\ea.com = b.com\\e{line}"')
-        assert answer.startswith("501 line 3: ") and why in answer, answer
+        assert answer.startswith("501 Table: line 3: ") and why in answer, answer
+    assert cli.ask("GetRouterTable") == before
+    for module, name, text in [
+            ("Router", "Table", "nonsense"),
+            ("Router", "AllDomainAliases", "<a*b*> = c"),
+            ("Protection", "ClientIPs", "10.0.0.0/99"),
+            ("Protection", "BlackListIPs", "a.b.c.d")]:
+        answer = cli.send(f'UpdateModule {module} {{{name}="{text}";}}')
+        assert answer.startswith(f"501 {name}: line 1"), answer
+    assert cli.send('SetClientIPs "10.0.0.1\\ex"') == \
+        "501 ClientIPs: line 2 is not an address or a range"
     assert cli.ask("GetRouterTable") == before
 
 
@@ -146,6 +156,7 @@ def by_hand():
     wait_for("routerd to come back",
              lambda: cli.send("Route hand") == local("john"))
     route("hand2", local("john"))
+    cli.ask('UpdateModule Router {AddDomain="";}')      # it stays as it is
     wait_for("the line in the log", lambda:
              "ROUTER Routing Table, line 2: no =; ignored" in log())
     status = wait_for("the suite to be ready", lambda: trouble())
