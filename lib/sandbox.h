@@ -33,6 +33,7 @@ struct sandbox {
 	bool			 keep_root;	/* priv alone: no walls but seccomp */
 	const char *const	*read;		/* paths under the base, NULL-ended */
 	const char *const	*write;
+	const char *const	*makedir;	/* directories alone, no file */
 	unsigned long		 nofile;	/* 0: leave as it is */
 	unsigned long		 fsize;
 	unsigned long		 as;		/* bytes of address space */

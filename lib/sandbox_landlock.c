@@ -41,6 +41,8 @@ enum { LL_VERSION = 1 << 0, LL_PATH_BENEATH = 1, LL_ABI_MIN = 2 };
 			 FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | \
 			 FS_REFER | FS_TRUNCATE)
 
+#define FS_DIRS		(FS_READ_DIR | FS_MAKE_DIR | FS_REMOVE_DIR)
+
 struct ll_ruleset {
 	uint64_t	fs;
 	uint64_t	net;		/* ABI 4 */
@@ -143,7 +145,8 @@ sandbox_landlock(const struct sandbox *sb, int basefd)
 	if ((rules = ruleset(sb, abi)) == -1)
 		return -1;
 	if (add_all(rules, basefd, sb->read, FS_READ & known) == 0 &&
-	    add_all(rules, basefd, sb->write, FS_WRITE & known) == 0)
+	    add_all(rules, basefd, sb->write, FS_WRITE & known) == 0 &&
+	    add_all(rules, basefd, sb->makedir, FS_DIRS & known) == 0)
 		r = syscall(LL_RESTRICT, rules, 0);
 	close(rules);
 	in_force = r == 0;

@@ -24,12 +24,18 @@ enum { MAXSIZE = 512 * 1024 * 1024 };
 static const char head_clean[] = "index clean\n";
 static const char head_dirty[] = "index dirty\n";
 
-/* In Index/, if an administrator made that. */
+/*
+ * In Index/, if an administrator made that.  In Accounts/ our walls let us
+ * write in Settings/ only.
+ */
 static char *
 path_of(const struct domain *d)
 {
-	char *sub = xasprintf("%s/Index", d->dir), *path;
+	char *sub, *path;
 
+	if (d->main)
+		return xasprintf("%s/Settings/Index.data", d->dir);
+	sub = xasprintf("%s/Index", d->dir);
 	path = xasprintf("%s%s/Index.data", d->dir,
 	    faccessat(proc_basefd(), sub, F_OK, 0) == 0 ? "/Index" : "");
 	free(sub);

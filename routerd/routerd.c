@@ -197,7 +197,8 @@ main(int argc, char **argv)
 {
 	static const char *const read[] = { "Accounts", "Domains", NULL };
 	static const char *const write[] = { "Settings", "Domains",
-		"Accounts", NULL };
+		"Accounts/Settings", NULL };
+	static const char *const makedir[] = { "Accounts", NULL };
 	static const struct proc_def def = {
 		.name = "routerd",
 		.tag = "ROUTER",
@@ -206,6 +207,7 @@ main(int argc, char **argv)
 			.allow = SB_FILES_READ | SB_FILES_WRITE | SB_CHMOD_FD,
 			.read = read,
 			.write = write,
+			.makedir = makedir,
 		},
 		.peers = {
 			[PROC_AUTHD] = from_authd,
