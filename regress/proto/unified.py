@@ -2,6 +2,7 @@
 """A unified domain-wide account (manual 19, 30, 36): one account keeps what
 comes for a whole domain and tells whom it was for; who logs in by one of these
 names sees his own messages alone.  And logins to a mailbox by a record."""
+import os
 import pathlib
 import sys
 
@@ -60,6 +61,27 @@ def box():
         assert "no such mailbox" in p.fails("PASS " + PASSWORD)
 
 
+def names():
+    """Manual 34 and 60: a name that moved, a name that is always there."""
+    with Smtp() as s:
+        s.begin("John")
+        s.text(TEXT % "moved")
+    wait_for("a message for j.smith",
+             lambda: len(uidl("j.smith@moved.example")) == 1)
+    assert len(uidl("john")) == 1
+    cli = administrator()
+    cli.ask("INLINE")
+    cli.ask(r'SetRouterTable "<John> = j.smith@moved.example\e'
+            r'Access:<postmaster> = john\e"')
+    cli.close()
+    with Pop() as p:
+        p.ask("USER postmaster")        # led to john: not his password
+        p.fails("PASS " + os.environ["CG_ADMIN_PASSWORD"])
+    with Pop() as p:
+        p.login("abcd@postmaster.local", os.environ["CG_ADMIN_PASSWORD"])
+        assert p.ask("STAT") == "0 0"
+
+
 def field():
     """The field is a setting."""
     cli = administrator()
@@ -79,10 +101,13 @@ def prepare():
     cli.ask("INLINE")
     cli.ask(r'SetRouterTable "client1.example = Cl1.local\e'
             r'client2.example = Cl2.local\e'
-            r'<sales> = sales#public\e"')
+            r'<sales> = sales#public\e'
+            r'<John> = j.smith@moved.example\e"')
+    cli.ask("CreateDomain moved.example")
+    cli.ask(f'CreateAccount j.smith@moved.example {{Password="{PASSWORD}";}}')
     cli.ask("CreateMailbox public MAILBOX sales")
     cli.close()
 
 
 prepare()
-run([unified, box, field])
+run([unified, box, field, names])
