@@ -383,6 +383,15 @@ has_mail(struct account *a)
 	return j != NULL && limits_known(a, j->m.account);
 }
 
+/* Who logs in must not find an account that has no limits yet. */
+static bool
+has_client(struct account *a)
+{
+	const struct session *s = TAILQ_LAST(&a->sessions, sessions);
+
+	return sessions_waiting(a) && limits_some(a, s->m.account);
+}
+
 static void
 run(struct account *a)
 {
@@ -398,7 +407,8 @@ run(struct account *a)
 	if (a->worker != WORKER_NONE && a->held)
 		forget(a);
 	if (a->worker == WORKER_UP && !a->held) {
-		sessions_give(a);
+		if (has_client(a))
+			sessions_give(a);
 		requests_give(a);
 		if (has_mail(a))
 			jobs_send(a, a->ipc);

@@ -54,15 +54,6 @@ forget(const char *path)
 		drop(k);
 }
 
-static void
-recall(struct account *a)
-{
-	const struct kept *k = slot(a->path);
-
-	if (k->path != NULL && strcmp(k->path, a->path) == 0)
-		a->limits = xstrdup(k->limits);
-}
-
 void
 limits_tell(const struct account *a, struct ipc *holder)
 {
@@ -102,15 +93,30 @@ limits_take(struct account *a, const char *limits)
 }
 
 static void
+recall(struct account *a)
+{
+	const struct kept *k = slot(a->path);
+	char *limits;
+
+	if (k->path == NULL || strcmp(k->path, a->path) != 0)
+		return;
+	limits = xstrdup(k->limits);
+	limits_take(a, limits);
+	free(limits);
+}
+
+static void
 answered(const struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_limits *m = pkt != NULL ? pkt->m : NULL;
 	struct account *a = arg;
 
 	a->limits_asked = false;
-	if (m == NULL)
+	if (m == NULL) {
 		jobs_fail(a, false, "the account's limits are not known now");
-	else if (m->code == 0)
+		if (a->limits == NULL)
+			sessions_refuse(a, "the account cannot be opened now");
+	} else if (m->code == 0)
 		limits_take(a, m->limits);
 	else {	/* settings that nobody can read set none */
 		limits_take(a, "");
@@ -133,16 +139,25 @@ ask(struct account *a)
 }
 
 bool
-limits_known(struct account *a, const char *name)
+limits_some(struct account *a, const char *name)
 {
-	if (a->limits == NULL)
-		recall(a);
-	if (a->limits != NULL && !a->limits_stale && !a->limits_asked)
-		return true;
 	if (a->name == NULL)
 		a->name = xstrdup(name);
-	ask(a);
-	return false;
+	if (a->limits == NULL)
+		recall(a);
+	if (a->limits == NULL)
+		ask(a);
+	return a->limits != NULL;
+}
+
+bool
+limits_known(struct account *a, const char *name)
+{
+	if (!limits_some(a, name))
+		return false;
+	if (a->limits_stale || a->limits_asked)
+		ask(a);
+	return !a->limits_asked;
 }
 
 void

@@ -200,6 +200,8 @@ void	 alert_tell(struct ipc *, struct ipc_pkt *, void *);
 /* limits.c */
 /* No: authd is asked by that name, and account_run() called in the end. */
 bool	 limits_known(struct account *, const char *name);
+/* The same, but such as may be old will do: for clients. */
+bool	 limits_some(struct account *, const char *name);
 void	 limits_take(struct account *, const char *);
 /* Whoever begins to hold it, before its work. */
 void	 limits_tell(const struct account *, struct ipc *holder);

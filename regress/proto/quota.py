@@ -11,11 +11,13 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import PASSWORD, read_mbox, wait_for  # noqa: E402
+from cgtest import (PASSWORD, descendants, kill, read_mbox,  # noqa: E402
+                    wait_for)
 from wire import (Imap, Pop, Smtp, accounts, address, administrator,  # noqa
                   box, messages, run)
 
 BASE = pathlib.Path(os.environ["CG_BASE"])
+SERVER = int((BASE / "ProcessID").read_text().split()[0])
 
 
 def text(subject="x", size=200):
@@ -341,6 +343,59 @@ def single():
         wait_for("it", lambda: quota(m) == {"MESSAGE": (3, 3)})
 
 
+def renamed():
+    """The limit goes along; an account of the old name has its own."""
+    accounts("before", "renamer")
+    limit("before", MaxMessages=1, QuotaSuspend=0)
+    send("before")
+    messages("before", 1)
+    cli = administrator()
+    cli.ask("RenameAccount before into after")
+    accounts("before")
+    cli.close()
+    send("after", "no more", sender=address("renamer"))
+    report("renamer", "no more")
+    assert count("after") == 1
+    send("before")
+    send("before")
+    messages("before", 2)
+
+
+def template_children():
+    template = [p for p, n in descendants(SERVER).items()
+                if n == "stored-worker"]
+    top = min(template)
+    return [p for p in descendants(top)]
+
+
+def killed():
+    """After a kill of its worker an account has what its mailboxes have."""
+    accounts("kill")
+    limit("kill", MaxAccountSize="1M", MaxMessages=1000)
+    for i in range(5):
+        with login("kill") as m:
+            m.ask("CREATE box%d" % i)
+            for k in range(20):
+                append(m, 300, f"box{i}")
+                send("kill")
+            tag = m.begin(f"SELECT box{i}")
+            m.want(tag, "OK")
+            m.send("".join(f"x{k} COPY {k} INBOX\r\n" for k in range(1, 15)))
+            for p in template_children():
+                kill(p)
+        with login("kill") as m:
+            wait_for("an empty queue", lambda: not list(
+                (BASE / "Queue").glob("*.msg")))
+            u = m.ask('LIST "" * RETURN (STATUS (MESSAGES))')
+            total = sum(int(n) for n in re.findall(
+                rb"MESSAGES (\d+)", b" ".join(u)))
+            got = quota(m)
+            assert got["MESSAGE"][0] == total, (got, total)
+            files = (BASE / "Accounts" / "kill.macnt").glob("*.mbox")
+            used = sum(f.stat().st_size for f in files)
+            assert got["STORAGE"][0] == (used + 1023) // 1024, (got, used)
+
+
 def alerts():
     accounts("alert")
     limit("alert", MaxMessages=4, QuotaAlert=75)
@@ -379,4 +434,4 @@ def too_long():
 
 
 run([commands, library, appending, delivered, at_once, waiting, defaults,
-     single, alerts, too_long])
+     single, renamed, killed, alerts, too_long])
