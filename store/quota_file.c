@@ -1,10 +1,10 @@
 /*
  * account.sizes: what an account's mailboxes hold, INBOX excepted, from one
  * holder of the account to the next, if that is delivery: it need not look at
- * all of them then.  It is a guess that proves itself: taken away when it is read, or
- * before any of those mailboxes is opened, and written at an orderly release;
- * so a kill leaves none.  It is never synced: after another start of the
- * machine none is believed.
+ * all of them then.  It is a guess that proves itself: taken away when it is
+ * read, or before any of those mailboxes is opened, and written at an orderly
+ * release; so a kill leaves none.  It is never synced: after another start of
+ * the machine none is believed.
  *
  * A line with a checksum, then { Boot = 1; Mailboxes = { a = (5000, 3); }; }
  */

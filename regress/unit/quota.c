@@ -248,14 +248,16 @@ work_until_killed(int ready)
 	struct acct *a = account(true);
 	struct box *b;
 	uint64_t id = 1000;
+	uint32_t last;
 
 	quota_limit(a, "{Bytes=1G;}");
 	for (;; id++) {
 		append_one(a, "a", "A: b\r\n\r\nappended\r\n");
 		b = inbox(a);
 		deliver(b, id, "A: b\n\ndelivered\n");
+		last = box_open(a, "a")->idx.head->uidnext - 2;
 		if (id % 3 == 0)
-			expunge(a, "a", box_open(a, "a")->idx.head->uidnext - 2);
+			expunge(a, "a", last);
 		box_close(b);
 		if (id == 1010)
 			(void)!write(ready, "x", 1);
