@@ -30,6 +30,8 @@ const struct setting settings_table[] = {
 	LEVEL("Main", "AccountsLogLevel", "3",
 	    "making, renaming, removing accounts, and logins"),
 	LEVEL("Main", "MailboxesLogLevel", "3", "opening and repairing mailboxes"),
+	ONOFF("Main", "AccountStatistics", "NO",
+	    "mail to each account is counted"),
 	ONOFF("Main", "HideAccountUnknown", "YES",
 	    "a login tells not whether the name or the password was wrong"),
 	ONOFF("Main", "ClearTextLogin", "NO",

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "name.h"
 #include "quota.h"
+#include "stat.h"
 #include "single.h"
 #include "template.h"
 
@@ -100,6 +101,7 @@ acct_free(struct acct *a)
 		return;
 	while (a->boxes != NULL)
 		box_shut(a->boxes);
+	stat_close(a);
 	quota_free(a);
 	info_free(&a->info);
 	close(a->dirfd);
@@ -433,6 +435,7 @@ box_deliver(struct box *b, struct delivery *d, size_t n)
 	if (believe(b) == -1)
 		return;
 	b->fmt->deliver(b, d, n);
+	stat_delivered(b->acct, d, n);
 }
 
 int

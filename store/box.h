@@ -90,6 +90,7 @@ struct acct {
 	struct putting	*putting;	/* put.c; NULL: nothing is on its way */
 	struct quota	*quota;		/* quota.c; NULL: never asked for */
 	bool		 touched;	/* quota_touch() was called */
+	uint64_t	 got, gotbytes;	/* not yet in account.info: stat.h */
 	/* A worker's, or NULL: this one closes, and revision is not told. */
 	void		(*news)(struct box *);
 };

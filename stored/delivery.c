@@ -13,6 +13,7 @@
 #include "log.h"
 #include "proc.h"
 #include "settings.h"
+#include "stat.h"
 
 enum { BUCKETS = 4096 };
 
@@ -282,6 +283,7 @@ static void
 settings(const struct val *all)
 {
 	log_set_level(settings_int(all, "LOCAL", "LogLevel"));
+	stat_switch(settings_bool(all, "Main", "AccountStatistics"));
 }
 
 static void

@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "settings.h"
+#include "stat.h"
 #include "worker.h"
 
 enum { PENDING = 64, FD_LOCK = 5 };
@@ -186,6 +187,7 @@ static void
 settings(const struct val *all)
 {
 	log_set_level(settings_int(all, "POP", "LogLevel"));
+	stat_switch(settings_bool(all, "Main", "AccountStatistics"));
 }
 
 static const struct ipc_disp from_broker[] = {

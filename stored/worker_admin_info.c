@@ -9,6 +9,7 @@
 #include "box.h"
 #include "name.h"
 #include "rfc5322.h"
+#include "stat.h"
 #include "worker.h"
 #include "worker_admin.h"
 
@@ -119,11 +120,13 @@ static void
 get_stat(struct wadmin *w)
 {
 	struct val *root = wadmin_info(w);
-	const struct val *stat = dict_get(root, "#Stat"), *v;
 	const char *key = wadmin_text(w, 1);
+	const struct val *stat, *v;
 
 	if (root == NULL)
 		return;
+	(void)stat_note(w->acct);
+	stat = dict_get(root, "#Stat");
 	if (*key == '\0')
 		w->data = stat != NULL ? val_copy(stat) : val_dict();
 	else {
@@ -135,13 +138,14 @@ get_stat(struct wadmin *w)
 static void
 reset_stat(struct wadmin *w)
 {
-	struct val *root = wadmin_info(w), *stat = dict_get(root, "#Stat");
+	struct val *root = wadmin_info(w), *stat;
 	const char *key = wadmin_text(w, 1);
 	char when[32];
 	int ret = 0;
 
-	if (root == NULL)
+	if (root == NULL || stat_note(w->acct) == -1)
 		return;
+	stat = dict_get(root, "#Stat");
 	if (*key == '\0') {
 		date_queue(when, sizeof(when), time(NULL));
 		ret = dict_set(root, "#Stat", val_dict());

@@ -225,6 +225,42 @@ def last_login():
     assert cli.ask("GetAccountInfo login KEY LastLogin") == now
 
 
+def statistics():
+    """Counted once that is wanted; told at once, kept when all is closed."""
+    cli = opened()
+    accounts("off")
+    deliver("off")
+    messages("off", 1)
+    assert cli.ask("GetAccountStat off") == "201 {}"
+    cli.ask("UpdateModule Main {AccountStatistics=YES;}")
+    tries = 0
+
+    def counts():                       # settings have no answer
+        nonlocal tries
+        tries += 1
+        accounts(f"try{tries}")
+        deliver(f"try{tries}")
+        messages(f"try{tries}", 1)
+        return "Messages" in cli.ask(f"GetAccountStat try{tries}")
+    wait_for("counting to begin", counts)
+    accounts("stat")
+    for n in range(1, 4):               # delivery
+        deliver("stat")
+        messages("stat", n)
+    with Imap() as m:                   # now the worker
+        m.login("stat")
+        deliver("stat")
+        messages("stat", 4)
+        got = cli.ask("GetAccountStat stat")
+        assert number(got, "MessagesReceived") == 4, got
+        assert number(got, "BytesReceived") > len(MAIL) * 4, got
+    cli.ask("ResetAccountStat stat KEY BytesReceived")
+    assert cli.ask("GetAccountStat stat KEY BytesReceived") == '201 ""'
+    cli.ask("ResetAccountStat stat")
+    assert "Received" not in cli.ask("GetAccountStat stat")
+    cli.ask("UpdateModule Main {AccountStatistics=default;}")
+
+
 def single():
     """An account of one mailbox has that one."""
     cli = opened()
@@ -334,5 +370,5 @@ def others():
     assert cli.ask("GetMailboxRights * MAILBOX INBOX AUTH you") == '201 ""'
 
 
-run([sizes, rights, many_mailboxes, while_open, web, last_login, single,
-     many_accounts, killed, renamed, others])
+run([sizes, rights, many_mailboxes, while_open, web, last_login, statistics,
+     single, many_accounts, killed, renamed, others])
