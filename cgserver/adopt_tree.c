@@ -18,9 +18,17 @@
 void
 adopt_odd(const char *where, const char *name, const char *why)
 {
-	char *text = xasprintf("%s%s%s: %s", where, *name != '\0' ? "/" : "",
-	    name, why);
+	char *text;
 
+	/* All is below the base: no need to say so. */
+	if (strncmp(where, "./", 2) == 0)
+		where += 2;
+	else if (strcmp(where, ".") == 0 && *name != '\0') {
+		where = name;
+		name = "";
+	}
+	text = xasprintf("%s%s%s: %s", where, *name != '\0' ? "/" : "", name,
+	    why);
 	val_append(adopt_found.odd, val_string(text));
 	free(text);
 }

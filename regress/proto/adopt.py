@@ -283,7 +283,7 @@ def adopted(r, outside):
                  "clear.macnt/hard.mbox: a file with several names",
                  "clear.macnt/fifo.mbox: neither",
                  "broken.macnt/account.settings",
-                 "Directory: not used"):
+                 "\tDirectory: not used"):
         assert said in p.stdout, (said, p.stdout)
     for n in ("clear", "ucrypt", "bsdmd5", "ssha", "smd5"):
         assert n + "@" not in p.stdout, p.stdout

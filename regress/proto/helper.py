@@ -218,6 +218,9 @@ def main():
                     "UseExtPassword=YES;}")
         cli.ask(f'CreateAccount own {{Password="{PASSWORD}";}}')
         assert pop(s, "ann", "ext-ann") is not None     # nothing is running
+        # One that ends at once is started ever later.
+        h.set(s, h.program("gone", "#!/bin/sh\nexit 1\n"), "AutoRestart=1;")
+        logged(s, "it is started again in 4 s")
         h.use(s, more="AutoRestart=1;")
         passwords(s)
         at_once(s)
