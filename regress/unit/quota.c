@@ -35,17 +35,25 @@ truth_of(const char *file, struct quota_usage *u)
 	free(p);
 }
 
-static const char *const files[] = { "INBOX.mbox", "a.mbox", "b.mbox",
-	"a.folder/c.mbox" };
+static struct quota_usage truth;
+
+static int
+add_truth(const char *path, const struct stat *st, int type, struct FTW *f)
+{
+	size_t len = strlen(path);
+
+	if (type == FTW_F && strcmp(path + len - 5, ".mbox") == 0)
+		truth_of(path + strlen(dir) + 1, &truth);
+	return 0;
+}
 
 static void
 check(struct acct *a)
 {
-	struct quota_usage u, truth = { 0, 0, 0 };
-	size_t i;
+	struct quota_usage u;
 
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		truth_of(files[i], &truth);
+	memset(&truth, 0, sizeof(truth));
+	assert_int_equal(nftw(dir, add_truth, 16, FTW_PHYS), 0);
 	assert_int_equal(quota_usage(a, &u), 0);
 	assert_int_equal(u.bytes, truth.bytes);
 	assert_int_equal(u.messages, truth.messages);
@@ -145,6 +153,8 @@ test_sums(void **state)
 static void
 test_delivery(void **state)
 {
+	static const char *const files[] = { "INBOX.mbox", "a.mbox",
+		"b.mbox", "a.folder/c.mbox" };
 	struct acct *a = account(true);
 	struct box *b;
 	size_t i;
@@ -288,6 +298,99 @@ test_kill(void **state)
 		check(a);
 		acct_free(a);
 	}
+}
+
+static uint32_t
+some_uid(struct box *b)
+{
+	if (box_refresh(b) == -1 || box_count(b) == 0)
+		return 0;
+	return box_rec(b, rand() % box_count(b))->uid;
+}
+
+static void
+copy_some(struct acct *a, const char *from, const char *to)
+{
+	struct box *b = box_open(a, from), *c = box_open(a, to);
+	uint32_t uid = b != NULL ? some_uid(b) : 0, out;
+
+	if (uid != 0 && c != NULL)
+		assert_int_equal(copy_messages(b, &uid, 1, c, &out), 0);
+	if (b != NULL)
+		box_close(b);
+	if (c != NULL)
+		box_close(c);
+}
+
+/* One step in a worker; some boxes stay open. */
+static void
+step(struct acct *a, uint64_t id)
+{
+	static const char *const names[] = { "INBOX", "a", "b", "a/c" };
+	static const char line[] = "A: b\r\n\r\nFrom x\r\n";
+	const char *name = names[rand() % 4], *other = names[rand() % 4];
+	struct box *b;
+	uint32_t uid;
+
+	switch (rand() % 8) {
+	case 0:
+		(void)folder_create(a, name, NULL);
+		return;
+	case 1:
+		(void)folder_delete(a, name);
+		return;
+	case 2:
+		(void)folder_rename(a, name, other);
+		return;
+	case 3:
+		copy_some(a, name, other);
+		return;
+	default:
+		break;
+	}
+	if ((b = box_open(a, name)) == NULL)
+		return;
+	if (id % 3 == 0)
+		deliver(b, id, "A: delivered\n\ntext\n");
+	else if (id % 3 == 1)
+		append_one(a, name, line + rand() % 6);
+	else if ((uid = some_uid(b)) != 0)
+		assert_int_equal(box_expunge(b, &uid, 1), 0);
+	if (rand() % 5 == 0) {
+		b->rewrite = true;
+		box_tidy(b);
+	}
+	if (rand() % 4 != 0)
+		box_close(b);
+}
+
+static void
+test_random(void **state)
+{
+	struct acct *a = account(true);
+	struct box *b;
+	uint64_t id;
+
+	srand(4711);
+	fill_all(a);
+	for (id = 1; id < 1500; id++) {
+		step(a, id);
+		if (rand() % 3 == 0)
+			check(a);
+		if (rand() % 20 != 0)
+			continue;
+		acct_free(a);
+		a = account(false);
+		if (rand() % 2 == 0)
+			check(a);
+		if ((b = box_open(a, rand() % 2 ? "" : "a")) != NULL)
+			deliver(b, id + 100000, "A: b\n\ntext\n");
+		check(a);
+		acct_free(a);
+		a = account(true);
+	}
+	check(a);
+	acct_free(a);
 }
 
 /* What one holder leaves the next believes, unless somebody was there. */
@@ -451,6 +554,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admit, setup, teardown),
