@@ -69,6 +69,7 @@ struct domain {
 	int64_t			 limit;		/* of accounts; -1: none */
 	bool			 moving;	/* being renamed or removed */
 	bool			 indexed;	/* there is an Index.data */
+	bool			 unreadable;	/* aliases or forwarders are */
 	struct domain		*next;		/* in the order of names */
 };
 

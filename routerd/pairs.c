@@ -50,9 +50,10 @@ pairs_load(struct domain *d, enum account_type kind)
 			load_pair(d, kind, val_key(v, i),
 			    val_text(val_at(v, i)));
 	} else if (v != NULL || errno != ENOENT) {
-		/* Written anew, it would lose what is in it. */
-		fatalx("%s: %s", path, v != NULL ? "not a dictionary" :
-		    err != NULL ? err : strerror(errno));
+		d->unreadable = true;
+		log_msg(LOG_CRASH, "%s: %s; nothing is changed in it", path,
+		    v != NULL ? "not a dictionary" : err != NULL ? err :
+		    strerror(errno));
 	}
 	val_free(v);
 	free(path);
@@ -94,6 +95,8 @@ pairs_change(struct domain *d, enum account_type kind,
 
 	if (val_count(changes) == 0)
 		return 0;
+	if (d->unreadable)		/* it would lose what is in it */
+		return -1;
 	v = changed(d, kind, changes);
 	path = path_of(d, kind);
 	rv = config_write(path, v);

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import PASSWORD, Cli, Suite, wait_for  # noqa: E402
+from cgtest import PASSWORD, Cli, Suite, kill, wait_for  # noqa: E402
 
 
 def refused(cli, *lines):
@@ -121,6 +121,21 @@ def rights(s, cli):
         c.close()
 
 
+def damaged(s, cli):
+    """A file that cannot be read is not written anew, and holds nobody up."""
+    path = pathlib.Path(s.base, "Domains/dom.example/Settings/Forwarders.data")
+    path.write_text("{f = x@far")
+    pid = next(p for p, n in s.children().items() if n == "routerd")
+    kill(pid)
+    wait_for("routerd to come back", lambda: pid not in s.children() and
+             cli.send("ListDomains")[:1] == "2")
+    assert cli.ask("ListForwarders dom.example") == "201 ()"
+    refused(cli, "CreateForwarder g@dom.example TO x@far.example")
+    assert path.read_text() == "{f = x@far"
+    wait_for("a line in the log", lambda: "Forwarders.data" in s.log())
+    cli.ask("CreateForwarder g@two.example TO x@far.example")
+
+
 def main():
     with Suite(accounts=["j.smith", "ann"]) as s:
         cli = s.cli()
@@ -128,6 +143,7 @@ def main():
         forwarders(s, cli, s.domain)
         aliases(s, cli, s.domain)
         rights(s, cli)
+        damaged(s, cli)
         cli.close()
     return 0
 
