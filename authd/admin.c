@@ -265,9 +265,10 @@ admin_is_self(const struct admin *a)
  * postmaster's.
  */
 bool
-admin_outranked(const struct admin *a)
+admin_name_outranks(const struct admin *a, const char *account,
+    const char *domain)
 {
-	struct val *held = rights_granted(a->name, a->odomain);
+	struct val *held = rights_granted(account, domain);
 	bool more = held == NULL;
 	const char *name;
 	size_t i;
@@ -280,6 +281,12 @@ admin_outranked(const struct admin *a)
 	}
 	val_free(held);
 	return more;
+}
+
+bool
+admin_outranked(const struct admin *a)
+{
+	return admin_name_outranks(a, a->name, a->odomain);
 }
 
 /* --- finding the account --- */

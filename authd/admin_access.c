@@ -152,7 +152,8 @@ found(const struct ipc_pkt *pkt, void *arg)
 		refuse(x, 500, "unknown user account");
 	else if (!admin_keep_object(x->who, m))
 		refuse(x, 501, "out of memory");
-	else if (!may(x, x->who->odomain))
+	else if (!may(x, x->who->odomain) || (!admin_is_self(x->who) &&
+	    !admin_is_users(x->who) && admin_outranked(x->who)))
 		refuse(x, 501, "you have no right to do this");
 	else if (x->actas != NULL)
 		route(x->actas, found_actas, x);

@@ -96,7 +96,11 @@ admin_create(struct admin *a)
 		admin_later(a);
 		return;
 	}
-	if ((err = account_may_create(a, a->odomain, type)) != NULL) {
+	/* Rights may stand there from an account that went in another way. */
+	if ((err = account_may_create(a, a->odomain, type)) == NULL &&
+	    admin_outranked(a))
+		err = "this name has rights that you have not";
+	if (err != NULL) {
 		admin_fail(a, 501, err);
 		return;
 	}
@@ -432,7 +436,8 @@ do_rename(struct admin *a)
 		admin_later(a);
 		return;
 	}
-	if (!admin_may(a, a->newdomain, "CanCreateAccounts")) {
+	if (!admin_may(a, a->newdomain, "CanCreateAccounts") ||
+	    admin_name_outranks(a, a->newname, a->newdomain)) {
 		admin_fail(a, 501, "you have no right to do this");
 		return;
 	}

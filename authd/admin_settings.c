@@ -179,6 +179,11 @@ tell(struct admin *a, struct val *v)
 	dict_set(v, "Password", NULL);
 	for (i = 0; alerts_settings[i] != NULL; i++)
 		dict_set(v, alerts_settings[i], NULL);
+	/* For other servers: his administrators', not the user's. */
+	if (!admin_reads(a, a->odomain)) {
+		dict_set(v, "PSTNGatewayPassword", NULL);
+		dict_set(v, "SyncUserPassword", NULL);
+	}
 	admin_done(a, v);
 }
 
@@ -392,7 +397,8 @@ do_verify(struct admin *a)
 {
 	struct account *acc;
 
-	if (!admin_administers(a, a->odomain)) {
+	/* Nor may he guess the password of one who has more rights. */
+	if (!admin_administers(a, a->odomain) || admin_outranked(a)) {
 		admin_fail(a, 501, "you have no right to do this");
 		return;
 	}

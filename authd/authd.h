@@ -317,6 +317,9 @@ bool	admin_reads(const struct admin *, const char *domain);
 bool	admin_is_self(const struct admin *);
 /* Has the object a server right that the caller has not? */
 bool	admin_outranked(const struct admin *);
+/* The same of any name, whether it is an account or not yet. */
+bool	admin_name_outranks(const struct admin *, const char *account,
+	    const char *domain);
 
 /* admin_object.c, admin_settings.c, admin_server.c */
 void	admin_create(struct admin *);

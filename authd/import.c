@@ -461,6 +461,8 @@ check_row(struct import *im, struct import_row *r, struct item *it)
 	it->type = account_type(*r->type != '\0' ? r->type : im->type);
 	if (it->type == NULL)
 		return "accounts of this type cannot be made";
+	if (admin_name_outranks(im->a, it->name, im->domain))
+		return "this name has rights that you have not";
 	if ((err = account_may_create(im->a, im->domain, it->type)) != NULL ||
 	    (err = take_aliases(im, r)) != NULL)
 		return err;

@@ -397,13 +397,16 @@ rights_rename(const char *account, const char *domain,
     const char *newaccount, const char *newdomain)
 {
 	struct val *array;
-	int ret = 0;
+	int ret;
 
 	if ((array = rights_granted(account, domain)) == NULL)
 		return -1;
-	/* Rights are for a domain: they do not move to another. */
-	if (val_count(array) > 0 && strcmp(domain, newdomain) == 0)
-		ret = rights_set(newaccount, newdomain, array);
+	/*
+	 * Rights are for a domain: they do not move to another; nor does it
+	 * get any that stand there under its new name.
+	 */
+	ret = rights_set(newaccount, newdomain, val_count(array) > 0 &&
+	    strcmp(domain, newdomain) == 0 ? array : NULL);
 	if (ret == 0)
 		ret = rights_set(account, domain, NULL);
 	val_free(array);
