@@ -252,6 +252,7 @@ taken(struct load *o)
 {
 	struct msg *m = o->msg;
 
+	m->found = true;
 	if (l.busy) {
 		msg_pin(m);
 		l.all[o->slot] = m;

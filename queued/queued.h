@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 #include <bsd/sys/tree.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +24,12 @@ struct msg;
 struct sreq {
 	STAILQ_ENTRY(sreq) entry;
 	void	(*work)(struct sreq *);	/* in a thread */
+	/*
+	 * Or NULL: in the thread, once the request stands among those that
+	 * are done.  Whoever hears it and asks for more comes behind it.
+	 */
+	void	(*answer)(struct sreq *);
+	atomic_bool answering;		/* the loop must wait for that */
 	void	(*done)(struct sreq *);	/* in the loop, afterwards */
 	bool	patient;		/* which may be some ms later */
 };
@@ -127,11 +134,13 @@ struct rcpt {
 	char		*esc, *text;	/* how it ended, for the report */
 	char		*to;		/* remote: the address, if it is another */
 	int64_t		 due;		/* in R_LATER */
+	int64_t		 until;		/* while a warning is composed */
 	enum rstate	 state;
 	char		 letter;	/* D or F, once final */
 	bool		 ack;		/* stored waits for RESULT_ACK */
 	bool		 moved;		/* routed anew: its account was gone */
 	bool		 reporting;	/* the DSN under way is about it */
+	bool		 warned;	/* its sender knows that it waits */
 	bool		 relayed;	/* others tell how it went on */
 	bool		 listed;	/* among those to be routed */
 	bool		 aside;		/* in R_PAUSE for its file's sake */
@@ -162,6 +171,7 @@ struct msg {
 	size_t		 unrouted;	/* before "enqueued" can be said */
 	unsigned int	 jobs;		/* requests that hold a pointer */
 	bool		 loaded;
+	bool		 found;		/* at start */
 	bool		 trusted;
 	bool		 removing;	/* its file */
 	bool		 gone;		/* it is removed */
@@ -320,6 +330,9 @@ void	remote_closed(struct ipc *, struct ipc_pkt *, void *);
 /* --- dsn.c --- */
 bool	dsn_wanted(const struct rcpt *);
 void	dsn_make(struct msg *);
+/* It waits, for that reason, until then: its sender is told, once. */
+void	dsn_warn(struct rcpt *, const char *esc, const char *text,
+	    int64_t until);
 /* A DSN found at start: what it reports need not be reported again. */
 void	dsn_found(struct msg *);
 

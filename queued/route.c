@@ -15,17 +15,26 @@
 enum {
 	UNDERWAY = 96,		/* below IPC_CREDITS */
 	AGAIN = 3,		/* seconds */
-	ASIDE = 10		/* until its file is tried again */
+	ASIDE = 10,		/* until its file is tried again */
+	TURNS = 4		/* one of them is for those that wait already */
 };
 
 TAILQ_HEAD(rcptlist, rcpt);
 static struct rcptlist todo = TAILQ_HEAD_INITIALIZER(todo);
+/* Those that wait already: new ones go before them. */
+static struct rcptlist old = TAILQ_HEAD_INITIALIZER(old);
 static struct rcptlist paused = TAILQ_HEAD_INITIALIZER(paused);
 static struct rcptlist aside = TAILQ_HEAD_INITIALIZER(aside);
 static unsigned int underway;
 static struct event *again, *again_aside;
 
 static void	route_run(void);
+
+static struct rcptlist *
+list_of(const struct rcpt *r)
+{
+	return r->from != NULL || r->msg->found ? &old : &todo;
+}
 
 /* arg: those whose time it is. */
 static void
@@ -38,7 +47,7 @@ resume(int fd, short what, void *arg)
 		TAILQ_REMOVE(list, r, entry);
 		r->aside = false;
 		rcpt_state(r, R_NEW);
-		TAILQ_INSERT_TAIL(&todo, r, entry);
+		TAILQ_INSERT_TAIL(list_of(r), r, entry);
 	}
 	route_run();
 }
@@ -200,13 +209,23 @@ ask(struct rcpt *r)
 	    routed, r);
 }
 
+/* However many new ones come, the others get some turns, too. */
+static struct rcpt *
+next(void)
+{
+	static unsigned int turns;
+	struct rcpt *r = TAILQ_FIRST(&todo), *o = TAILQ_FIRST(&old);
+
+	return o == NULL || (r != NULL && ++turns % TURNS != 0) ? r : o;
+}
+
 static void
 route_run(void)
 {
 	struct rcpt *r;
 
-	while (underway < UNDERWAY && (r = TAILQ_FIRST(&todo)) != NULL) {
-		TAILQ_REMOVE(&todo, r, entry);
+	while (underway < UNDERWAY && (r = next()) != NULL) {
+		TAILQ_REMOVE(list_of(r), r, entry);
 		r->listed = false;
 		ask(r);
 	}
@@ -227,7 +246,7 @@ route_rcpt(struct rcpt *r)
 		return;
 	}
 	r->listed = true;
-	TAILQ_INSERT_TAIL(&todo, r, entry);
+	TAILQ_INSERT_TAIL(list_of(r), r, entry);
 	route_run();
 }
 
@@ -242,7 +261,7 @@ route_forget(struct rcpt *r)
 	else if (r->listed && r->state == R_PAUSE)
 		TAILQ_REMOVE(&paused, r, entry);
 	else if (r->listed)
-		TAILQ_REMOVE(&todo, r, entry);
+		TAILQ_REMOVE(list_of(r), r, entry);
 	r->listed = r->aside = false;
 	lqueue_routed(r);
 }
