@@ -81,7 +81,8 @@ def main():
         assert each < 1 or sanitized(), each
         # While they are tried again, too.
         print("live mail:", max(live_mail(s) for _ in range(20)), "s")
-        assert status(s, "Messages") == MESSAGES
+        wait_for("the live ones' end",
+                 lambda: status(s, "Messages") == MESSAGES)
 
 
 main()
