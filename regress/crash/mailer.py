@@ -2,11 +2,15 @@
 the tests of this directory.  A message carries its own number, length and
 checksum, so that whoever reads it back can tell whether it is whole."""
 import hashlib
+import poplib
 import random
 import re
 import smtplib
 import socket
 import threading
+import time
+
+from cgtest import PASSWORD, kill, wait_for
 
 BODY = re.compile(rb"X-Number: (\d+)\n.*?\n\n(.*)", re.S)
 
@@ -101,6 +105,60 @@ class Mailer:
         for t in ts:
             t.start()
         return ts
+
+
+class Readers:
+    """POP clients that come and go, read, and delete nothing."""
+
+    def __init__(self, suite, names, seed):
+        self.suite, self.names, self.over = suite, names, False
+        self.sessions = 0
+        self.rng = random.Random(seed)
+        self.threads = [threading.Thread(target=self.read) for _ in range(2)]
+        for t in self.threads:
+            t.start()
+
+    def read(self):
+        while not self.over:
+            try:
+                p = poplib.POP3("127.0.0.1", self.suite.pop, timeout=60)
+                p.user(self.rng.choice(self.names))
+                p.pass_(PASSWORD)
+                for i in range(1, min(p.stat()[0], 5) + 1):
+                    p.retr(i)
+                p.quit()
+                self.sessions += 1
+            except (poplib.error_proto, OSError, EOFError):
+                time.sleep(0.05)        # it was killed: not too fast
+
+    def stop(self):
+        self.over = True
+        for t in self.threads:
+            t.join()
+
+
+def storm(suite, names, rounds, seed, victims):
+    """Mail and readers while victims(round)'s processes are killed; all that
+    was answered comes to rest.  (the mailer, how many sessions of readers)"""
+    rng = random.Random(seed)
+    m = Mailer(suite.smtp_port, {n: suite.address(n) for n in names})
+    readers = Readers(suite, names, seed)
+    for i in range(rounds):
+        senders = m.start(3, 4)
+        time.sleep(rng.random() * 0.08)     # the moment is the test
+        for pid in victims(i):
+            kill(pid)
+        for t in senders:
+            t.join()
+    readers.stop()
+
+    def up():
+        before = len(m.answered)
+        m.send_some(1)
+        return len(m.answered) > before
+    wait_for("the suite to take mail again", up)
+    wait_for("the queue to be empty", lambda: not suite.queue())
+    return m, readers.sessions
 
 
 def verify(suite, mailer, answered=None, twice_is_wrong=True):

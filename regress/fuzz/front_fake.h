@@ -242,11 +242,14 @@ fake_answer(enum ipc_type type, ipc_answer_cb *cb, void *arg)
 		d & 64 ? "SMTP" : "LOCAL", .relay = d & 128 ? 1 : 0 };
 	struct msg_queue_file file = { .code = d % 8 == 0 ? 2 : 0, .id = d,
 		.text = "" };
+	struct msg_committed committed = { .code = d % 8 > 2 ? 0 : d % 3,
+		.text = "x", .more = d & 64 ? d : 0 };
 	struct msg_done done = { .code = d % 8 > 2 ? 0 : d % 3, .text = "x" };
 	struct ipc_pkt pkt = { .type = type, .fd = -1 };
 
 	pkt.m = type == IPC_ROUTE ? (void *)&routed :
-	    type == IPC_QUEUE_TMP ? (void *)&file : (void *)&done;
+	    type == IPC_QUEUE_TMP ? (void *)&file :
+	    type == IPC_COMMIT ? (void *)&committed : (void *)&done;
 	cb(d % 16 == 15 ? NULL : &pkt, arg);
 }
 

@@ -11,14 +11,13 @@ import re
 import smtplib
 import stat
 import sys
-import threading
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "regress/tools"), str(TOP / "regress/crash")]
 from cgtest import (PASSWORD, Suite, descendants, kill, read_mbox,  # noqa: E402
                     wait_for)
-from mailer import Mailer, verify  # noqa: E402
+from mailer import storm, verify  # noqa: E402
 from probe import AT_FDCWD, Probe, Room  # noqa: E402
 
 ROOT = os.geteuid() == 0
@@ -292,34 +291,6 @@ def one(found):
 
 # --- kills ---
 
-class Readers:
-    """POP clients come and go, and delete nothing."""
-
-    def __init__(self, s, names):
-        self.s, self.names, self.over = s, names, False
-        self.rng = random.Random(5)
-        self.sessions = 0
-        self.threads = [threading.Thread(target=self.read) for _ in range(2)]
-        for t in self.threads:
-            t.start()
-
-    def read(self):
-        while not self.over:
-            try:
-                p = pop(self.s, self.rng.choice(self.names))
-                for i in range(1, min(p.stat()[0], 5) + 1):
-                    p.retr(i)
-                p.quit()
-                self.sessions += 1
-            except (poplib.error_proto, OSError, EOFError):
-                time.sleep(0.05)
-
-    def stop(self):
-        self.over = True
-        for t in self.threads:
-            t.join()
-
-
 def victims(s, name):
     if name == "worker":
         return s.workers()[:2]
@@ -330,24 +301,8 @@ def victims(s, name):
 def killed(s):
     names = ["k1", "k2", "k3"]
     make(s, *names)
-    rng = random.Random(int(os.environ.get("CG_SEED", "3")))
-    m = Mailer(s.smtp_port, {n: s.address(n) for n in names})
-    readers = Readers(s, names)
-    for i in range(ROUNDS):
-        senders = m.start(3, 4)
-        time.sleep(rng.random() * 0.08)         # the moment is the test
-        for pid in victims(s, VICTIMS[i % len(VICTIMS)]):
-            kill(pid)
-        for t in senders:
-            t.join()
-    readers.stop()
-
-    def up():
-        before = len(m.answered)
-        m.send_some(1)
-        return len(m.answered) > before
-    wait_for("the suite to take mail again", up)
-    wait_for("the queue to be empty", lambda: not s.queue())
+    m, sessions = storm(s, names, ROUNDS, int(os.environ.get("CG_SEED", "3")),
+                        lambda i: victims(s, VICTIMS[i % len(VICTIMS)]))
     for n in names:
         wait_for("a session", lambda: counted(s, n) is not None)
     s.closed()
@@ -355,8 +310,8 @@ def killed(s):
     for n in names:
         assert counted(s, n) == sum(a == n for a in seen.values())
     print(f"{ROUNDS} rounds: {len(m.answered)} answered, {len(seen)} "
-          f"delivered, {readers.sessions} sessions")
-    assert len(m.answered) >= ROUNDS and readers.sessions > 0
+          f"delivered, {sessions} sessions")
+    assert len(m.answered) >= ROUNDS and sessions > 0
 
 
 def counted(s, name):
