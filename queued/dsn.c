@@ -382,6 +382,40 @@ dsn_make(struct msg *m)
 	report_start(p);
 }
 
+/* Who did not ask for reports at all, or for successes alone, gets none. */
+static bool
+warning_wanted(const struct rcpt *r)
+{
+	return !r->warned && *dsn_to(r->msg) != '\0' &&
+	    (r->q->notify & (QN_FAILURE | QN_DELAY)) != 0;
+}
+
+void
+dsn_warn(struct rcpt *r, const char *esc, const char *text, int64_t until)
+{
+	struct msg *m = r->msg;
+	struct report *p;
+
+	if (!warning_wanted(r) || m->dsn || m->removing ||
+	    (p = report_new(m)) == NULL)
+		return;
+	r->reporting = true;
+	r->letter = 'W';
+	r->until = until;
+	r->esc = strdup(esc);
+	r->text = strdup(text);
+	r->warned = (p->id = tmp_id()) != 0 &&
+	    dsn_compose(&p->text, m, p->id, "");
+	free(r->esc);
+	free(r->text);
+	r->esc = r->text = NULL;
+	r->reporting = false;
+	if (r->warned)
+		report_start(p);
+	else
+		report_free(p);
+}
+
 static void
 found_rcpts(struct report *p, struct msg *m, const char *list)
 {

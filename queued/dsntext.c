@@ -35,14 +35,20 @@ what_to_return(const struct msg *m, bool failed)
 }
 
 static bool
-any_failed(const struct msg *m)
+any(const struct msg *m, char letter)
 {
 	size_t i;
 
 	for (i = 0; i < m->q.nrcpts; i++)
-		if (m->rcpts[i].reporting && m->rcpts[i].letter == 'F')
+		if (m->rcpts[i].reporting && m->rcpts[i].letter == letter)
 			return true;
 	return false;
+}
+
+static bool
+any_failed(const struct msg *m)
+{
+	return any(m, 'F');
 }
 
 /* Which R lines, for whoever finds this report after a crash. */
@@ -88,8 +94,8 @@ header(struct dsn_text *t, const struct msg *m, uint64_t id, const char *copy,
 	    queue_domain());
 	buf_printf(b, "To: <%s>\n", *dsn_to(m) == '\0' ? copy : dsn_to(m));
 	buf_printf(b, "Subject: %s\n", any_failed(m) ?
-	    "Your message could not be delivered" :
-	    "Your message was delivered");
+	    "Your message could not be delivered" : any(m, 'W') ?
+	    "Your message is delayed" : "Your message was delivered");
 	buf_printf(b, "Date: %s\n", date);
 	buf_printf(b, "Message-ID: <dsn-%" PRIu64 "@%s>\n", id,
 	    queue_domain());
@@ -105,6 +111,22 @@ one_line(struct buf *b, const char *s)
 {
 	for (; *s != '\0'; s++)
 		buf_putc(b, *s >= ' ' && *s < 0x7f ? *s : '?');
+}
+
+/* What became of it, for people and for programs. */
+static const char *
+said(const struct rcpt *r)
+{
+	return r->letter == 'F' ? "not delivered" :
+	    r->letter == 'W' ? "not delivered yet, it will be tried again" :
+	    r->remote ? "passed on to another mail system" : "delivered";
+}
+
+static const char *
+action(const struct rcpt *r)
+{
+	return r->letter == 'F' ? "failed" : r->letter == 'W' ? "delayed" :
+	    r->remote ? "relayed" : "delivered";
 }
 
 static void
@@ -123,9 +145,7 @@ for_people(struct buf *b, const struct msg *m)
 			continue;
 		buf_puts(b, "\n<");
 		one_line(b, r->q->addr);
-		buf_puts(b, r->letter == 'F' ? ">: not delivered\n    " :
-		    r->remote ? ">: passed on to another mail system\n    " :
-		    ">: delivered\n    ");
+		buf_printf(b, ">: %s\n    ", said(r));
 		one_line(b, r->text == NULL ? "" : r->text);
 		buf_putc(b, '\n');
 	}
@@ -179,9 +199,12 @@ for_programs(struct buf *b, const struct msg *m)
 			original(b, r->q->orcpt);
 		buf_puts(b, "Final-Recipient: rfc822;");
 		one_line(b, r->q->addr);
-		buf_printf(b, "\nAction: %s\nStatus: ", r->letter == 'F' ?
-		    "failed" : r->remote ? "relayed" : "delivered");
+		buf_printf(b, "\nAction: %s\nStatus: ", action(r));
 		one_line(b, r->esc == NULL ? "5.0.0" : r->esc);
+		if (r->letter == 'W') {
+			date_rfc5322(date, sizeof(date), r->until);
+			buf_printf(b, "\nWill-Retry-Until: %s", date);
+		}
 		if (r->letter == 'F' && r->text != NULL) {
 			buf_puts(b, "\nDiagnostic-Code: x-cgate;");
 			one_line(b, r->text);

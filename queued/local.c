@@ -223,6 +223,27 @@ waited(const struct rcpt *r, const char *esc)
 	return NULL;
 }
 
+/*
+ * Once it has waited for so long its sender is told.  Much later it is not the
+ * first time that it is looked at, whatever is remembered.
+ */
+static void
+warn(struct rcpt *r, const char *esc, const char *text)
+{
+	enum { WINDOW = 900 };
+	int64_t after = settings_int(proc_settings(), "LOCAL",
+	    "SendWarningsAfter");
+	int64_t age = time(NULL) - r->msg->q.time;
+	size_t i;
+
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+		if (strcmp(waits[i].esc, esc) == 0 && after > 0 &&
+		    age >= after && age < after + WINDOW)
+			dsn_warn(r, esc, text, r->msg->q.time +
+			    settings_int(proc_settings(), "LOCAL",
+			    waits[i].setting));
+}
+
 static void
 result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 {
@@ -246,6 +267,7 @@ result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 		esc = over->end;
 		text = over->text;
 	} else if (code > 1) {
+		warn(r, esc, text);
 		later(r, text);
 		return;
 	}

@@ -368,6 +368,14 @@ def template_children():
     return [p for p in descendants(top)]
 
 
+def login_again(name):
+    """Who comes in the moment of a worker's death may have to try twice."""
+    try:
+        return login(name)
+    except (EOFError, ConnectionError):
+        return login(name)
+
+
 def killed():
     """After a kill of its worker an account has what its mailboxes have."""
     accounts("kill")
@@ -383,7 +391,7 @@ def killed():
             m.send("".join(f"x{k} COPY {k} INBOX\r\n" for k in range(1, 15)))
             for p in template_children():
                 kill(p)
-        with login("kill") as m:
+        with login_again("kill") as m:
             wait_for("an empty queue", lambda: not list(
                 (BASE / "Queue").glob("*.msg")))
             u = m.ask('LIST "" * RETURN (STATUS (MESSAGES))')
@@ -415,6 +423,35 @@ def alerts():
         p.login("alert")
 
 
+def warned():
+    """Who waits is told once; by NOTIFY=NEVER, not at all."""
+    accounts("slow", "slowsender")
+    module("LOCAL", "{SendWarningsAfter=1s;}")
+    limit("slow", MaxMessages=1)
+    send("slow")
+    messages("slow", 1)
+    send("slow", "delayed", sender=address("slowsender"))
+    with Smtp() as s:
+        s.ask(f"MAIL FROM:<{address('slowsender')}>", 250)
+        s.ask(f"RCPT TO:<{address('slow')}> NOTIFY=NEVER", 250)
+        s.ask("DATA", 354)
+        s.text(text("quietly") + b".\r\n")
+    m = wait_for("a warning", lambda: reports("slowsender", "delayed"))[0]
+    fields = m.get_payload()[1].get_payload()[1]
+    assert fields["Action"] == "delayed", fields.as_string()
+    assert fields["Status"] == "4.2.2", fields.as_string()
+    assert fields["Will-Retry-Until"], fields.as_string()
+    assert "account is full" in m.get_payload()[0].get_payload(), m
+    time.sleep(5)           # tried again meanwhile
+    assert len(reports("slowsender", "delayed")) == 1, "told twice"
+    assert not reports("slowsender", "quietly")
+    limit("slow", MaxMessages="default")
+    messages("slow", 3)
+    wait_for("an empty queue", lambda: not list(
+        (BASE / "Queue").glob("*.msg")))
+    module("LOCAL", "{SendWarningsAfter=4h;}")
+
+
 def too_long():
     """Mail for a full account is kept only so long."""
     accounts("late", "latesender")
@@ -434,4 +471,4 @@ def too_long():
 
 
 run([commands, library, appending, delivered, at_once, waiting, defaults,
-     single, renamed, killed, alerts, too_long])
+     single, renamed, killed, alerts, warned, too_long])
