@@ -4,7 +4,8 @@
  * before the first is made; then they are made by hundreds, synced together by
  * a thread, so that neither the disk nor other logins wait for one another.
  */
-#include <errno.h>
+#include <sys/stat.h>
+
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@ enum {
 	A_TURN = 50,		/* rows checked in a turn of the loop */
 	WINDOW = 64,		/* asked at once; a channel bears 128 */
 	BATCH = 256,		/* made between two syncs */
-	NAME_LEN = 512, ERR_LEN = 400
+	DISKS_MAX = 8,		/* domains may lie elsewhere, by a link */
+	ERR_LEN = 400
 };
 
 struct import;
@@ -51,8 +53,9 @@ struct import {
 	size_t			 at, to, flying;
 	size_t			 from;		/* of the batch */
 	bool			 failed, synced;
-	int			 parents[8];	/* directories to sync */
-	size_t			 nparents;
+	/* A directory of each file system that the batch is on. */
+	struct { int fd; dev_t dev; } disks[DISKS_MAX];
+	size_t			 ndisks;
 	char			 err[ERR_LEN];
 };
 
@@ -220,10 +223,10 @@ batch_end(const struct import *im)
 }
 
 static void
-close_parents(struct import *im)
+close_disks(struct import *im)
 {
-	while (im->nparents > 0)
-		close(im->parents[--im->nparents]);
+	while (im->ndisks > 0)
+		close(im->disks[--im->ndisks].fd);
 }
 
 static void
@@ -231,43 +234,53 @@ named_synced(void *arg)
 {
 	struct import *im = arg;
 
-	close_parents(im);
+	close_disks(im);
 	if (!im->synced)
 		fail_line(im, 0, "the disk cannot be written");
 	/* Published or not they are there: undone, if so, by their paths. */
 	each(im, im->from, batch_end(im), publish_one, batch_done);
 }
 
+/* In a thread. */
 static void
-sync_parents(void *arg)
+sync_disks(void *arg)
 {
 	struct import *im = arg;
 	size_t i;
 
-	for (i = 0; i < im->nparents && im->synced; i++)
-		im->synced = fsync(im->parents[i]) == 0;
+	im->synced = true;
+	for (i = 0; i < im->ndisks && im->synced; i++)
+		im->synced = syncfs(im->disks[i].fd) == 0;
 }
 
-/* Few directories hold them all; with many the whole disk is synced again. */
-static void
-note_parent(struct import *im, const char *path)
+static bool
+note_disk(struct import *im, const char *path)
 {
-	static char *last;
 	const char *file;
-	size_t n = strrchr(path, '/') - path;
+	struct stat st;
+	size_t i;
+	int fd;
 
-	if (last != NULL && im->nparents > 0 && strlen(last) == n &&
-	    strncmp(last, path, n) == 0)
-		return;
-	free(last);
-	last = strndup(path, n);
-	if (im->nparents == sizeof(im->parents) / sizeof(im->parents[0]))
-		return;
-	if ((im->parents[im->nparents] = path_parent(path, &file)) != -1)
-		im->nparents++;
+	if ((fd = path_parent(path, &file)) == -1)
+		return false;
+	if (fstat(fd, &st) == -1) {
+		close(fd);
+		return false;
+	}
+	for (i = 0; i < im->ndisks; i++)
+		if (im->disks[i].dev == st.st_dev) {
+			close(fd);
+			return true;
+		}
+	if (i == DISKS_MAX) {
+		close(fd);
+		return false;
+	}
+	im->disks[i].fd = fd;
+	im->disks[i].dev = st.st_dev;
+	im->ndisks++;
+	return true;
 }
-
-static void	sync_all(void *);
 
 static void
 rename_batch(void *arg)
@@ -285,34 +298,28 @@ rename_batch(void *arg)
 			break;
 		}
 		it->path = xstrdup(create_path(it->c));
-		note_parent(im, it->path);
 	}
 	if (im->failed) {
-		close_parents(im);
+		close_disks(im);
 		undo(im);
-	} else if (!slow_run(im->nparents < sizeof(im->parents) /
-	    sizeof(im->parents[0]) ? sync_parents : sync_all, named_synced,
-	    im)) {
+	} else if (!slow_run(sync_disks, named_synced, im)) {
 		im->synced = false;
 		named_synced(im);
 	}
 }
 
 static void
-sync_all(void *arg)
-{
-	struct import *im = arg;
-
-	im->synced = syncfs(proc_basefd()) == 0;
-}
-
-static void
 made(struct import *im)
 {
-	if (im->failed)
-		undo(im);
-	else if (!slow_run(sync_all, rename_batch, im)) {
+	size_t i;
+
+	for (i = im->from; i < batch_end(im) && !im->failed; i++)
+		if (!note_disk(im, create_path(im->items[i].c)))
+			fail_line(im, 0, "the accounts' disk cannot be found");
+	if (!im->failed && !slow_run(sync_disks, rename_batch, im))
 		fail_line(im, 0, "server is temporarily unable to do this");
+	if (im->failed) {
+		close_disks(im);
 		undo(im);
 	}
 }
