@@ -191,12 +191,18 @@ static void
 commit_work(struct sreq *r)
 {
 	struct commit *c = (struct commit *)r;
-	struct msg_committed m;
 
 	take_in(c);
 	if (c->why != NULL)
 		disk_unlink(NULL, c->id, "tmp");
-	m = verdict(c);
+}
+
+static void
+commit_answer(struct sreq *r)
+{
+	struct commit *c = (struct commit *)r;
+	struct msg_committed m = verdict(c);
+
 	ipc_late_answer(&c->late, IPC_COMMITTED, &m, &c->more_fd);
 }
 
@@ -251,6 +257,7 @@ static void
 commit_start(struct commit *c)
 {
 	c->req.work = commit_work;
+	c->req.answer = commit_answer;
 	c->req.done = commit_done;
 	c->req.patient = true;
 	sync_submit(&c->req);

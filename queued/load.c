@@ -63,7 +63,7 @@ found(uint64_t id, const char *dir)
 	if ((l.all[l.n] = msg_new(id, dir)) == NULL)
 		log_warnx("Queue: the number %" PRIu64 " is there twice", id);
 	else
-		l.n++;
+		l.all[l.n++]->arrival = 0;
 }
 
 static void

@@ -42,6 +42,7 @@ RB_GENERATE(msgtree, msg, tree, msg_cmp)
 struct msg *
 msg_new(uint64_t id, const char *dir)
 {
+	static uint64_t arrivals;
 	struct msg *m;
 
 	if ((m = calloc(1, sizeof(*m))) == NULL)
@@ -51,6 +52,7 @@ msg_new(uint64_t id, const char *dir)
 		return NULL;
 	}
 	m->id = id;
+	m->arrival = ++arrivals;
 	STAILQ_INIT(&m->early);
 	if (RB_INSERT(msgtree, &msgs, m) != NULL) {
 		free(m->dir);

@@ -172,6 +172,7 @@ struct msg {
 	unsigned int	 jobs;		/* requests that hold a pointer */
 	bool		 loaded;
 	bool		 found;		/* at start */
+	uint64_t	 arrival;	/* its rank; 0: found at start */
 	bool		 trusted;
 	bool		 removing;	/* its file */
 	bool		 gone;		/* it is removed */

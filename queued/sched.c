@@ -119,14 +119,18 @@ lqueue_free_empty(struct lqueue *lq)
 	free(lq);
 }
 
+/* Numbers are given before the messages come, so they tell little. */
 static bool
 before(const struct rcpt *a, const struct rcpt *b)
 {
-	return a->msg->id < b->msg->id ||
-	    (a->msg == b->msg && a < b);
+	if (a->msg == b->msg)
+		return a < b;
+	if (a->msg->arrival != b->msg->arrival)
+		return a->msg->arrival < b->msg->arrival;
+	return a->msg->id < b->msg->id;
 }
 
-/* By number: nearly always at the end. */
+/* As they came: nearly always at the end. */
 static void
 wait_insert(struct lqueue *lq, struct rcpt *r)
 {

@@ -51,12 +51,14 @@ static struct {
 	.retry = STAILQ_HEAD_INITIALIZER(pool.retry)
 };
 
+/* It is the loop's then, but for its answer. */
 static void
 hand_back(struct sreq *r)
 {
 	uint64_t one = 1;
 	bool tell;
 
+	atomic_store(&r->answering, r->answer != NULL);
 	pthread_mutex_lock(&pool.lock);
 	STAILQ_INSERT_TAIL(&pool.done, r, entry);
 	tell = !r->patient && !pool.told;
@@ -69,6 +71,7 @@ hand_back(struct sreq *r)
 static void *
 thread_main(void *arg)
 {
+	void (*answer)(struct sreq *);
 	struct sreq *r;
 
 	for (;;) {
@@ -81,12 +84,37 @@ thread_main(void *arg)
 		STAILQ_REMOVE_HEAD(&pool.todo, entry);
 		pthread_mutex_unlock(&pool.lock);
 		r->work(r);
+		answer = r->answer;
 		hand_back(r);
+		if (answer == NULL)
+			continue;
+		answer(r);
+		atomic_store(&r->answering, false);
 	}
 	return arg;
 }
 
-/* The loop: all that is done by now. */
+static void
+look_soon(void)
+{
+	static const struct timeval tv = { 0, LOOK * 1000 };
+
+	if (!evtimer_pending(pool.look_ev, NULL))
+		evtimer_add(pool.look_ev, &tv);
+}
+
+/* Not yet, nor what came after it. */
+static void
+put_back(struct sreqs *done)
+{
+	pthread_mutex_lock(&pool.lock);
+	STAILQ_CONCAT(done, &pool.done);
+	STAILQ_CONCAT(&pool.done, done);
+	pthread_mutex_unlock(&pool.lock);
+	look_soon();
+}
+
+/* The loop: all that is done by now, in that order. */
 static void
 collect(void)
 {
@@ -98,6 +126,10 @@ collect(void)
 	STAILQ_CONCAT(&done, &pool.done);
 	pthread_mutex_unlock(&pool.lock);
 	while ((r = STAILQ_FIRST(&done)) != NULL) {
+		if (atomic_load(&r->answering)) {
+			put_back(&done);
+			return;
+		}
 		STAILQ_REMOVE_HEAD(&done, entry);
 		pool.busy--;
 		if (r->patient)
@@ -116,15 +148,6 @@ told(int fd, short what, void *arg)
 	if (read(fd, &n, sizeof(n)) == -1 && errno != EAGAIN)
 		log_warn("eventfd");
 	collect();
-}
-
-static void
-look_soon(void)
-{
-	static const struct timeval tv = { 0, LOOK * 1000 };
-
-	if (!evtimer_pending(pool.look_ev, NULL))
-		evtimer_add(pool.look_ev, &tv);
 }
 
 static void
