@@ -196,6 +196,16 @@ make_line(struct buf *line, int argc, char **argv)
 	exit(EXIT_USAGE);
 }
 
+/* They may hold a password, and everybody can list processes. */
+static void
+hide_words(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		memset(argv[i], 'x', strlen(argv[i]));
+}
+
 static int
 do_command(int argc, char **argv)
 {
@@ -206,6 +216,7 @@ do_command(int argc, char **argv)
 
 	buf_init(&line, 0);
 	make_line(&line, argc, argv);
+	hide_words(argc, argv);
 	if (talk_open(true) == -1)
 		return EXIT_FAILURE;
 	code = talk(line.p, &data, &text);

@@ -91,9 +91,11 @@ do_help(int argc, char **argv)
 		usage();
 	if (argc == 0)
 		overview();
+	else if (usage_word(argv[0]))
+		return 0;
 	else if ((v = cli_help(argv[0])) != NULL)
 		print_lines(v);
-	else if (!usage_word(argv[0])) {
+	else {
 		fprintf(stderr, "cgctl: %s: there is no such command\n",
 		    argv[0]);
 		suggest(argv[0]);

@@ -4,7 +4,7 @@
  */
 #include "cli.h"
 
-#define SITE	"the account itself, Users, or WebSite"
+#define SITE	"the account itself, Users, or CanAccessWebSites"
 #define SKINS	"Users, or CanModifySkins"
 #define ADMIN	"Users, or a Domain Administrator"
 #define STORE	"FILE fileName DATA|DELETE [fileContent]"
