@@ -273,10 +273,8 @@ programs_kill(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct program *p;
 
 	LIST_FOREACH(p, &programs, entry)
-		if ((uint32_t)p->pid == m->pid && p->next == 0) {
-			p->next = SIGTERM;
-			signal_it(-1, 0, p);
-		}
+		if ((uint32_t)p->pid == m->pid && p->next == 0)
+			arm(p, m->seconds, SIGTERM);
 }
 
 /* Their input has ended: they have some seconds to go by themselves. */

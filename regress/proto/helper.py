@@ -42,10 +42,16 @@ def logged(s, text):
     wait_for(f"in the log: {text}", lambda: text in s.log())
 
 
+def cmdline(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def pid_of(s):
     """The program's process."""
-    found = [p for p in s.children()
-             if b"auth.py" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
+    found = [p for p in s.children() if b"auth.py" in cmdline(p)]
     assert len(found) <= 1, found
     return found[0] if found else None
 
@@ -89,6 +95,19 @@ def at_once(s):
         t.join()
     assert all(r[0] is None for r in results.values()), results
     assert results["ben"][1] < results["ann"][1], results
+
+
+def stubborn(s, h):
+    """Switched off, it has seconds to go; then it is made to."""
+    h.set(s, h.program("stubborn", "#!/bin/sh\ntrap '' TERM\nread l\n"
+                       'echo "${l%% *} OK 1"\nexec sleep 12345\n'))
+
+    def there():
+        return [p for p in s.children() if b"12345" in cmdline(p)]
+    wait_for("it", there)
+    h.off(s)
+    assert there()
+    wait_for("its end", lambda: not there(), 30)
 
 
 def timing(s):
@@ -221,6 +240,7 @@ def main():
         # One that ends at once is started ever later.
         h.set(s, h.program("gone", "#!/bin/sh\nexit 1\n"), "AutoRestart=1;")
         logged(s, "it is started again in 4 s")
+        stubborn(s, h)
         h.use(s, more="AutoRestart=1;")
         passwords(s)
         at_once(s)
