@@ -3,13 +3,16 @@
  * to all, and that a domain is called otherwise now.  Runs in authd; nothing
  * here is written.
  */
+#include <bsd/sys/queue.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alerts.h"
-#include <bsd/sys/queue.h>
-
 #include "authd.h"
+#include "file.h"
 #include "log.h"
 
 void
@@ -69,6 +72,42 @@ domain_all_check(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	buf_free(&b);
 }
 
+enum { SUB_DEPTH = 8 };
+
+static bool
+has_end(const char *s, const char *end)
+{
+	size_t len = strlen(s), n = strlen(end);
+
+	return len > n && strcmp(s + len - n, end) == 0;
+}
+
+/* Multi-mailbox accounts' directories, which are ours; routerd does the rest. */
+static void
+remove_accounts(const char *path, int depth)
+{
+	struct dirent *e;
+	char *sub;
+	DIR *dir;
+	int fd;
+
+	fd = file_open_beneath(proc_basefd(), path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		sub = xasprintf("%s/%s", path, e->d_name);
+		if (has_end(sub, ".macnt") || has_end(sub, ".new"))
+			remove_tree(sub);
+		else if (has_end(sub, ".sub") && depth < SUB_DEPTH)
+			remove_accounts(sub, depth + 1);
+		free(sub);
+	}
+	closedir(dir);
+}
+
 /* Its accounts' sessions have ended; commands of theirs end with this. */
 void
 domain_moved(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
@@ -80,6 +119,8 @@ domain_moved(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	ticket_drop_domain(m->name);
 	rights_forget();
 	alerts_forget();
+	if (*m->remove != '\0')
+		remove_accounts(m->remove, 0);
 	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &r, -1);
 }
 

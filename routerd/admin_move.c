@@ -1,13 +1,12 @@
 /*
  * Commands that make, rename and remove domains.  Runs in routerd.  stored
- * makes all accounts of a domain quiet before its directory moves; accounts
- * that go with their domain are removed by authd, one by one.
+ * makes all accounts of a domain quiet before its directory moves; what is in
+ * it is removed afterwards (clean.c).
  *
  * What other files say of a renamed domain is changed after the directory's
  * name, which is the commit; a note in Settings/ makes sure that it is, also
  * if we die in between.
  */
-#include <event2/event.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,10 +17,7 @@
 #include "log.h"
 #include "object.h"
 
-enum {
-	QUIET_TIMEOUT = 60 * 1000,	/* sessions end, deliveries finish */
-	LOOKS = 3000			/* for what authd removes: a minute */
-};
+enum { QUIET_TIMEOUT = 60 * 1000 };	/* sessions end, deliveries finish */
 
 static const char note_file[] = "Settings/DomainRenamed.data";
 
@@ -287,15 +283,19 @@ do_rename(struct command *c)
 
 /* --- remove --- */
 
-static const char *
-remove_domain(struct domain *d)
+struct removal {
+	struct command	 cmd;
+	char		*account;	/* who asked */
+	char		*name, *dir;
+};
+
+static int
+remove_aliases(const struct domain *d)
 {
-	char *path = xstrdup(d->dir), *name = xstrdup(d->name);
-	char *hidden = xasprintf("Domains/.%s", d->name);
 	struct val *aliases = config_aliases();
-	const char *err = NULL;
 	bool had = false;
 	size_t i;
+	int rv = 0;
 
 	for (i = val_count(aliases); i > 0; i--) {
 		if (strcasecmp(dict_str(aliases, val_key(aliases, i - 1), ""),
@@ -304,157 +304,85 @@ remove_domain(struct domain *d)
 		dict_set(aliases, val_key(aliases, i - 1), NULL);
 		had = true;
 	}
-	if ((had && config_set_aliases(aliases) == -1) ||
-	    domain_dir_move(path, hidden) == -1)
-		err = "the domain cannot be removed from the disk";
-	else {
-		domain_dir_remove(hidden);
-		log_msg(LOG_MAJOR, "domain %s removed", name);
-		names_del_domain(&names, d);
-		config_apply();
-		tell_authd(name, path);
-	}
+	if (had)
+		rv = config_set_aliases(aliases);
 	val_free(aliases);
-	free(hidden);
-	free(name);
-	free(path);
-	return err;
+	return rv;
 }
 
-/* A domain that goes with its accounts. */
-struct removal {
-	struct command	 cmd;
-	char		*name;
-	char		*last;		/* the account asked for last */
-	size_t		 at;		/* where the next one is looked for */
-	struct event	*timer;
-	int		 looks;
-};
-
-static void	remove_next(struct removal *);
-
-static void
-removal_end(struct removal *r, const char *err)
+/* Its directory out of sight is the commit. */
+static const char *
+remove_now(struct removal *r)
 {
 	struct domain *d = names_domain(&names, r->name);
-
-	if (d != NULL)
-		d->moving = false;
-	answer_err(&r->cmd, err);
-	if (r->timer != NULL)
-		event_free(r->timer);
-	free(r->last);
-	free(r->name);
-	free(r);
-}
-
-/* No account is left; their files may need a little longer. */
-static void
-remove_last(int fd, short what, void *arg)
-{
-	static const struct timeval soon = { .tv_usec = 20 * 1000 };
-	struct removal *r = arg;
-	struct domain *d = names_domain(&names, r->name);
+	char *gone;
 
 	if (d == NULL)
-		removal_end(r, "unknown domain");
-	else if (!domain_dir_in_use(d->dir))
-		removal_end(r, remove_domain(d));
-	else if (++r->looks > LOOKS)
-		removal_end(r, "files of its accounts are still being "
-		    "removed, try again");
-	else {
-		if (r->timer == NULL)
-			r->timer = evtimer_new(proc_base(), remove_last, r);
-		evtimer_add(r->timer, &soon);
+		return "unknown domain";
+	gone = clean_name();
+	if (remove_aliases(d) == -1 || domain_dir_move(r->dir, gone) == -1) {
+		free(gone);
+		return "the domain cannot be removed from the disk";
 	}
-}
-
-static void
-on_removed(const struct ipc_pkt *pkt, void *arg)
-{
-	const struct msg_admined *m = pkt != NULL ? pkt->m : NULL;
-	struct removal *r = arg;
-
-	if (m == NULL)
-		removal_end(r, "temporary failure, try again");
-	else if (m->code != 0 && m->code != 200)
-		removal_end(r, m->text);
-	else
-		remove_next(r);
-}
-
-/* Behind the last one, which may have made room for another; or from 0. */
-static const struct account *
-any_account(const struct domain *d, size_t *at)
-{
-	const struct account *a;
-	int pass;
-
-	*at -= *at > 0;
-	for (pass = 0; pass < 2; pass++, *at = 0)
-		while ((a = names_next(d, at)) != NULL)
-			if (names_is_account(a))
-				return a;
+	log_msg(LOG_MAJOR, "domain %s with %zu accounts removed by %s",
+	    r->name, d->naccounts, r->account);
+	names_del_domain(&names, d);
+	config_apply();
+	tell_authd(r->name, r->dir);
+	clean_add(gone);
+	free(gone);
 	return NULL;
 }
 
 static void
-remove_next(struct removal *r)
+remove_quiet(const struct ipc_pkt *pkt, void *arg)
 {
-	struct domain *d = names_domain(&names, r->name);
-	struct msg_admin m = { .verb = "DeleteAccount", .object = "",
-		.actas = "",
-		.ticket = { r->cmd.ticket, sizeof(r->cmd.ticket) } };
-	const struct account *a;
-	struct val *args;
-	struct buf b;
+	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
+	struct removal *r = arg;
+	const char *err = "temporary failure, try again";
+	struct domain *d;
 
-	if (d == NULL || (a = any_account(d, &r->at)) == NULL) {
-		remove_last(-1, 0, r);
-		return;
-	}
-	if (r->last != NULL && strcmp(r->last, a->name) == 0) {
-		removal_end(r, "an account cannot be removed");
-		return;
-	}
-	free(r->last);
-	r->last = xstrdup(a->name);
-	args = val_array();
-	buf_init(&b, 0);
-	buf_printf(&b, "%s@%s", a->name, d->name);
-	val_append(args, val_bytes(b.p, b.len));
-	buf_reset(&b);
-	val_write(&b, args, false);
-	m.args = b.p;
-	ipc_call(proc_peer(PROC_AUTHD), IPC_ADMIN, 0, &m, -1, IPC_TIMEOUT,
-	    on_removed, r);
-	buf_free(&b);
-	val_free(args);
+	if (m != NULL)
+		err = m->code == 0 ? remove_now(r) : m->text;
+	if (err != NULL && (d = names_domain(&names, r->name)) != NULL)
+		d->moving = false;
+	tell_stored(r->dir, err == NULL ? "" : r->dir);
+	answer_err(&r->cmd, err);
+	free(r->account);
+	free(r->name);
+	free(r->dir);
+	free(r);
 }
 
 static void
 do_delete(struct command *c)
 {
+	struct msg_domain_quiet m = { .text = "the domain is being removed" };
+	const char *err = NULL;
 	struct removal *r;
 	struct domain *d;
 
 	if (!need_users(c) || (d = admin_domain(c, 0)) == NULL)
 		return;
 	if (d->main)
-		answer(c, 501, "the Main Domain cannot be removed");
+		err = "the Main Domain cannot be removed";
 	else if (in_use(d))
-		answer(c, 501, "the domain is in use, try again");
+		err = "the domain is in use, try again";
 	else if (*arg_text(c, 1) == '\0' && d->naccounts > 0)
-		answer(c, 501, "the domain is not empty");
-	else {
-		r = xcalloc(1, sizeof(*r));
-		r->cmd.ref = c->ref;
-		memcpy(r->cmd.ticket, c->ticket, sizeof(c->ticket));
-		r->name = xstrdup(d->name);
-		d->moving = true;
-		remove_next(r);
+		err = "the domain is not empty";
+	if (err != NULL) {
+		answer(c, 501, err);
+		return;
 	}
+	r = xcalloc(1, sizeof(*r));
+	r->cmd.ref = c->ref;
+	r->account = xstrdup(c->who.account);
+	r->name = xstrdup(d->name);
+	r->dir = xstrdup(d->dir);
+	d->moving = true;
+	m.path = r->dir;
+	ipc_call(proc_peer(PROC_STORED), IPC_DOMAIN_QUIET, 0, &m, -1,
+	    QUIET_TIMEOUT, remove_quiet, r);
 }
 
 const struct verb verbs_move[] = {

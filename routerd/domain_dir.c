@@ -63,9 +63,9 @@ make_dir(const char *path, mode_t mode, const char *like)
 	return rv;
 }
 
-/* Takes the descriptor.  With files: all of it; else empty directories. */
+/* Takes the descriptor.  What is others' stays. */
 static void
-empty_dir(int fd, bool files, int depth)
+empty_dir(int fd, int depth)
 {
 	struct dirent *e;
 	DIR *dir;
@@ -80,51 +80,24 @@ empty_dir(int fd, bool files, int depth)
 		if (strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0)
 			continue;
-		if (files && unlinkat(dirfd(dir), e->d_name, 0) == 0)
+		if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
 			continue;
 		sub = depth == MAXDEPTH ? -1 : openat(dirfd(dir), e->d_name,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (sub == -1)
 			continue;
-		empty_dir(sub, files, depth + 1);
+		empty_dir(sub, depth + 1);
 		unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
 	}
 	closedir(dir);
 }
 
-static void
-remove_part(const char *path, const char *name, bool files)
+static bool
+has_end(const char *s, const char *end)
 {
-	char *p = xasprintf("%s/%s", path, name);
-	int fd = openat(proc_basefd(), p, O_RDONLY | O_DIRECTORY |
-	    O_NOFOLLOW | O_CLOEXEC);
+	size_t len = strlen(s), n = strlen(end);
 
-	empty_dir(fd, files, 0);
-	unlinkat(proc_basefd(), p, fd == -1 ? 0 : AT_REMOVEDIR);
-	free(p);
-}
-
-/* Directories of accounts that are gone: x.sub. */
-static void
-remove_subs(const char *path)
-{
-	int fd = openat(proc_basefd(), path, O_RDONLY | O_DIRECTORY |
-	    O_NOFOLLOW | O_CLOEXEC);
-	struct dirent *e;
-	size_t len;
-	DIR *dir;
-
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
-		return;
-	}
-	while ((e = readdir(dir)) != NULL) {
-		len = strlen(e->d_name);
-		if (len > 4 && strcmp(e->d_name + len - 4, ".sub") == 0)
-			remove_part(path, e->d_name, false);
-	}
-	closedir(dir);
+	return len > n && strcmp(s + len - n, end) == 0;
 }
 
 /* Takes the descriptor. */
@@ -133,7 +106,6 @@ has_trees(int fd, int depth)
 {
 	struct dirent *e;
 	bool yes = false;
-	size_t len;
 	DIR *dir;
 
 	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
@@ -142,13 +114,9 @@ has_trees(int fd, int depth)
 		return false;
 	}
 	while (!yes && (e = readdir(dir)) != NULL) {
-		len = strlen(e->d_name);
-		if (len <= 4)
-			continue;
-		if (strcmp(e->d_name + len - 4, ".new") == 0)
+		if (has_end(e->d_name, ".new") || has_end(e->d_name, ".macnt"))
 			yes = true;
-		else if (strcmp(e->d_name + len - 4, ".sub") == 0 &&
-		    depth < MAXDEPTH)
+		else if (has_end(e->d_name, ".sub") && depth < MAXDEPTH)
 			yes = has_trees(openat(dirfd(dir), e->d_name,
 			    O_RDONLY | O_DIRECTORY | O_CLOEXEC), depth + 1);
 	}
@@ -166,10 +134,8 @@ domain_dir_in_use(const char *path)
 int
 domain_dir_remove(const char *path)
 {
-	remove_subs(path);
-	remove_part(path, "Settings", true);
-	remove_part(path, "Index", true);
-	remove_part(path, "Index.data", true);
+	empty_dir(openat(proc_basefd(), path, O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC), 0);
 	return unlinkat(proc_basefd(), path, AT_REMOVEDIR);
 }
 

@@ -79,13 +79,19 @@ int	 dir_sync(const char *path);
 int	 domain_dir_make(const char *name, const struct val *settings);
 int	 domain_dir_move(const char *from, const char *to);
 int	 domain_dir_remove(const char *path);
-/* authd still removes files of accounts that are gone. */
+/* authd still removes accounts in it. */
 bool	 domain_dir_in_use(const char *path);
 /* Others make things in it, too; set-group and group are the parent's. */
 int	 dir_make_shared(const char *path);
 
 /* "js.sub/" for a new account, which is there then.  Static text. */
 const char *folder_make(const struct domain *, const char *name);
+
+/* clean.c: Domains/.gone.*, to be removed with all that is in it. */
+char	*clean_name(void);
+bool	 clean_is(const char *name);
+void	 clean_add(const char *path);
+void	 clean_authd_up(void);
 
 /* admin_move.c: at the start, what was not finished. */
 void	 domain_finish_rename(void);

@@ -165,6 +165,13 @@ start(void)
 }
 
 static void
+peer_up(enum proc_id id, int instance, struct ipc *ipc)
+{
+	if (id == PROC_AUTHD)
+		clean_authd_up();
+}
+
+static void
 peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_AUTHD)
@@ -218,6 +225,7 @@ main(int argc, char **argv)
 		},
 		.before = before,
 		.start = start,
+		.peer_up = peer_up,
 		.peer_down = peer_down,
 		.status = status,
 		.stop = stop,

@@ -149,11 +149,13 @@ scan_domain_settings(struct domain *d)
 
 /* A domain that was being made or removed when the power went. */
 static void
-remove_leftover(const char *name)
+leftover(const char *name)
 {
 	char *path = xasprintf("Domains/%s", name);
 
-	if (domain_dir_remove(path) == 0)
+	if (clean_is(name))
+		clean_add(path);
+	else if (domain_dir_remove(path) == 0)
 		log_msg(LOG_PROBLEM, "%s: half made or removed, gone now",
 		    path);
 	free(path);
@@ -188,7 +190,7 @@ scan_domains(void)
 		    strcmp(e->d_name, "..") == 0 || !is_directory(dir, e))
 			continue;
 		if (e->d_name[0] == '.') {
-			remove_leftover(e->d_name);
+			leftover(e->d_name);
 			continue;
 		}
 		if (!name_lower(str_make(e->d_name), name, sizeof(name)) ||

@@ -44,6 +44,12 @@ def files(s, domain, account):
             if p.name.count(".") == 1 and p.suffix != ".sub"]
 
 
+def cleaned(s):
+    """Nothing is left of domains that are gone."""
+    wait_for("an empty Domains/", lambda: not list(
+        pathlib.Path(s.base, "Domains").iterdir()))
+
+
 def settings(s, cli):
     """Own, else of all domains, else the table's."""
     def effective(key, name="one.example"):
@@ -80,7 +86,7 @@ def settings(s, cli):
     cli.ask("UpdateDomainDefaults {AccountsLimit=default;Custom=default;}")
     cli.ask("DeleteDomain one.example FORCE")
     assert not pathlib.Path(s.base, "Domains/one.example").exists()
-    assert not list(pathlib.Path(s.base, "Domains").iterdir())
+    cleaned(s)
 
 
 def aliases(s, cli):
@@ -187,7 +193,7 @@ def folders(s, cli):
     cli.ask("DeleteAccount younger")
     cli.ask("SetDomainSettings " + s.domain + " {}")
     cli.ask("DeleteDomain one.example FORCE")
-    assert not list(pathlib.Path(s.base, "Domains").iterdir())
+    cleaned(s)
 
 
 def index(s, cli):
@@ -381,6 +387,7 @@ def in_use(s, cli):
     while b"BYE" not in (line := imap.readline()):
         assert line, "closed without BYE"
     assert not base.exists()
+    cleaned(s)
     with smtplib.SMTP("127.0.0.1", s.smtp) as c:
         c.ehlo("x.example")
         c.mail("x@far.example")
@@ -420,6 +427,36 @@ def crash(s, cli):
     cli.ask("DeleteDomain sub.example FORCE")
 
 
+def removed(s, cli):
+    """Both who remove a domain's files die; none is left, and none comes
+    back."""
+    for who in "authd", "routerd":
+        make(cli, "big.example", settings='Foldering="2 Letters 1 Level";')
+        for i in range(60):
+            cli.ask(f"CreateAccount u{i}@big.example"
+                    f"{' TextMailbox' if i % 5 == 0 else ''}")
+        cli.ask("DeleteDomain big.example FORCE")
+        pid = next(p for p, n in s.children().items() if n == who)
+        kill(pid)
+        wait_for(f"{who} to come back", lambda: pid not in s.children())
+        cli = wait_for("a session", lambda: session(s))
+        assert '"big.example"' not in cli.ask("ListDomains")
+        cleaned(s)
+    make(cli, "big.example")
+    assert cli.ask("ListAccounts big.example") == "201 {}"
+    cli.ask("DeleteDomain big.example")
+    cleaned(s)
+
+
+def session(s):
+    try:
+        cli = s.cli()
+        return cli if cli.send("INLINE")[:1] == "2" and \
+            cli.send("ListDomains")[:1] == "2" else None
+    except (AssertionError, OSError):
+        return None
+
+
 def login(s, name):
     with imaplib.IMAP4("127.0.0.1", s.imap) as i:
         try:
@@ -433,7 +470,7 @@ def main():
         cli = s.cli()
         cli.ask("INLINE")
         for test in (settings, aliases, unknown, folders, index, addresses,
-                     administrators, in_use, crash):
+                     administrators, in_use, crash, removed):
             start = time.monotonic()
             test(s, cli)
             print(f"{test.__name__}: {time.monotonic() - start:.1f} s")
