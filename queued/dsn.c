@@ -393,6 +393,7 @@ warning_wanted(const struct rcpt *r)
 void
 dsn_warn(struct rcpt *r, const char *esc, const char *text, int64_t until)
 {
+	struct rcpt before = *r;
 	struct msg *m = r->msg;
 	struct report *p;
 
@@ -408,7 +409,9 @@ dsn_warn(struct rcpt *r, const char *esc, const char *text, int64_t until)
 	    dsn_compose(&p->text, m, p->id, "");
 	free(r->esc);
 	free(r->text);
-	r->esc = r->text = NULL;
+	r->esc = before.esc;
+	r->text = before.text;
+	r->letter = before.letter;
 	r->reporting = false;
 	if (r->warned)
 		report_start(p);

@@ -305,13 +305,31 @@ remote_interval(const struct msg *m)
 	    "RetryEvery" : "RetryEveryLater");
 }
 
+/*
+ * Once it has waited for so long its sender is told.  Much later it is not the
+ * first time that it is looked at, whatever is remembered.
+ */
+static void
+warn(struct rcpt *r, const char *why, int64_t keep)
+{
+	int64_t after = queue_int("SendWarningsAfter");
+	int64_t age = time(NULL) - r->msg->q.time;
+
+	if (after > 0 && age >= after &&
+	    age < after + 2 * remote_interval(r->msg))
+		dsn_warn(r, "4.4.7", why, r->msg->q.time + keep);
+}
+
 bool
 remote_expired(struct rcpt *r, const char *why)
 {
+	int64_t keep = queue_int("KeepTrying");
 	char text[700];
 
-	if (time(NULL) - r->msg->q.time < queue_int("KeepTrying"))
+	if (time(NULL) - r->msg->q.time < keep) {
+		warn(r, why != NULL ? why : "nobody answers", keep);
 		return false;
+	}
 	snprintf(text, sizeof(text), "it was tried for too long: %s",
 	    why != NULL ? why : "nobody answers");
 	rcpt_finish(r, 'F', "5.4.7", text);

@@ -193,6 +193,23 @@ def test_crash():
                 assert n == 1, f"crash {i}.{j}. is {n} times with {account}"
 
 
+def test_delayed():
+    cli = admin()
+    cli.ask("UpdateModule Queue {SendWarningsAfter=1s;RetryEvery=1s;}")
+    submit(text("slow"), "-f", f"ann@{DOMAIN}", "nobody@far.example")
+    m = report("ann", "slow")
+    f = fields(m)[1]
+    assert f["Action"] == "delayed" and f["Status"] == "4.4.7", f.as_string()
+    assert f["Will-Retry-Until"], f.as_string()
+    assert m["Subject"] == "Your message is delayed", m["Subject"]
+    cli.ask("UpdateModule Queue {KeepTrying=1s;}")
+    wait_for("the end", lambda: len(reports("ann", "slow")) == 2)
+    last = [fields(r)[1] for r in reports("ann", "slow")][1]
+    assert last["Action"] == "failed" and last["Status"] == "5.4.7", \
+        last.as_string()
+    cli.close()
+
+
 def main():
     cli = admin()
     for name in ("ann", "bob", "post"):
@@ -206,6 +223,7 @@ def main():
     test_none()
     test_copies()
     test_crash()
+    test_delayed()
 
 
 main()
