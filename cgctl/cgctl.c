@@ -63,7 +63,8 @@ usage_word(const char *name)
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(name, words[i].name) == 0) {
-			printf("cgctl %s %s\n    %s\n", words[i].name,
+			printf("cgctl %s%s%s\n    %s\n", words[i].name,
+			    *words[i].args != '\0' ? " " : "",
 			    words[i].args, words[i].help);
 			return true;
 		}

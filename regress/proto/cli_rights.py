@@ -281,6 +281,26 @@ def complete(admin):
     return sorted(set(names) - asked)
 
 
+def errors_tell_nothing():
+    """What is wrong with a line is said without its words."""
+    word = PASSWORD % "pw"
+    cli = session("master")
+    for line in (f'SetAccountPassword pw@{D} TO {word} and more',
+                 f'SetAccountPassword nobody@{D} TO {word}',
+                 f'SetAccountPassword pw@{D} TO {word} METHOD {word}',
+                 f'CreateAccount x@{D} {{Password={word}',
+                 f'CreateAccount x@{D} {{Password={word};}} {{}}',
+                 f'CreateAccount pw@{D} {{Password={word};}}',
+                 f'CreateAccount x@{D} {{Password=({word});}}',
+                 f'UpdateAccountSettings pw@{D} {{Password={{a={word};}};}}',
+                 f'VerifyAccountPassword pw@{D} PASSWORD {word}x',
+                 f'SetAccountPasword pw@{D} TO {word}',
+                 f'PASS {word}', f'{word}'):
+        got = cli.send(line)
+        assert got[:1] == "5" and word not in got, f"{line}: {got}"
+    cli.close()
+
+
 def secrets():
     """No password in the log, in a command line or in a file that others may
     read."""
@@ -320,6 +340,7 @@ for who in CALLERS:
 left = complete(admin)
 if left:
     found.append("not in the table: " + ", ".join(left))
+errors_tell_nothing()
 secrets()
 if found:
     sys.exit("\n".join(found))
