@@ -126,6 +126,20 @@ struct all {
 	int			  depth;
 };
 
+/* Formats of mailboxes that the suite does not have yet. */
+static void
+note_format(const char *where, const char *name)
+{
+	static const char *const others[] = { ".mdir", ".mslc", ".mb4" };
+	const char *dot = strrchr(name, '.');
+	size_t i;
+
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (dot != NULL && strcmp(dot, others[i]) == 0)
+			adopt_odd(where, name, "kept, but mailboxes of that "
+			    "format are not served yet");
+}
+
 static void
 one_of_all(int dir, const char *where, const char *name, void *arg)
 {
@@ -140,6 +154,7 @@ one_of_all(int dir, const char *where, const char *name, void *arg)
 	}
 	if ((fd = adopt_open(dir, where, name, &st)) == -1)
 		return;
+	note_format(where, name);
 	path = xasprintf("%s/%s", where, name);
 	/* From within to without: nobody of the suite's comes between. */
 	if (S_ISDIR(st.st_mode))

@@ -106,6 +106,8 @@ def make_base(base):
     write(acc / "solo.mbox", mbox("alone"))
     write(acc / "solo.settings", account(PASSWORDS["clear"]))
     write(acc / "solo.info", "{}\n")
+    write(acc / "mixed2.macnt/Big.mdir/0001-0000-1", "Subject: m\n\nm\n")
+    write(acc / "mixed2.macnt/account.settings", account(""))
     macnt(acc, "postmaster", account(PASSWORDS["clear"]))
     write(acc / "Settings/Access.settings",
           "{ postmaster = (Master); }\n")
@@ -283,6 +285,7 @@ def adopted(r, outside):
                  "clear.macnt/hard.mbox: a file with several names",
                  "clear.macnt/fifo.mbox: neither",
                  "broken.macnt/account.settings",
+                 "mixed2.macnt/Big.mdir: kept, but",
                  "\tDirectory: not used"):
         assert said in p.stdout, (said, p.stdout)
     for n in ("clear", "ucrypt", "bsdmd5", "ssha", "smd5"):

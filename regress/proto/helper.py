@@ -56,6 +56,24 @@ def pid_of(s):
     return found[0] if found else None
 
 
+def walls(s):
+    """It is nobody of the suite's, and nothing came with it."""
+    proc = pathlib.Path("/proc", str(pid_of(s)))
+    status = dict(line.split(":\t", 1) for line in
+                  (proc / "status").read_text().split("\n") if ":\t" in line)
+    assert status["Uid"].split() == [str(HELPER_UID)] * 4, status["Uid"]
+    assert status["Gid"].split() == [str(HELPER_UID)] * 4, status["Gid"]
+    assert status["Groups"].strip() == "", status["Groups"]
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    env = (proc / "environ").read_bytes()
+    assert b"CG_" not in env and env.count(b"\0") == 3, env
+    for part in ("Settings", "Accounts/ann.macnt", "Queue"):
+        st = pathlib.Path(s.base, part).stat()
+        assert HELPER_UID not in (st.st_uid, st.st_gid)
+        assert st.st_mode & 0o7 == 0, (part, oct(st.st_mode))
+
+
 def passwords(s):
     assert pop(s, "ann", PASSWORD) is None          # its own still counts
     assert pop(s, "ann", "ext-ann") is None
@@ -74,6 +92,7 @@ def passwords(s):
     logged(s, "fds=[0, 1, 2, ")
     if os.geteuid() == 0:
         logged(s, f"uid={HELPER_UID} argv=3")
+        walls(s)
     # What the program itself tells of passwords is not logged either.
     assert "incorrect" in pop(s, "ann", "echo this")
     logged(s, "with a secret")
