@@ -1,6 +1,6 @@
 /*
- * What is in force for an account: its own setting, else the domain's default,
- * else the server's, else the table's.  Runs in authd; only looks things up.
+ * What is in force for an account: its own setting, else its service class's,
+ * else the domain's default, else the server's, else the table's.  Runs in authd; only looks things up.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +38,32 @@ domain_setting(const char *domain, const char *name)
 	return settings_value(proc_settings(), "Domain", name);
 }
 
+/* What the account's class of services sets, or NULL. */
+static const struct val *
+class_settings(const struct val *settings, const char *domain)
+{
+	const struct val *defaults = domain_setting(domain, "AccountDefaults");
+	const struct val *all = dict_get(proc_settings(), "Account");
+	const struct val *v, *class;
+	const char *name;
+
+	if ((v = set_value(settings, "ServiceClass")) == NULL &&
+	    (v = set_value(defaults, "ServiceClass")) == NULL)
+		v = set_value(all, "ServiceClass");
+	if (v == NULL || (name = val_text(v)) == NULL || *name == '\0')
+		return NULL;
+	class = dict_get(dict_get(defaults, "ServiceClasses"), name);
+	return class != NULL ? class :
+	    dict_get(dict_get(all, "ServiceClasses"), name);
+}
+
 const struct val *
 effective(const struct val *settings, const char *domain, const char *name)
 {
 	const struct val *v;
 
-	if ((v = set_value(settings, name)) != NULL)
+	if ((v = set_value(settings, name)) != NULL ||
+	    (v = set_value(class_settings(settings, domain), name)) != NULL)
 		return v;
 	v = set_value(domain_setting(domain, "AccountDefaults"), name);
 	if (v != NULL)
@@ -100,6 +120,7 @@ effective_all(const struct val *settings, const char *domain)
 	if ((all = val_dict()) == NULL)
 		return NULL;
 	fill(all, settings);
+	fill(all, class_settings(settings, domain));
 	fill(all, domain_setting(domain, "AccountDefaults"));
 	fill(all, dict_get(proc_settings(), "Account"));
 	for (i = 0; i < settings_count; i++) {

@@ -179,12 +179,25 @@ def services(cli):
     assert pop_works(u, "pw") == 0
     cli.ask("UpdateDomainSettings svc.example "
             "{DomainAccessModes=(2,Mail,PWD);}")
-    wait_for("the domain's", lambda: pop_works(u, "pw") == -1)
+    assert pop_works(u, "pw") == -1
     cli.ask(f"UpdateAccountSettings {u} {{AccessModes=All;}}")
     assert pop_works(u, "pw") == -1
+    # A class has modes, too: after its own, before the defaults.
+    cli.ask("UpdateDomainSettings svc.example {DomainAccessModes=default;}")
+    cli.ask("SetAccountDefaults svc.example {ServiceClasses={few={AccessModes="
+            "(2,Mail,PWD);MaxWebFiles=3;};};MaxWebFiles=9;}")
+    cli.ask(f"UpdateAccountSettings {u} {{ServiceClass=few;}}")
+    assert pop_works(u, "pw") == 0
+    assert "MaxWebFiles=3;" in data(cli, f"GetAccountEffectiveSettings {u}")
+    cli.ask(f"UpdateAccountSettings {u} {{AccessModes=default;}}")
+    assert pop_works(u, "pw") == -1
+    login(u, "pw").close()
+    cli.ask(f"UpdateAccountSettings {u} {{ServiceClass=none;}}")
+    assert pop_works(u, "pw") == 0
+    cli.ask(f"UpdateAccountSettings {u} {{ServiceClass=default;}}")
     # Without Mail it waits, and comes when that is back.
     cli.ask("UpdateDomainSettings svc.example {DomainAccessModes=(POP);}")
-    wait_for("the domain's", lambda: pop_works(u, "pw") == 0)
+    assert pop_works(u, "pw") == 0
     send(u)
     wait_for("the queue to hold it", lambda: "takes no mail" in "".join(
         p.read_text() for p in (BASE / "SystemLogs").glob("*.log")))
