@@ -135,6 +135,27 @@ def passwords():
     w.say("NEWPASS z", "501")
 
 
+def guesses():
+    """After some wrong ones the right one is of no use, by any method."""
+    admin = Cli(PORT, ADMIN, PASSWORD)
+    admin.ask("CreateAccount gus {Password=right;FailedLoginFlow=(3,1m);}")
+    w = Wire().login("gus", "right")
+    for _ in range(3):
+        w = Wire()
+        w.say("USER gus", "300")
+        w.say("PASS wrong", "501")
+    w = Wire()
+    w.say("USER gus", "300")
+    w.say("PASS right", "501")
+    digest = hashlib.md5((re.search("<.*>", w.greeting)[0] +
+                          "right").encode()).hexdigest()
+    w.say(f"APOP gus {digest}", "501")
+    w.say("AUTH PLAIN " + b64("\0gus\0right"), "501")
+    # Others go on; who is logged in, too.
+    w.login().say("MainDomainName", "200")
+    admin.ask("DeleteAccount gus")
+
+
 def lines():
     w = Wire().login()
     w.put("NOOP\nMainDomainName\nNOOP\r\nListDomains\nINLINE\nListDomains\n"
@@ -199,5 +220,5 @@ def unix(uid=None):
     assert os.waitpid(pid, 0)[1] == 0, "another user at the Unix socket"
 
 
-for test in (logins, sasl, tls, passwords, lines, errors_end_it, unix):
+for test in (logins, sasl, tls, passwords, guesses, lines, errors_end_it, unix):
     test()
