@@ -401,9 +401,9 @@ def crash(s, cli):
     cli.ask("SetDomainAliases a.example (alias.example)")
     cli.ask("CreateGroup g@a.example {Members=(ann@a.example);}")
     name, other = "a.example", "b.example"
-    for i in range(8):
+    for i in range(5):      # (the supervisor waits longer each time)
         pid = next(p for p, n in s.children().items() if n == "routerd")
-        t = threading.Timer(0.002 * i, kill, (pid, signal.SIGKILL))
+        t = threading.Timer(0.003 * i, kill, (pid, signal.SIGKILL))
         t.start()
         answer = cli.send(f"RenameDomain {name} INTO {other}")
         t.join()
