@@ -75,8 +75,8 @@ const struct cli_cmd cli_account[] = {
 	    "web mail settings" },
 	{ "SetWebUser", "stwusr", "accountName newSettings{}", PROC_MAX, ADMIN,
 	    "replaces the web mail settings" },
-	{ "GetAccountStat", NULL, "accountName [KEY keyName]", PROC_STORED, SELF,
-	    "an account's statistics" },
+	{ "GetAccountStat", NULL, "accountName [KEY keyName]", PROC_STORED,
+	    SELF, "an account's statistics" },
 	{ "ResetAccountStat", NULL, "accountName [KEY keyName]", PROC_STORED,
 	    "Users, or BasicSettings", "clears an account's statistics" },
 	{ .name = NULL }

@@ -12,7 +12,7 @@ struct acct;
 struct wadmin {
 	struct acct	*acct;
 	const char	*account;	/* the owner's full name */
-	const char	*actas;		/* bounded by this user's rights, or "" */
+	const char	*actas;		/* by this user's rights, or "" */
 	bool		 all;		/* who may do anything here */
 	const struct val *args, *limits;
 	/* The answer: 200 unless it is refused. */

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # A client of the command language as scripts in the field have them, written
-# from reference/cli-on-the-wire: greeting, APOP by its stamp (or USER and PASS),
+# from reference/cli-on-the-wire: greeting, APOP by its stamp (or USER, PASS),
 # INLINE, lines that end in LF alone, names without quotes, answers parsed into
 # Perl's data.  cli_clients.py runs it; it says what went wrong and exits 1.
 use strict;

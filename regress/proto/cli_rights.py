@@ -194,7 +194,8 @@ NO_SUCH = ("there is no such queue", "there is no such message",
            "there is no such alert")
 NO_RIGHT = ("right", "permitted", "log in first", "only", "may not")
 # Not asked here: they end the server or the session, or are asked elsewhere.
-ELSEWHERE = {"ImportAccounts", "Shutdown", "Quit", "Help", "Inline", "NewPass", "rndmn"}
+ELSEWHERE = {"ImportAccounts", "Shutdown", "Quit", "Help", "Inline", "NewPass",
+             "rndmn"}
 
 
 def session(name):
