@@ -259,13 +259,15 @@ disk_recycle(const char *dir, uint64_t id, uint64_t newid)
 	fd = openat(disk.queue, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
-	/* First the name: an empty .msg would look torn after a crash. */
-	if (!sole_owner(fd) ||
-	    disk_rename(name, tmp) == -1) {
+	/*
+	 * First the name: an empty .msg would look torn after a crash, and
+	 * nobody who has not found it yet must find it now.
+	 */
+	if (disk_rename(name, tmp) == -1) {
 		close(fd);
 		return -1;
 	}
-	if (ftruncate(fd, 0) == 0)
+	if (sole_owner(fd) && ftruncate(fd, 0) == 0)
 		return fd;
 	disk_remove(tmp);
 	close(fd);
