@@ -23,7 +23,10 @@
 enum {
 	QFILE_MAXENVELOPE = 16 * 1024 * 1024,	/* bytes */
 	QFILE_MAXVALUE = 1024,			/* bytes of an address */
-	QFILE_ZLEN = 31				/* z line without its LF */
+	QFILE_ZLEN = 31,			/* z line without its LF */
+	QFILE_DIGITS = 4,			/* attempts, in an R line */
+	QFILE_DIGITS_AT = 22,			/* behind its status letter */
+	QFILE_MAXATTEMPTS = 9999
 };
 
 /* NOTIFY of RFC 3461; QN_DEFAULT when the sender did not say. */

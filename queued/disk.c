@@ -277,6 +277,12 @@ disk_recycle(const char *dir, uint64_t id, uint64_t newid)
 int
 disk_letter(const char *dir, uint64_t id, size_t at, char letter)
 {
+	return disk_note(dir, id, at, &letter, 1);
+}
+
+int
+disk_note(const char *dir, uint64_t id, size_t at, const void *p, size_t n)
+{
 	char name[NAME_LEN];
 	int fd, rc, saved;
 
@@ -284,7 +290,7 @@ disk_letter(const char *dir, uint64_t id, size_t at, char letter)
 	fd = openat(disk.queue, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
-	rc = file_pwrite(fd, &letter, 1, at);
+	rc = file_pwrite(fd, p, n, at);
 	saved = errno;
 	close(fd);
 	errno = saved;

@@ -173,6 +173,7 @@ later(struct rcpt *r, const char *text)
 
 	r->ack = true;
 	landed(r);
+	msg_attempt(r);
 	if (lq == NULL)
 		anew(r);
 	else {

@@ -32,6 +32,16 @@ struct note {
 	int		 err;
 };
 
+/* A thread's, too: how often a recipient was tried. */
+struct attempt {
+	struct sreq	 req;
+	struct msg	*msg;
+	uint64_t	 id;
+	const char	*dir;
+	size_t		 at;
+	char		 digits[16];
+};
+
 int
 msg_cmp(const struct msg *a, const struct msg *b)
 {
@@ -298,6 +308,45 @@ note(struct msg *m, struct rcpt *r)
 		n->reuse = tmp_reuse();
 	msg_pin(m);
 	sync_submit(&n->req);
+}
+
+static void
+attempt_work(struct sreq *r)
+{
+	struct attempt *a = (struct attempt *)r;
+
+	if (disk_note(a->dir, a->id, a->at, a->digits, QFILE_DIGITS) == -1)
+		msg_log(LOG_PROBLEM, a->id, "the attempt is not counted: %s",
+		    strerror(errno));
+}
+
+static void
+attempt_done(struct sreq *r)
+{
+	struct attempt *a = (struct attempt *)r;
+
+	msg_unpin(a->msg);
+	free(a);
+}
+
+void
+msg_attempt(struct rcpt *r)
+{
+	struct attempt *a;
+
+	if (r->q->attempts >= QFILE_MAXATTEMPTS || r->msg->removing ||
+	    (a = calloc(1, sizeof(*a))) == NULL)
+		return;
+	a->req.work = attempt_work;
+	a->req.done = attempt_done;
+	a->req.patient = true;
+	a->msg = r->msg;
+	a->id = r->msg->id;
+	a->dir = r->msg->dir;
+	a->at = r->q->at + QFILE_DIGITS_AT;
+	snprintf(a->digits, sizeof(a->digits), "%04u", ++r->q->attempts);
+	msg_pin(r->msg);
+	sync_submit(&a->req);
 }
 
 /* --- the life of a recipient --- */

@@ -77,6 +77,9 @@ int	 disk_create(const char *name);
 int	 disk_rename(const char *from, const char *to);
 int	 disk_remove(const char *name);
 int	disk_publish(int fd, uint64_t id);
+/* Into a message's envelope; nothing, if it is gone. */
+int	disk_note(const char *dir, uint64_t id, size_t at, const void *,
+	    size_t);
 int	disk_letter(const char *dir, uint64_t id, size_t at, char letter);
 int	disk_unlink(const char *dir, uint64_t id, const char *ext);
 /*
@@ -128,7 +131,7 @@ struct rcpt {
 	struct msg	*msg;
 	struct lqueue	*lq;
 	struct lqueue	*from;		/* it waited there: routed anew */
-	const struct qfile_rcpt *q;
+	struct qfile_rcpt *q;
 	char		*mailbox;	/* NULL: INBOX */
 	char		*realto;	/* NULL: no header to add */
 	char		*esc, *text;	/* how it ended, for the report */
@@ -212,6 +215,8 @@ void	msg_check(struct msg *);
 /* Its reports are due then, or as soon as nobody else is left. */
 void	msg_report_later(struct msg *, int seconds);
 void	msg_ack(struct rcpt *);
+/* It was tried in vain: counted in the file. */
+void	msg_attempt(struct rcpt *);
 /* Its file is removed: the last words. */
 void	msg_gone(struct msg *);
 size_t	msg_count(void);

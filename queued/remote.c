@@ -450,6 +450,7 @@ result(struct rcpt *r, const struct msg_sent *s)
 		rcpt_finish(r, 'F', *s->esc == '5' ? s->esc : "5.0.0", text);
 	} else {
 		msg_ack(r);
+		msg_attempt(r);
 		r->remote = false;
 		if (r->lq == NULL)
 			anew(r);

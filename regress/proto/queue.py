@@ -213,6 +213,9 @@ def test_delay():
     s.quit()
     wait_for("the delay", lambda: "LOCAL(dan) delayed for" in log())
     assert len(messages()) == 2
+    wait_for("the count of attempts", lambda: any(
+        re.search(rb"^R W [^_]* 000[1-9] ", m.read_bytes(), re.M)
+        for m in QUEUE.rglob("*.msg")))
     box.rmdir()
     box.with_suffix(".aside").rename(box)
     wait_for("both", lambda: has("dan", 8) and has("dan", 9))
