@@ -154,15 +154,46 @@ do_get_effective(struct command *c)
 	answer_val(c, v);
 }
 
-/* Domain administrators change what they have the right of that name for. */
+/* Rights are spelt as in manual 04b, a few settings otherwise. */
+static bool
+has_right(const struct caller *who, const char *name)
+{
+	size_t i;
+
+	if (strcasecmp(name, "FailedLoginFlow") == 0)
+		name = "FailedLoginFlows";
+	for (i = 0; who->rights != NULL && i < val_count(who->rights); i++)
+		if (strcasecmp(val_key(who->rights, i), name) == 0)
+			return dict_bool(who->rights, val_key(who->rights, i),
+			    false);
+	return false;
+}
+
+/* Of an account: those that have a right, and the basic ones. */
+static bool
+may_set(const struct caller *who, const char *module, const char *name)
+{
+	if (has_right(who, name))
+		return true;
+	if (strcmp(module, "Account") != 0)
+		return false;
+	if (strncasecmp(name, "PSTN", 4) == 0)
+		return has_right(who, "PSTNSettings");
+	return has_right(who, "BasicSettings") &&
+	    (strcmp(name, "Password") == 0 ||
+	    settings_find("Account", name) == NULL);
+}
+
+/* Domain administrators change what they have the right for, not the rest. */
 static struct val *
-allowed(const struct command *c, const struct val *changes)
+allowed(const struct command *c, const char *module,
+    const struct val *changes)
 {
 	struct val *v = val_copy(changes);
 	size_t i;
 
 	for (i = val_count(v); i > 0 && !may(&c->who, "Users"); i--)
-		if (!may(&c->who, val_key(v, i - 1)))
+		if (!may_set(&c->who, module, val_key(v, i - 1)))
 			dict_set(v, val_key(v, i - 1), NULL);
 	return v;
 }
@@ -198,7 +229,7 @@ do_update_settings(struct command *c)
 
 	if (d == NULL)
 		return;
-	changes = allowed(c, arg_val(c, 1, VAL_DICT));
+	changes = allowed(c, "Domain", arg_val(c, 1, VAL_DICT));
 	store_domain(c, d, config_update(d->settings, changes));
 	val_free(changes);
 }
@@ -250,7 +281,7 @@ do_update_defaults(struct command *c)
 
 	if (d == NULL)
 		return;
-	changes = allowed(c, arg_val(c, 1, VAL_DICT));
+	changes = allowed(c, "Account", arg_val(c, 1, VAL_DICT));
 	store_defaults(c, d, config_update(
 	    dict_get(d->settings, "AccountDefaults"), changes));
 	val_free(changes);
@@ -302,7 +333,7 @@ do_update_template(struct command *c)
 
 	if (d == NULL)
 		return;
-	changes = allowed(c, arg_val(c, 1, VAL_DICT));
+	changes = allowed(c, "Account", arg_val(c, 1, VAL_DICT));
 	store_template(c, d, config_update(d->template, changes));
 	val_free(changes);
 }

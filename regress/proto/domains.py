@@ -280,7 +280,8 @@ def administrators(s, cli):
     make(cli, "sub.example", "ann", settings="AdminDomainName=boss.example;")
     make(cli, "other.example", "bob")
     cli.ask("SetAccountRights admin@boss.example (CanCreateGroups,"
-            "CanAdminSubDomains,MailToUnknown,CanCreateForwarders)")
+            "CanAdminSubDomains,MailToUnknown,CanCreateForwarders,"
+            "ForceSMTPAUTH,MaxAccountSize,BasicSettings,FailedLoginFlow)")
     cli.ask("SetAccountRights helper@boss.example (CanCreateGroups)")
     a = Cli(s.env["CG_PWD"], "admin@boss.example", PASSWORD)
     h = Cli(s.env["CG_PWD"], "helper@boss.example", PASSWORD)
@@ -306,6 +307,16 @@ def administrators(s, cli):
           "MailToUnknown=Discarded;}")
     assert cli.ask("GetDomainSettings sub.example") == \
         '201 {AdminDomainName="boss.example";MailToUnknown=Discarded;}'
+    a.ask("UpdateDomainSettings sub.example {ForceSMTPAUTH=Clients;"
+          "MailToUnknown=default;}")
+    assert cli.ask("GetDomainSettings sub.example") == \
+        '201 {AdminDomainName="boss.example";ForceSMTPAUTH=Clients;}'
+    a.ask("UpdateAccountDefaults sub.example {MaxAccountSize=1M;city=X;"
+          "FailedLoginFlow=(5,1m);AccessModes=None;}")
+    assert cli.ask("GetAccountDefaults sub.example") == \
+        "201 {FailedLoginFlow=(5,1m);MaxAccountSize=1M;city=X;}"
+    h.ask("UpdateAccountDefaults {MaxAccountSize=1M;}")
+    assert cli.ask("GetAccountDefaults boss.example") == "201 {}"
     # It is called otherwise: they still may.
     cli.ask("RenameDomain boss.example INTO chef.example")
     assert a.send("ListGroups")[:1] == "5"
