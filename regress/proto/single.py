@@ -11,12 +11,12 @@ import re
 import smtplib
 import stat
 import sys
+import threading
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "regress/tools"), str(TOP / "regress/crash")]
-from cgtest import (PASSWORD, Suite, descendants, kill, read_mbox,  # noqa: E402
-                    wait_for)
+from cgtest import PASSWORD, Suite, kill, wait_for  # noqa: E402
 from mailer import storm, verify  # noqa: E402
 from probe import AT_FDCWD, Probe, Room  # noqa: E402
 
