@@ -66,9 +66,18 @@ static void
 at_end(struct body *b)
 {
 	b->state = BODY_END;
-	b->size -= 3;
 	if (b->header && !b->discard)
 		header_stop(b);
+}
+
+void
+body_end(struct body *b)
+{
+	if (b->state == BODY_CR)
+		refuse_bare(b);
+	else if (b->state == BODY_LINE)
+		line_end(b);
+	at_end(b);
 }
 
 /* One byte in a state that an edge may have left; false: take it again. */
@@ -77,8 +86,12 @@ step(struct body *b, char c)
 {
 	switch (b->state) {
 	case BODY_BOL:
-		b->state = c == '.' ? BODY_DOT : BODY_LINE;
-		return c == '.';
+		if (c == '.' && !b->counted) {
+			b->state = BODY_DOT;
+			return true;
+		}
+		b->state = BODY_LINE;
+		return false;
 	case BODY_DOT:
 		if (c == '\r') {
 			b->state = BODY_DOTCR;
@@ -89,6 +102,7 @@ step(struct body *b, char c)
 		return false;
 	case BODY_DOTCR:
 		if (c == '\n') {
+			b->size -= 3;
 			at_end(b);
 			return true;
 		}

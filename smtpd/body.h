@@ -27,6 +27,7 @@ struct body {
 	bool		 header;	/* not at the end of the header yet */
 	bool		 first;		/* nor behind its first line */
 	size_t		 line;		/* where a header line begins in out */
+	bool		 counted;	/* its length is known: dots mean nothing */
 	bool		 discard;	/* nothing more goes out */
 	uint64_t	 size;		/* on the wire, without stuffing */
 
@@ -46,6 +47,8 @@ struct body {
 void	body_start(struct body *, struct buf *out);
 /* Takes bytes up to the end of the message; returns how many. */
 size_t	body_feed(struct body *, const char *, size_t);
+/* A counted one ends here, on a line's end whether it had one or not. */
+void	body_end(struct body *);
 /* How many bytes of out may be written and taken away (body_taken()). */
 size_t	body_ready(const struct body *);
 void	body_taken(struct body *, size_t);

@@ -26,6 +26,8 @@ static const struct command commands[] = {
 	{ "MAIL",	cmd_mail,	ST_READY,		0 },
 	{ "RCPT",	cmd_rcpt,	ST_MAIL | ST_RCPT,	0 },
 	{ "DATA",	cmd_data,	ST_MAIL | ST_RCPT,	F_NOARGS },
+	/* Anywhere: its bytes follow it in any case. */
+	{ "BDAT",	cmd_bdat,	ST_ANY,			0 },
 	{ "AUTH",	cmd_auth,	ST_READY,		F_SECRET },
 	{ "STARTTLS",	cmd_starttls,	ST_READY,		F_NOARGS },
 	{ "RSET",	cmd_rset,	ST_ANY,			F_NOARGS },

@@ -53,11 +53,17 @@ compose(struct smtp *s)
 	s->written = 0;
 }
 
+bool
+data_begin(struct smtp *s)
+{
+	compose(s);
+	return !s->out.failed;
+}
+
 static void
 begin(struct smtp *s)
 {
-	compose(s);
-	if (s->out.failed) {
+	if (!data_begin(s)) {
 		smtp_reset(s);
 		smtp_reply(s, "451 4.3.0 the envelope cannot be written");
 		return;
@@ -81,7 +87,9 @@ cmd_data(struct smtp *s, struct cur *c)
 void
 data_file(struct smtp *s, const char *why)
 {
-	if (why == NULL)
+	if (s->chunk.any)
+		bdat_file(s, why);
+	else if (why == NULL)
 		begin(s);
 	else {
 		smtp_reset(s);
@@ -124,9 +132,16 @@ write_out(struct smtp *s, size_t n)
 	body_taken(&s->body, n);
 }
 
+void
+data_flush(struct smtp *s)
+{
+	if (s->refuse == NULL && s->out.len >= FLUSH)
+		write_out(s, body_ready(&s->body));
+}
+
 /* What is wrong so far makes the answer at the end; the text goes nowhere. */
-static void
-check(struct smtp *s)
+void
+data_check(struct smtp *s)
 {
 	const struct body *b = &s->body;
 
@@ -218,12 +233,12 @@ commit(struct smtp *s)
 	    IPC_TIMEOUT, committed, c);
 }
 
-static void
-ended(struct smtp *s)
+void
+data_ended(struct smtp *s)
 {
 	const char *refused;
 
-	check(s);
+	data_check(s);
 	if (s->refuse == NULL)
 		write_out(s, s->out.len);
 	if (s->refuse == NULL) {
@@ -257,14 +272,17 @@ data_input(struct smtp *s)
 {
 	struct evbuffer *in = conn_input(s->front->conn);
 
+	if (s->chunk.any) {
+		bdat_input(s);
+		return;
+	}
 	while (evbuffer_get_length(in) > 0 && s->body.state != BODY_END) {
 		take(s, in);
-		check(s);
-		if (s->refuse == NULL && s->out.len >= FLUSH)
-			write_out(s, body_ready(&s->body));
+		data_check(s);
+		data_flush(s);
 	}
 	if (s->body.state == BODY_END)
-		ended(s);
+		data_ended(s);
 	else if (s->refuse == too_large &&
 	    s->body.size > smtp_conf.max_size + OVERRUN) {
 		smtp_reply(s, "%s", too_large);

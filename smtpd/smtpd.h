@@ -46,7 +46,8 @@ enum smtp_state {
 	ST_RCPT		= 1 << 3,	/* and a recipient */
 	ST_AUTH		= 1 << 4,	/* in the middle of AUTH */
 	ST_DATA		= 1 << 5,	/* the text, up to queued's answer */
-	ST_ANY		= ST_NEW | ST_READY | ST_MAIL | ST_RCPT
+	ST_BDAT		= 1 << 6,	/* between two chunks */
+	ST_ANY		= ST_NEW | ST_READY | ST_MAIL | ST_RCPT | ST_BDAT
 };
 
 /* A COMMIT under way; it outlives its session. */
@@ -87,6 +88,13 @@ struct smtp {
 	uint64_t		 written;
 	size_t			 envelope;	/* its bytes */
 	const char		*refuse;	/* the answer, at the end */
+	struct {		/* of BDAT */
+		bool		 any;		/* a chunk is coming in */
+		bool		 last;
+		bool		 early;		/* before EHLO */
+		uint64_t	 left;		/* its bytes */
+		char		 skip[80];	/* nobody wants it: the answer */
+	} chunk;
 };
 
 /* Is this client one of them? */
@@ -142,8 +150,20 @@ void	data_input(struct smtp *);
 void	data_interrupted(struct smtp *);
 /* The session ends: nobody waits for the queue's answer. */
 void	data_forget(struct smtp *);
+/* What BDAT shares: the envelope is composed (false: it cannot be) ... */
+bool	data_begin(struct smtp *);
+/* ... something new was fed to the body: is it good, and enough to write? */
+void	data_check(struct smtp *);
+void	data_flush(struct smtp *);
+/* ... and it is whole: COMMIT, or the refusal. */
+void	data_ended(struct smtp *);
 /* files.c: there is a file (or why not). */
 void	data_file(struct smtp *, const char *why);
+
+/* --- bdat.c --- */
+void	cmd_bdat(struct smtp *, struct cur *);
+void	bdat_input(struct smtp *);
+void	bdat_file(struct smtp *, const char *why);
 
 /* --- files.c --- */
 struct queue_file {
