@@ -353,7 +353,8 @@ def churn_killed(s):
                 wait_for("a session", lambda: counted(s, n) == (i % 3 != 2))
                 assert i % 3 == 2 or s.mail(n)[0][0].split("-")[1] == uid
             else:
-                left = set(s.files(n)) - {".info", ".mbox.idx"}
+                left = set(s.files(n)) - {".info", ".info.new",
+                                          ".mbox.idx"}
                 assert not left, (n, left)
         if found:
             assert ".settings" in s.files(found[0]), found
