@@ -11,6 +11,7 @@
 #include "file.h"
 #include "log.h"
 #include "object.h"
+#include "settings.h"
 
 enum { SEEN_TIMEOUT = 3000 };
 
@@ -33,6 +34,24 @@ may_domains(const struct caller *who)
 	return may(who, "Users") || (who->reads && may(who, "DomainsRead"));
 }
 
+/* One of the server's alone says nothing of a domain. */
+static bool
+has_domain_right(const struct caller *who)
+{
+	static const char *const servers[] = { "Master", "Settings", "Users",
+		"DomainsRead", "Monitors", "Directory" };
+	size_t i, j, n = sizeof(servers) / sizeof(servers[0]);
+
+	for (i = 0; who->rights != NULL && i < val_count(who->rights); i++) {
+		for (j = 0; j < n; j++)
+			if (strcmp(val_key(who->rights, i), servers[j]) == 0)
+				break;
+		if (j == n)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Domain administrators: any right in their own domain; with
  * CanAdminSubDomains, in those that name theirs as the administrator's.
@@ -42,12 +61,12 @@ may_domain(const struct caller *who, const struct domain *d)
 {
 	if (may_domains(who))
 		return true;
-	if (who->rights == NULL || val_count(who->rights) == 0)
+	if (!has_domain_right(who))
 		return false;
-	if (strcmp(who->domain, d->name) == 0)
-		return !d->main;
-	return may(who, "CanAdminSubDomains") && strcasecmp(who->domain,
-	    dict_str(d->settings, "AdminDomainName", "")) == 0;
+	return strcmp(who->domain, d->name) == 0 ||
+	    (may(who, "CanAdminSubDomains") && strcasecmp(who->domain,
+	    domain_text(d, "AdminDomainName", settings_text(merged, "Domain",
+	    "AdminDomainName"))) == 0);
 }
 
 static const struct val *
@@ -193,7 +212,7 @@ static admin_fn *
 find_verb(const char *name)
 {
 	static const struct verb *const tables[] = { verbs_domain,
-		verbs_server, verbs_move, verbs_alias,
+		verbs_server, verbs_stat, verbs_move, verbs_alias,
 		verbs_forwarder, verbs_group };
 	const struct verb *v;
 	size_t i;

@@ -302,6 +302,15 @@ def administrators(s, cli):
             "CreateGroup g2@sub.example", "ListForwarders sub.example")
     a.ask("CreateForwarder f TO x@far.example")
     refused(h, "DeleteForwarder f")
+    # The Main Domain's own administrators are that one's.
+    cli.ask("SetAccountRights user (CanCreateGroups)")
+    m = Cli(s.env["CG_PWD"], "user", PASSWORD)
+    m.ask("CreateGroup mine")
+    refused(m, "CreateGroup g@other.example", "ListDomains",
+            "CreateForwarder f TO x@far.example")
+    m.ask("DeleteGroup mine")
+    m.close()
+    cli.ask("SetAccountRights user ()")
     # Of what they send, only what they may change is changed.
     a.ask("UpdateDomainSettings sub.example {AccountsLimit=9;"
           "MailToUnknown=Discarded;}")
