@@ -85,9 +85,9 @@ const struct cli_cmd cli_domain[] = {
 	    "Users", "changes the defaults given" },
 	{ "SetClusterAccountDefaults", NULL, "newSettings{}", PROC_MAX,
 	    "Users", "replaces the defaults" },
-	{ "GetDomainStat", NULL, "domainName [KEY keyName]", PROC_MAX, ADMIN,
-	    "a domain's statistics" },
-	{ "ResetDomainStat", NULL, "domainName [KEY keyName]", PROC_MAX,
+	{ "GetDomainStat", NULL, "domainName [KEY keyName]", PROC_ROUTERD,
+	    ADMIN, "a domain's statistics" },
+	{ "ResetDomainStat", NULL, "domainName [KEY keyName]", PROC_ROUTERD,
 	    "Users, or BasicSettings", "clears a domain's statistics" },
 	{ .name = NULL }
 };

@@ -275,8 +275,10 @@ result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 	landed(r);
 	r->ack = true;
 	if (code == 0) {
-		if (r->lq != NULL)
+		if (r->lq != NULL) {
+			stat_delivered(r->lq->show, r->msg->size);
 			lqueue_worked(r->lq);
+		}
 		rcpt_finish(r, 'D', "2.0.0",
 		    "Delivered to the user mailbox");
 	} else

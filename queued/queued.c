@@ -122,6 +122,7 @@ static void
 stop(void)
 {
 	stopping = true;
+	stat_tell();
 	sync_drain(drained);
 }
 

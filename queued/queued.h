@@ -273,6 +273,10 @@ int	lqueue_cmp(const struct lqueue *, const struct lqueue *);
 RB_PROTOTYPE(lqtree, lqueue, tree, lqueue_cmp);
 extern struct lqtree lqueues;
 
+/* stat.c: a message was delivered to an account; routerd hears of it. */
+void	stat_delivered(const char *account, uint64_t bytes);
+void	stat_tell(void);
+
 struct lqueue *lqueue_get(char kind, const char *name, const char *show);
 struct lqueue *lqueue_find(char kind, const char *name);	/* or NULL */
 void	lqueue_add(struct lqueue *, struct rcpt *);

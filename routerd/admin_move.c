@@ -210,6 +210,7 @@ rename_now(struct renaming *r)
 	}
 	names_rename_domain(&names, d, r->new, r->newdir);
 	group_follow_domain(d, r->old);
+	stat_renamed(r->old, r->new);
 	if (change_others(r->old, r->new) == 0)
 		unlinkat(proc_basefd(), note_file, 0);
 	config_apply();

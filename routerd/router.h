@@ -109,5 +109,10 @@ struct verb {
 	const char	*name;
 	admin_fn	*fn;
 };
-extern const struct verb	verbs_domain[], verbs_server[];
+extern const struct verb	verbs_domain[], verbs_server[], verbs_stat[];
+
+/* stat.c: what was delivered to domains. */
+extern ipc_handler	on_domain_stat;
+int	stat_save(void);
+void	stat_renamed(const char *old, const char *new);
 #endif

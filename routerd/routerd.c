@@ -123,6 +123,7 @@ static const struct ipc_disp from_asker[] = {
 static const struct ipc_disp from_queued[] = {
 	{ IPC_ROUTE,		on_route },
 	{ IPC_EXPAND,		on_expand },
+	{ IPC_DOMAIN_STAT,	on_domain_stat },
 	{ IPC_NONE,		NULL }
 };
 
@@ -196,6 +197,7 @@ static void
 stop(void)
 {
 	index_save();
+	(void)stat_save();
 	proc_exit(0);
 }
 

@@ -103,6 +103,8 @@ TABLE = [
     (f"SetAccountTemplate {D} {{{{}}}}", USERS),
     (f"GetDomainAliases {D}", READERS),
     (f"SetDomainAliases {D} ()", USERS),
+    (f"GetDomainStat {D}", READERS),
+    (f"ResetDomainStat {D}", FULL),
     ("GetDomainDefaults", USERS | {"reader"}),
     ("UpdateDomainDefaults {{}}", USERS),
     ("SetDomainDefaults {{}}", USERS),

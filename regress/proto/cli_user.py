@@ -261,6 +261,33 @@ def statistics():
     cli.ask("UpdateModule Main {AccountStatistics=default;}")
 
 
+def domains():
+    """A domain's statistics follow its mail, and its name."""
+    cli = opened()
+    cli.ask("CreateDomain stat.example")
+    cli.ask("CreateAccount ann@stat.example")
+    assert cli.ask("GetDomainStat stat.example") == "201 {}"
+    with Smtp() as s:
+        s.ask("EHLO x", 250)
+        for _ in range(3):
+            s.begin("ann@stat.example")
+            s.text(MAIL + b".\r\n")
+    wait_for("the count", lambda: cli.ask(
+        "GetDomainStat stat.example KEY MessagesReceived") == "201 3")
+    assert int(cli.ask("GetDomainStat stat.example KEY BytesReceived")[4:]) \
+        > 3 * len(MAIL)
+    cli.ask("RenameDomain stat.example INTO stats.example")
+    assert cli.ask("GetDomainStat stats.example KEY MessagesReceived") == \
+        "201 3"
+    cli.ask("ResetDomainStat stats.example KEY MessagesReceived")
+    assert "Messages" not in cli.ask("GetDomainStat stats.example")
+    cli.ask("ResetDomainStat stats.example")
+    assert re.fullmatch(r'201 \{StatReset="[^"]+";\}',
+                        cli.ask("GetDomainStat stats.example"))
+    refused(cli, "GetDomainStat stat.example")
+    assert "MessagesReceived" in cli.ask("GetDomainStat *")
+
+
 def single():
     """An account of one mailbox has that one."""
     cli = opened()
@@ -371,4 +398,4 @@ def others():
 
 
 run([sizes, rights, many_mailboxes, while_open, web, last_login, statistics,
-     single, many_accounts, killed, renamed, others])
+     domains, single, many_accounts, killed, renamed, others])
