@@ -124,7 +124,7 @@ static const struct {
 	{ ENOTSUP, "[CANNOT] no such format of mailboxes" },
 	{ ENAMETOOLONG, "[CANNOT] that name is too long" },
 	{ ENOSPC, "[OVERQUOTA] no room" },
-	{ EDQUOT, "[OVERQUOTA] no more than the account's limit" },
+	{ EDQUOT, "[OVERQUOTA] the account's limit is reached" },
 	{ ENOMEM, "[UNAVAILABLE] out of memory" },
 };
 
