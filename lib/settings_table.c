@@ -331,7 +331,8 @@ const struct setting settings_table[] = {
 	ONOFF("Domain", "AllWithForwarders", "NO",
 	    "mail to all@domain goes to its forwarders, too"),
 	WORD("Domain", "IPMode", "\"Manually Defined\"",
-	    "All Available|Manually Defined",
+	    "All Available|Manually Defined|by DNS A-Record|"
+	    "by DNS MX-Record",
 	    "how it gets addresses; the Main Domain: all that are left"),
 	VALUE("Domain", "IPAddresses", NULL,
 	    "addresses of this host that mean this domain"),

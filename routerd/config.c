@@ -649,6 +649,7 @@ config_apply(void)
 	apply_domains();
 	apply_router();
 	own_apply();
+	own_dns_ask();
 	index_apply();
 	tell_settings();
 	tell_wanted();

@@ -505,6 +505,7 @@ domain_free(struct domain *d)
 	map_free(d->groups, free_settings);
 	val_free(d->settings);
 	val_free(d->template);
+	free(d->dns);
 	free(d->reroute[0]);
 	free(d->reroute[1]);
 	free(d->dir);

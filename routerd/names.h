@@ -68,6 +68,7 @@ struct domain {
 	enum toall		 toall;
 	int64_t			 limit;		/* of accounts; -1: none */
 	bool			 moving;	/* being renamed or removed */
+	char			*dns;		/* addresses by DNS, or NULL */
 	bool			 indexed;	/* there is an Index.data */
 	bool			 unreadable;	/* aliases or forwarders are */
 	struct domain		*next;		/* in the order of names */

@@ -124,7 +124,8 @@ main_has_all(void)
 	const char *mode = dict_str(names.main->settings, "IPMode",
 	    "All Available");
 
-	return strcasecmp(mode, "Manually Defined") != 0;
+	return strcasecmp(mode, "All Available") == 0 ||
+	    strcasecmp(mode, "default") == 0;
 }
 
 const char *
@@ -152,24 +153,31 @@ own_check(const struct domain *d, const struct val *settings)
 }
 
 static void
+give(struct domain *d, const char *ip)
+{
+	const struct domain *other = map_get(env.addresses, ip, strlen(ip));
+
+	if (is_own(ip) && (other == NULL || other == d))
+		map_put(env.addresses, ip, strlen(ip), d);
+	else
+		log_msg(LOG_PROBLEM, "%s: %s is not an address of this host, "
+		    "or another domain's", d->name, ip);
+}
+
+static void
 dedicate(struct domain *d)
 {
 	const struct val *list = dict_get(d->settings, "IPAddresses"), *v;
-	const struct domain *other;
+	struct cur c = cur_str(d->dns != NULL ? d->dns : "");
 	char ip[64];
 	size_t i;
 
-	for (i = 0; (v = nth(list, i)) != NULL; i++) {
-		if (!address_of(v, ip, sizeof(ip)))
-			continue;
-		other = map_get(env.addresses, ip, strlen(ip));
-		if (!is_own(ip) || (other != NULL && other != d)) {
-			log_msg(LOG_PROBLEM, "%s: %s is not an address of "
-			    "this host, or another domain's", d->name, ip);
-			continue;
-		}
-		map_put(env.addresses, ip, strlen(ip), d);
-	}
+	for (; d->dns != NULL && cur_left(&c) > 0; cur_skip(&c, 1))
+		if (str_copy(cur_until(&c, " "), ip, sizeof(ip)))
+			give(d, ip);
+	for (i = 0; d->dns == NULL && (v = nth(list, i)) != NULL; i++)
+		if (address_of(v, ip, sizeof(ip)))
+			give(d, ip);
 }
 
 void

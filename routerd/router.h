@@ -65,6 +65,8 @@ void	own_read(void);
 void	own_apply(void);		/* fills env.addresses */
 struct command;
 void	own_refresh(const struct command *);	/* anew; answers it */
+/* own_dns.c: asks for all that go by DNS; own_apply() follows. */
+void	own_dns_ask(void);
 /* May the domain (NULL: a new one) have these?  NULL, or what is wrong. */
 const char *own_check(const struct domain *, const struct val *settings);
 

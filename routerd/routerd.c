@@ -142,6 +142,9 @@ static const struct ipc_disp from_pwdd[] = {
 	{ IPC_NONE,		NULL }
 };
 
+/* It answers only. */
+static const struct ipc_disp from_sender[] = { { IPC_NONE, NULL } };
+
 static void
 before(const struct proc_conf *conf)
 {
@@ -170,6 +173,8 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_AUTHD)
 		clean_authd_up();
+	else if (id == PROC_SENDER)
+		own_dns_ask();
 }
 
 static void
@@ -224,6 +229,7 @@ main(int argc, char **argv)
 			[PROC_QUEUED] = from_queued,
 			[PROC_STORED] = from_asker,
 			[PROC_PWDD] = from_pwdd,
+			[PROC_SENDER] = from_sender,
 		},
 		.before = before,
 		.start = start,

@@ -270,6 +270,21 @@ def addresses(s, cli):
         f"{s.base}/Domains/one.example/ann.macnt/INBOX.mbox")) == 1)
     cli.ask("UpdateDomainSettings two.example {IPAddresses=default;}")
     assert cli.send("Route ann@[127.0.0.3]").startswith("201 (SMTP")
+    # By DNS; an address that is not ours, or another's, is not taken.
+    pathlib.Path(s.env["CG_ZONE"]).write_text(
+        "two.example MX 20 far.example\ntwo.example MX 10 mail.two.example\n"
+        "mail.two.example A 127.0.0.4\nmail.two.example A 127.0.0.2\n"
+        "two.example A 127.0.0.5\nfar.example A 127.0.0.6\n"
+        "two.example A 192.0.2.77\n")
+    cli.ask('UpdateDomainSettings two.example {IPMode="by DNS MX-Record";}')
+    wait_for("addresses of MX", lambda: cli.send("Route ann@[127.0.0.4]") ==
+             local('"ann@two.example"'))
+    assert cli.ask("Route ann@[127.0.0.2]") == local('"ann@one.example"')
+    cli.ask('UpdateDomainSettings two.example {IPMode="by DNS A-Record";}')
+    wait_for("addresses of A", lambda: cli.send("Route ann@[127.0.0.5]") ==
+             local('"ann@two.example"'))
+    for ip in "127.0.0.4", "127.0.0.6", "192.0.2.77":
+        assert cli.send(f"Route ann@[{ip}]").startswith("201 (SMTP"), ip
     cli.ask("DeleteDomain one.example FORCE")
     cli.ask("DeleteDomain two.example FORCE")
 

@@ -1,7 +1,8 @@
 /*
  * smtpd, role send: its place among the processes.  See README; how a message
  * goes is client.c's.  It must never be spoken to by anybody but queued, and
- * reads no file but those that queued opened for it.
+ * routerd for names of hosts; it reads no file but those that queued opened
+ * for it.
  */
 #include <fnmatch.h>
 
@@ -75,6 +76,8 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 {
 	struct msg_jobs_end end = { 0 };
 
+	if (id != PROC_QUEUED)
+		return;
 	chan_down(ipc);
 	chan_held(ipc);
 	results_again(ipc);
@@ -84,7 +87,8 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 static void
 peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
-	chan_down(ipc);
+	if (id == PROC_QUEUED)
+		chan_down(ipc);
 }
 
 static void
@@ -114,6 +118,11 @@ static const struct ipc_disp from_queued[] = {
 	{ IPC_NONE, NULL }
 };
 
+static const struct ipc_disp from_routerd[] = {
+	{ IPC_DNS_ASK, lookup_request },
+	{ IPC_NONE, NULL }
+};
+
 int
 main(int argc, char **argv)
 {
@@ -126,7 +135,10 @@ main(int argc, char **argv)
 			.empty_root = true,
 			.noproc = true
 		},
-		.peers = { [PROC_QUEUED] = from_queued },
+		.peers = {
+			[PROC_QUEUED] = from_queued,
+			[PROC_ROUTERD] = from_routerd,
+		},
 		.before = before,
 		.start = start,
 		.settings = settings,

@@ -32,6 +32,9 @@ struct outcome {
 void	outcome_set(struct outcome *, enum verdict, const char *esc,
 	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* --- lookup.c: names that routerd asks for --- */
+void	lookup_request(struct ipc *, struct ipc_pkt *, void *);
+
 /* --- dest.c: where a host's mail goes, one address after the other --- */
 enum { DEST_HOSTS = 20, DEST_ADDRS = 20 };
 
