@@ -540,6 +540,8 @@ apply_router(void)
 		    "understood; the list is not used", line);
 	free(env.add_domain);
 	env.add_domain = xstrdup(settings_text(merged, "Router", "AddDomain"));
+	free(env.forward);
+	env.forward = xstrdup(settings_text(merged, "SMTP", "ForwardTo"));
 	env.direct_mailbox = settings_bool(merged, "LOCAL", "DirectMailbox");
 	env.detail = strcasecmp(detail, "Disabled") == 0 ? DETAIL_OFF :
 	    strcasecmp(detail, "Direct Mailbox") == 0 ? DETAIL_MAILBOX :

@@ -26,6 +26,7 @@ struct route_env {
 	struct map		*addresses;	/* own IP address to domain */
 	struct map		*unassigned;	/* own ones that mean none */
 	char			*add_domain;	/* "" for none */
+	char			*forward;	/* hosts for all mail, NULL: none */
 	bool			 direct_mailbox;
 	enum detail		 detail;
 	enum relay_from		 relay_from;

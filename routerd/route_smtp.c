@@ -49,6 +49,21 @@ take_smtp(struct state *s, const char *host, const char *address)
 	return DONE;
 }
 
+/*
+ * All that goes to others by their names goes by way of these hosts.  Whether
+ * it may be relayed was judged by where it is for.
+ */
+static enum step
+by_forward(struct state *s)
+{
+	const char *forward = s->env->forward;
+
+	if (s->a->code != 0 || forward == NULL || *forward == '\0' ||
+	    str_copy(str_make(forward), s->a->host, sizeof(s->a->host)))
+		return DONE;
+	return route_too_long(s);
+}
+
 static const char *
 last_percent(const char *local)
 {
@@ -197,5 +212,6 @@ route_smtp_final(struct state *s)
 	memcpy(address, s->local, len);
 	address[len] = '@';
 	memcpy(address + len + 1, s->domain, strlen(s->domain) + 1);
-	return take_smtp(s, s->domain, address);
+	(void)take_smtp(s, s->domain, address);
+	return by_forward(s);
 }

@@ -2,6 +2,7 @@
 # suite: own
 """Mail to other hosts: what arrives there, by which commands, what comes back
 when they refuse, and what is tried again when they are in trouble."""
+import hmac
 import os
 import pathlib
 import signal
@@ -18,6 +19,8 @@ from sink import Sink  # noqa: E402
 ROOT = os.geteuid() == 0        # may listen on port 25
 ALL = ["PIPELINING", "SIZE 100000000", "8BITMIME", "DSN", "CHUNKING"]
 WAYS = [[], ["PIPELINING"], ["CHUNKING"], ALL]
+# the answer to <1@sink>
+CRAM = "us " + hmac.new(b"secret", b"<1@sink>", "md5").hexdigest()
 CONF = """
 settings Queue { RetryEvery = 1s; RetryEveryLater = 1s; ReportDelay = 0s; }
 settings SMTP { LogLevel = 5; SendEncrypted = "*.safe.example"; }
@@ -261,6 +264,36 @@ def certificate(top, name, ca=None):
     return key, cert
 
 
+def forwarded(s, top):
+    """All through one host, logged in there; the password never in clear."""
+    cli = s.cli()
+    pair = certificate(top, "relay.example")
+    for extensions, tls, login in (
+            (["AUTH CRAM-MD5 PLAIN"], None, CRAM),
+            (["AUTH PLAIN LOGIN"], pair, "\0us\0secret"),
+            (["AUTH PLAIN LOGIN"], None, None)):
+        with Sink(extensions=extensions, tls=tls) as k:
+            cli.ask(f'UpdateModule SMTP {{ForwardTo="127.0.0.1:{k.port}";'
+                    'ForwardName=us;ForwardPassword=secret;}')
+            send(s, ["x@far-away.example"])
+            if login is None:
+                wait_for("a delay", lambda: "no safe way" in s.log())
+                assert not any("c2VjcmV0" in l for _, l in k.heard)
+            else:
+                m, = k.wait(1)
+                assert m.login == login, m
+                assert m.rcpts == ["<x@far-away.example>"]
+                nothing_left(s)
+    with Sink() as k:
+        cli.ask(f'UpdateModule SMTP {{ForwardTo="127.0.0.1:{k.port}";'
+                'ForwardName="";}')
+        assert k.wait(1)[0].rcpts == ["<x@far-away.example>"]
+        cli.ask('UpdateModule SMTP {ForwardTo="";}')
+    cli.close()
+    nothing_left(s)
+    assert "secret" not in s.log()
+
+
 def encrypted(s, top):
     """TLS where it is offered; where it must be, only with the right host."""
     ca = (f"{top}/ca.key", f"{top}/ca.crt")
@@ -357,8 +390,9 @@ def main():
                          gives_up, killed):
                 print(step.__name__, flush=True)
                 step(s)
-            print("encrypted", flush=True)
-            encrypted(s, top)
+            for step in (encrypted, forwarded):
+                print(step.__name__, flush=True)
+                step(s, top)
 
 
 main()

@@ -31,6 +31,7 @@ struct place {
 	const char	*what;
 	const char	*all_aliases;
 	const char	*add_domain;
+	const char	*forward;
 	struct names	 names;
 	struct map	*addresses;
 };
@@ -84,12 +85,24 @@ static struct place provider = { .what = "provider.com: dd-customer postmaster "
 static struct place main_is_domain = { .what = "domain.dom: username" };
 static struct place myorg = { .what = "main.myorg.org: john",
 	.add_domain = "myorg.org" };
+static struct place forwarded = { .what = "main.com: john",
+	.forward = "relay.provider.com" };
 static struct place plain = { .what = "main.com: postmaster john root1 cl1" };
 static struct place mydomain = { .what = "mydomain.com: joe1 other.com: user" };
 static struct place smith = { .what = "main.com: x domain.dom: smith john.x" };
 static struct place corp = { .what = "main.com: x corp.com: ann" };
 
 static const struct example examples[] = {
+/* --- 29: everything through a forwarding server, but for addresses --- */
+{ "29", &forwarded, "near.com = near.com@host.com.smtp", STRANGER,
+    "user@far.com", "SMTP|relay.provider.com|user@far.com" },
+{ "29", &forwarded, NULL, CLIENT, "user@far.com",
+    "SMTP|relay.provider.com|user@far.com +" },
+{ "29", &forwarded, NULL, STRANGER, "user@[12.34.56.78]",
+    "SMTP|[12.34.56.78]|user@[12.34.56.78]" },
+{ "29", &forwarded, NULL, STRANGER, "user@near.com",
+    "SMTP|host.com|user@near.com +" },
+{ "29", &forwarded, NULL, STRANGER, "john@main.com", "LOCAL|john| +" },
 /* --- 27: domain and local parts, the Main Domain --- */
 { "27", &stalker, "zzzz = zzzz.smtp", STRANGER, "<@zzzz:xxxx@yyyyy>",
     "SMTP|zzzz|xxxx@yyyyy" },
@@ -658,6 +671,8 @@ set_place(struct place *p)
 	    p->all_aliases : "", "aliases");
 	free(env.add_domain);
 	env.add_domain = xstrdup(p->add_domain != NULL ? p->add_domain : "");
+	free(env.forward);
+	env.forward = p->forward != NULL ? xstrdup(p->forward) : NULL;
 }
 
 static void
