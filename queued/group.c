@@ -243,6 +243,10 @@ group_expand(struct rcpt *r, const char *name)
 		rcpt_finish(r, 'D', "2.0.0", "the group has it already");
 		return 0;
 	}
+	if (strlen(r->msg->q.sender) > QFILE_MAXVALUE) {	/* as EXPAND */
+		rcpt_finish(r, 'F', "5.1.7", "the return-path is too long");
+		return 0;
+	}
 	if (depth >= MAXDEPTH ||
 	    strlen(passed) + strlen(name) + 1 > QFILE_MAXVALUE) {
 		rcpt_finish(r, 'F', "5.4.6", "too many groups one behind "

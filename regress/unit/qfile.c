@@ -82,6 +82,7 @@ test_all_lines(void **state)
 	buf_init(&b, 0);
 	assert_true(qfile_from(&b, NOW, "", 'F', "id+2B1"));
 	assert_true(qfile_about(&b, 77, "0F,3D"));
+	assert_true(qfile_passed(&b, "sales all@x.com"));
 	assert_true(qfile_made_of(&b, "12.34.56 a file.sub"));
 	assert_true(qfile_options(&b, ""));
 	assert_true(qfile_source(&b, "john@x.com", "SMTP", "::1"));
@@ -93,6 +94,7 @@ test_all_lines(void **state)
 	assert_true(buf_puts(&b, "text\n"));
 	parse_ok(&q, b.p);
 	assert_string_equal(q.sender, "");
+	assert_string_equal(q.passed, "sales all@x.com");
 	assert_int_equal(q.ret, 'F');
 	assert_int_equal(q.time, NOW);
 	assert_string_equal(q.envid, "id+2B1");
