@@ -592,7 +592,8 @@ packs(void **state)
 	ipc_describe(&text, &pkt);
 	assert_string_equal(text.p, "GRANT session=3 seq=9 ticket=<16 bytes> "
 	    "account=\"a@b\" path=\"Accounts/a.macnt\" mailbox=\"\" "
-	    "service=\"POP\" front=7 instance=65535 seconds=2147483649");
+	    "service=\"POP\" front=7 instance=65535 seconds=2147483649 "
+	    "limits=\"\"");
 	for (i = 0; i < b.len; i++)
 		assert_int_equal(ipc_unpack(b.p, i, &pkt, &answer, &store), -1);
 	/* A NUL inside a text. */
