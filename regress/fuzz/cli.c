@@ -23,6 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cli_parse(cur_make(data, size), &cmd, &args, &err) == 0) {
 		if (cmd == NULL || !val_write(&out, args, false))
 			abort();
+		(void)cli_arg(cmd, args, "accountName");
 		val_free(args);
 	} else if (err.len == 0 || args != NULL)
 		abort();
@@ -31,6 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	cli_answer(&out, size % 2 == 0, 200, text, text);
 	cli_answer(&out, false, 501, text, NULL);
+	val_free(cli_help(text));
+	(void)cli_near(&err, text);
 	if (out.len < 4 || out.p[out.len - 1] != '\n')
 		abort();
 	free(text);
