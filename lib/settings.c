@@ -74,6 +74,24 @@ settings_find(const char *module, const char *name)
 	return slot(module, name)->s;
 }
 
+const char *
+settings_right(const char *name)
+{
+	static const struct {
+		const char	*name, *right;
+	} table[] = {
+		{ "Rules", "CanModifyRules" },
+		{ "SignalRules", "CanModifyRules" },
+		{ "RPOP", "CanModifyRPOP" }
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strcasecmp(table[i].name, name) == 0)
+			return table[i].right;
+	return NULL;
+}
+
 /* The slot of a setting that must be there. */
 static const struct slot *
 known(const char *module, const char *name)

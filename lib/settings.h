@@ -34,6 +34,11 @@ extern const struct setting	settings_table[];
 extern const size_t		settings_count;
 
 const struct setting	*settings_find(const char *module, const char *name);
+/*
+ * The right that a domain administrator changes an account's setting with,
+ * where it is called otherwise than the setting (manual 16); NULL: not so.
+ */
+const char		*settings_right(const char *name);
 /* Is this value one that the setting can have?  NULL or what is wrong. */
 const char		*settings_check(const struct setting *,
 			    const struct val *);
