@@ -111,6 +111,18 @@ apply(struct val *new, const char *name, const struct val *v,
 	return NULL;
 }
 
+/* Alerts have commands of their own, which know what may be in one. */
+static bool
+is_alerts(const char *name)
+{
+	size_t i;
+
+	for (i = 0; alerts_settings[i] != NULL; i++)
+		if (strcmp(name, alerts_settings[i]) == 0)
+			return true;
+	return false;
+}
+
 /*
  * The password comes last: how it is stored may be among what is given.  A
  * domain administrator's settings beyond his rights are left out (manual 16);
@@ -132,7 +144,8 @@ settings_prepare(const struct val *old, const struct val *given,
 	}
 	for (i = 0; *err == NULL && i < val_count(given); i++) {
 		name = val_key(given, i);
-		if (limit != NULL && !rights_setting(limit, name))
+		if (is_alerts(name) ||
+		    (limit != NULL && !rights_setting(limit, name)))
 			continue;
 		taken++;
 		if (strcmp(name, "Password") == 0) {
@@ -145,7 +158,8 @@ settings_prepare(const struct val *old, const struct val *given,
 	}
 	if (*err == NULL && password != NULL)
 		*err = apply(new, "Password", password, domain);
-	if (*err == NULL && taken == 0 && val_count(given) > 0)
+	if (*err == NULL && limit != NULL && taken == 0 &&
+	    val_count(given) > 0)
 		*err = "you have no right to change these settings";
 	if (*err == NULL)
 		return new;

@@ -146,8 +146,12 @@ gather(struct shown *list, size_t n, const struct val *set, const char *after,
 {
 	size_t i;
 
+	/* Files may be others': what is no text there is no alert. */
+	if (set == NULL || val_type(set) != VAL_DICT)
+		return n;
 	for (i = 0; i < val_count(set) && n < 3 * ALERTS_MAX; i++)
-		if (strcmp(val_key(set, i), after) > 0)
+		if (val_text(val_at(set, i)) != NULL &&
+		    strcmp(val_key(set, i), after) > 0)
 			list[n++] = (struct shown){ val_key(set, i),
 				val_text(val_at(set, i)), own };
 	return n;
@@ -191,6 +195,15 @@ mark(struct account *a, const struct shown *list, size_t n)
 	return ret;
 }
 
+/* A line each, whatever an old file has in one. */
+static void
+put_line(struct buf *b, const char *text)
+{
+	for (; *text != '\0'; text++)
+		buf_putc(b, (unsigned char)*text < ' ' || *text == 0x7f ?
+		    ' ' : *text);
+}
+
 static char *
 put_together(const struct shown *list, size_t n, size_t *taken)
 {
@@ -203,7 +216,7 @@ put_together(const struct shown *list, size_t n, size_t *taken)
 			break;
 		if (i > 0)
 			buf_putc(&b, '\n');
-		buf_puts(&b, list[i].text);
+		put_line(&b, list[i].text);
 	}
 	*taken = i;
 	return buf_steal(&b);
