@@ -262,7 +262,7 @@ admin_is_self(const struct admin *a)
 
 /*
  * Else whoever may set passwords could make himself the Master: by way of
- * postmaster's.
+ * postmaster's; or his domain's first administrator.
  */
 bool
 admin_name_outranks(const struct admin *a, const char *account,
@@ -275,8 +275,8 @@ admin_name_outranks(const struct admin *a, const char *account,
 
 	for (i = 0; held != NULL && i < val_count(held); i++) {
 		name = val_text(val_at(held, i));
-		if (rights_is_server(name) &&
-		    !dict_bool(a->rights, name, false))
+		if (!dict_bool(a->rights, name, false) &&
+		    (rights_is_server(name) || !admin_is_users(a)))
 			more = true;
 	}
 	val_free(held);

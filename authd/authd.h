@@ -183,6 +183,8 @@ void	ticket_end(struct ipc *, struct ipc_pkt *, void *);
 bool	rights_is_server(const char *name);
 /* The table's spelling, older names understood; NULL for no right. */
 const char *rights_canonical(const char *name);
+/* Has the account rights of the server's, or can that not be known? */
+bool	rights_has_server(const char *account, const char *domain);
 /* What was granted, canonical, without what a domain cannot grant. */
 struct val *rights_granted(const char *account, const char *domain);
 /* The same as a dictionary of YES, Master spelt out. */

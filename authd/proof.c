@@ -288,6 +288,25 @@ os_name(struct buf *out, const char *setting, const char *account)
 	return !out->failed && out->len > 0 && out->len <= 64;
 }
 
+/*
+ * Whoever sets accounts' defaults does not become the Master by naming
+ * himself there: a default must have the account's name in it.
+ */
+static const char *
+os_setting(const struct claim *c, const struct account *a)
+{
+	const char *text = effective_text(a->settings, c->domain,
+	    "OSUserName");
+
+	if (dict_get(a->settings, "OSUserName") != NULL ||
+	    strchr(text, '*') != NULL ||
+	    !rights_has_server(c->account, c->domain))
+		return text;
+	log_warnx("%s has rights of the server's: its OS user must be named "
+	    "in its own settings", c->account);
+	return "";
+}
+
 static void
 check_os(const struct claim *c, struct account *a, enum proof otherwise,
     proof_cb *cb, void *arg)
@@ -304,8 +323,8 @@ check_os(const struct claim *c, struct account *a, enum proof otherwise,
 		return;
 	}
 	buf_init(&user, 0);
-	if (!os_name(&user, effective_text(a->settings, c->domain,
-		"OSUserName"), c->account) || c->secret.len == 0 ||
+	if (!os_name(&user, os_setting(c, a), c->account) ||
+	    c->secret.len == 0 ||
 	    (o = calloc(1, sizeof(*o))) == NULL) {
 		buf_free(&user);
 		cb(otherwise, arg);

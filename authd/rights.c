@@ -186,7 +186,10 @@ bool
 rights_setting(const struct val *held, const char *setting)
 {
 	const struct right *r = right_find(setting);
+	const char *other = settings_right(setting);
 
+	if (other != NULL)
+		return dict_bool(held, other, false);
 	if (r != NULL && r->kind == ACCOUNT)
 		return dict_bool(held, r->name, false);
 	if (strncasecmp(setting, "PSTN", 4) == 0)
@@ -325,6 +328,20 @@ rights_granted(const char *account, const char *domain)
 		break;
 	}
 	return array;
+}
+
+bool
+rights_has_server(const char *account, const char *domain)
+{
+	struct val *held = rights_granted(account, domain);
+	bool has = held == NULL;
+	size_t i;
+
+	for (i = 0; i < val_count(held); i++)
+		if (rights_is_server(val_text(val_at(held, i))))
+			has = true;
+	val_free(held);
+	return has;
 }
 
 struct val *

@@ -69,6 +69,13 @@ def main():
                 assert pop_works(s, name, PASSWORD)
                 assert not pop_works(s, name, OS_PASSWORD), name
             assert not pop_works(s, "off", OS_PASSWORD)
+            # A default that names one user is none for the Master.
+            cli.ask(f'SetAllAccountsDefaults {{UseSysPassword=YES;'
+                    f'OSUserName="{user}";}}')
+            cli.ask(f'CreateAccount bob {{Password="{PASSWORD}";}}')
+            assert pop_works(s, "bob", OS_PASSWORD)
+            assert not pop_works(s, "postmaster", OS_PASSWORD)
+            cli.ask('SetAllAccountsDefaults {}')
             # The helper dies: it comes again, nobody else notices.
             helper = [p for p, n in s.children().items()
                       if n == "authd-priv"]
