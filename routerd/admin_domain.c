@@ -173,10 +173,14 @@ has_right(const struct caller *who, const char *name)
 static bool
 may_set(const struct caller *who, const char *module, const char *name)
 {
+	const char *other = settings_right(name);
+
 	if (has_right(who, name))
 		return true;
 	if (strcmp(module, "Account") != 0)
 		return false;
+	if (other != NULL)
+		return has_right(who, other);
 	if (strncasecmp(name, "PSTN", 4) == 0)
 		return has_right(who, "PSTNSettings");
 	return has_right(who, "BasicSettings") &&
@@ -244,16 +248,25 @@ do_set_settings(struct command *c)
 		    arg_val(c, 1, VAL_DICT)));
 }
 
+/* A copy; with the password for those who give new ones to accounts. */
+static struct val *
+shown(const struct command *c, const struct val *settings)
+{
+	struct val *v = settings != NULL ? val_copy(settings) : val_dict();
+
+	if (!may(&c->who, "Users") && !has_right(&c->who, "BasicSettings"))
+		dict_set(v, "Password", NULL);
+	return v;
+}
+
 static void
 do_get_defaults(struct command *c)
 {
 	struct domain *d = admin_domain(c, 0);
-	const struct val *v;
 
-	if (d == NULL)
-		return;
-	v = dict_get(d->settings, "AccountDefaults");
-	answer_val(c, v != NULL ? val_copy(v) : val_dict());
+	if (d != NULL)
+		answer_val(c, shown(c, dict_get(d->settings,
+		    "AccountDefaults")));
 }
 
 /* Takes the new defaults. */
@@ -303,7 +316,7 @@ do_get_template(struct command *c)
 	struct domain *d = admin_domain(c, 0);
 
 	if (d != NULL)
-		answer_val(c, val_copy(d->template));
+		answer_val(c, shown(c, d->template));
 }
 
 /* Takes the new template. */

@@ -72,14 +72,27 @@ update_module(struct command *c, const char *module, const struct val *v)
 	val_free(new);
 }
 
+/* What accounts and domains have is not the server's own (manual 04b). */
+static const char *
+right_for(const char *module)
+{
+	static const char *const users[] = { "Account", "Domain", "Template" };
+	size_t i;
+
+	for (i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+		if (module != NULL && strcmp(module, users[i]) == 0)
+			return "Users";
+	return "Settings";
+}
+
 static const char *
 named_module(struct command *c)
 {
-	const char *module;
+	const char *module = config_module(arg_text(c, 0));
 
-	if (!need(c, "Settings"))
+	if (!need(c, right_for(module)))
 		return NULL;
-	if ((module = config_module(arg_text(c, 0))) == NULL)
+	if (module == NULL)
 		answer(c, 501, "unknown module");
 	return module;
 }

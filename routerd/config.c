@@ -96,7 +96,8 @@ config_pinned(const char *module)
 int
 config_write(const char *path, const struct val *v)
 {
-	if (val_write_file(proc_basefd(), path, 0644, v) == 0)
+	/* A template may have a password; a module, one for another server. */
+	if (val_write_file(proc_basefd(), path, 0600, v) == 0)
 		return 0;
 	log_warn("%s", path);
 	return -1;
