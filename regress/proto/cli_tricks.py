@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Who has some rights does not get others by another way: settings that are
+not settings, accounts of those who may more, odd names."""
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from cgtest import Cli  # noqa: E402
+from wire import Wire  # noqa: E402
+
+MAIN = os.environ["CG_DOMAIN"]
+D, OTHER = "one.example", "two.example"
+PASSWORD = "S3cret"
+
+# Who they are, and what they were granted.
+ADMINS = {
+    f"basic@{D}": "BasicSettings",
+    f"maker@{D}": "BasicSettings,CanCreateAccounts,CanAccessMailboxes",
+    f"chief@{D}": "BasicSettings,CanCreateAccounts,CanAdminSubDomains",
+    f"reader@{MAIN}": "DomainsRead",
+    f"server@{MAIN}": "Settings",
+}
+
+
+def cli(name):
+    c = Cli(os.environ["CG_PWD"], name, PASSWORD)
+    c.ask("INLINE")
+    return c
+
+
+def refused(c, line):
+    answer = c.send(line)
+    assert answer[:1] == "5" and "right" in answer, f"{line}: {answer}"
+
+
+def alerts_are_no_settings(admin):
+    """Else their texts could be answers of the server, or end it."""
+    bad = '{20200101000000="x\\r\\n* BYE gone";20200102000000=(a);}'
+    refused(cli(f"basic@{D}"), f"UpdateAccountSettings ann@{D} "
+            f"{{Alerts={bad};}}")
+    # Who may set all settings is not told so, as scripts give all of them.
+    admin.ask(f"UpdateAccountSettings ann@{D} {{Alerts={bad};RealName=Ann;}}")
+    admin.ask(f"SetAccountSettings ann@{D} {{Alerts={bad};RealName=Ann;}}")
+    admin.ask(f"UpdateAccountTemplate {D} {{Alerts={bad};}}")
+    admin.ask(f'CreateAccount new@{D} {{Password={PASSWORD};Alerts={bad};}}')
+    for name in ("ann", "new"):
+        assert admin.ask(f"GetAccountAlerts {name}@{D}") == "201 {}"
+    admin.ask(f"SetAccountTemplate {D} {{}}")
+
+
+def planted_alerts(admin):
+    """What another program has put into the files does no harm, either."""
+    path = BASE / "Domains" / D / "old.macnt" / "account.settings"
+    text = path.read_text().rstrip()
+    assert text.endswith("}"), text
+    path.write_text(text[:-1] + 'Alerts={20200101000000="x\\r\\n* BYE gone";'
+                    '20200102000000=(a);20200103000000="y\\r* BYE";};}\n')
+    admin.ask(f"ClearAccountCache old@{D}")
+    w = Wire("CG_IMAP")
+    w.line()
+    w.send(f"a LOGIN old@{D} {PASSWORD}\r\n")
+    alerts = []
+    while (line := w.line())[:2] != "a ":
+        alerts.append(line)
+    assert line[:4] == "a OK", line
+    assert alerts == ["* OK [ALERT] x  * BYE gone", "* OK [ALERT] y * BYE"], \
+        alerts
+    w.close()
+
+
+def rules_are_not_basic():
+    c = cli(f"basic@{D}")
+    for name in ("Rules", "SignalRules", "RPOP"):
+        refused(c, f"UpdateAccountSettings ann@{D} {{{name}=();}}")
+    c.ask(f"UpdateAccountSettings ann@{D} {{City=Bonn;}}")
+
+
+def those_who_may_more(admin):
+    """Nobody gets the rights of a fellow administrator by being him."""
+    for name in ("basic", "maker"):
+        c = cli(f"{name}@{D}")
+        refused(c, f"SetAccountPassword chief@{D} TO other")
+        refused(c, f"UpdateAccountSettings chief@{D} {{Password=other;}}")
+        refused(c, f"VerifyAccountPassword chief@{D} PASSWORD other")
+        c.close()
+    c = cli(f"maker@{D}")
+    refused(c, f"DeleteAccount chief@{D}")
+    refused(c, f"RenameAccount chief@{D} into chef@{D}")
+    refused(c, f"RenameAccount ann@{D} into chief@{D}")
+    c.ask(f"SetAccountPassword basic@{D} TO {PASSWORD}")
+    c.ask(f"SetAccountPassword * TO {PASSWORD}")
+    c.close()
+    c = cli(f"chief@{D}")
+    c.ask(f"SetAccountPassword basic@{D} TO {PASSWORD}")
+    c.close()
+    admin.ask(f"SetAccountPassword chief@{D} TO {PASSWORD}")
+
+
+def template_password(admin):
+    """Only for those who give accounts their passwords."""
+    admin.ask(f"UpdateAccountTemplate {D} {{Password=first-word;}}")
+    c = cli(f"reader@{MAIN}")
+    assert "first-word" not in c.ask(f"GetAccountTemplate {D}")
+    c.close()
+    assert "first-word" in admin.ask(f"GetAccountTemplate {D}")
+    admin.ask(f"SetAccountTemplate {D} {{}}")
+
+
+def defaults_are_no_modules():
+    """The server's settings are not those of all accounts."""
+    c = cli(f"server@{MAIN}")
+    c.ask("GetModule Router")
+    for module in ("Account", "Domain", "Template"):
+        refused(c, f"GetModule {module}")
+        refused(c, f"UpdateModule {module} {{}}")
+        refused(c, f"SetModule {module} {{}}")
+    c.close()
+
+
+def odd_names():
+    c = cli(f"maker@{D}")
+    for name in (f"x#postmaster@{MAIN}", f"postmaster@{MAIN.upper()}",
+                 f"postmaster+x@{MAIN}", f'"postmaster@{MAIN}"',
+                 f"ben@{OTHER}", f"postmaster%{MAIN}@{D}",
+                 f'\\"postmaster@{MAIN}\\"@{D}', f"@{MAIN}:postmaster@{D}",
+                 f"../{OTHER}/ben@{D}", f"ben@../{OTHER}", "ben@",
+                 f"f-out@{D}", f"postmaster@{MAIN}.local", f"ben@{OTHER}.via"):
+        for verb in ("GetAccountSettings", "ListMailboxes", "GetAccountInfo",
+                     "GetAccountAliases", "GetAccountLocation"):
+            quoted = name if name[0] == '"' else f'"{name}"'
+            key = " Key X" if verb == "GetAccountInfo" else ""
+            got = c.send(f"{verb} {quoted}{key}")
+            assert got[:1] == "5", f"{verb} {name}: {got}"
+        c.close()
+        c = cli(f"maker@{D}")
+    c.close()
+
+
+BASE = pathlib.Path(os.environ["CG_BASE"])
+boss = Cli(os.environ["CG_PWD"], os.environ["CG_ADMIN_NAME"],
+           os.environ["CG_ADMIN_PASSWORD"])
+boss.ask("INLINE")
+for d in (D, OTHER):
+    boss.ask(f"CreateDomain {d}")
+for who in [f"ann@{D}", f"old@{D}", f"ben@{OTHER}", *ADMINS]:
+    boss.ask(f"CreateAccount {who} {{Password={PASSWORD};}}")
+for who, rights in ADMINS.items():
+    boss.ask(f"SetAccountRights {who} ({rights})")
+boss.ask(f"CreateForwarder f-out@{D} TO ben@{OTHER}")
+alerts_are_no_settings(boss)
+planted_alerts(boss)
+rules_are_not_basic()
+those_who_may_more(boss)
+template_password(boss)
+defaults_are_no_modules()
+odd_names()
