@@ -331,23 +331,44 @@ distance(const char *a, const char *b)
 	return row[n];
 }
 
+struct near {
+	const char	*name;
+	int		 far;
+};
+
+/* Among the best so far, behind those that are as near. */
+static void
+insert(struct near *best, size_t *n, const char *name, int far)
+{
+	size_t i;
+
+	if (*n == NEAR_MAX && best[NEAR_MAX - 1].far <= far)
+		return;
+	if (*n < NEAR_MAX)
+		(*n)++;
+	for (i = *n - 1; i > 0 && best[i - 1].far > far; i--)
+		best[i] = best[i - 1];
+	best[i] = (struct near){ name, far };
+}
+
 bool
 cli_near(struct buf *b, const char *name)
 {
+	struct near best[NEAR_MAX];
 	const struct cli_cmd *c = NULL;
-	int far, n = 0, limit = strlen(name) / 3 + 1;
+	size_t n = 0, i, len = strlen(name);
+	int far, limit = len / 3 + 1;
 
-	if (strlen(name) > NAME_MAX_LEN)
+	if (len > NAME_MAX_LEN)
 		return false;
-	for (far = 0; far <= limit && n < NEAR_MAX; far++)
-		while ((c = cli_next(c)) != NULL && n < NEAR_MAX)
-			if (distance(name, c->name) == far)
-				buf_printf(b, "%s%s", n++ > 0 ? ", " : "",
-				    c->name);
-	if (n > 0 || strlen(name) < 4)
-		return n > 0;
-	while ((c = cli_next(c)) != NULL && n < NEAR_MAX)
-		if (contains(c->name, name))
-			buf_printf(b, "%s%s", n++ > 0 ? ", " : "", c->name);
+	while ((c = cli_next(c)) != NULL)
+		if ((far = distance(name, c->name)) <= limit)
+			insert(best, &n, c->name, far);
+	if (n == 0 && len >= 4)
+		while ((c = cli_next(c)) != NULL)
+			if (contains(c->name, name))
+				insert(best, &n, c->name, 0);
+	for (i = 0; i < n; i++)
+		buf_printf(b, "%s%s", i > 0 ? ", " : "", best[i].name);
 	return n > 0;
 }
