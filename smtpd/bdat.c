@@ -11,12 +11,12 @@
 #include "smtpd.h"
 
 enum {
-	PIECES = 8,
+	CHUNK_PIECES = 8,
 	UNWANTED = 8 * 1024 * 1024	/* bytes that are read for nothing */
 };
 
 static bool
-parse(struct smtp *s, struct cur *c)
+chunk_parse(struct smtp *s, struct cur *c)
 {
 	uint64_t n;
 
@@ -30,13 +30,13 @@ parse(struct smtp *s, struct cur *c)
 
 /* The chunk comes; nobody wants it. */
 static void
-skip(struct smtp *s, const char *answer)
+chunk_skip(struct smtp *s, const char *answer)
 {
 	snprintf(s->chunk.skip, sizeof(s->chunk.skip), "%s", answer);
 }
 
 static void
-start(struct smtp *s)
+chunk_start(struct smtp *s)
 {
 	s->state = ST_DATA;
 	conn_data(s->front->conn);
@@ -45,19 +45,19 @@ start(struct smtp *s)
 }
 
 static void
-begin(struct smtp *s)
+chunk_begin(struct smtp *s)
 {
 	if (!data_begin(s))
-		skip(s, "451 4.3.0 the envelope cannot be written");
+		chunk_skip(s, "451 4.3.0 the envelope cannot be written");
 	s->body.counted = true;
-	start(s);
+	chunk_start(s);
 }
 
 void
 cmd_bdat(struct smtp *s, struct cur *c)
 {
 	memset(&s->chunk, 0, sizeof(s->chunk));
-	if (!parse(s, c)) {	/* where does the next command begin? */
+	if (!chunk_parse(s, c)) {	/* where does the next command begin? */
 		smtp_reply(s, "501 5.5.4 say the chunk's length");
 		front_close(s->front);
 		return;
@@ -65,21 +65,21 @@ cmd_bdat(struct smtp *s, struct cur *c)
 	s->chunk.any = true;
 	s->chunk.early = s->state == ST_NEW;
 	if (s->state == ST_BDAT) {
-		start(s);
+		chunk_start(s);
 		return;
 	}
 	if (s->nrcpts == 0)
-		skip(s, s->state == ST_NEW || s->state == ST_READY ?
+		chunk_skip(s, s->state == ST_NEW || s->state == ST_READY ?
 		    "503 5.5.1 say MAIL first" :
 		    "554 5.5.1 no valid recipients");
 	else if (!files_get(s)) {
 		smtp_wait(s);
 		return;
 	} else {
-		begin(s);
+		chunk_begin(s);
 		return;
 	}
-	start(s);
+	chunk_start(s);
 }
 
 void
@@ -88,11 +88,11 @@ bdat_file(struct smtp *s, const char *why)
 	char answer[sizeof(s->chunk.skip)];
 
 	if (why == NULL)
-		begin(s);
+		chunk_begin(s);
 	else {
 		snprintf(answer, sizeof(answer), "452 4.3.1 %s", why);
-		skip(s, answer);
-		start(s);
+		chunk_skip(s, answer);
+		chunk_start(s);
 	}
 	smtp_go_on(s);
 }
@@ -100,13 +100,13 @@ bdat_file(struct smtp *s, const char *why)
 /* --- the bytes --- */
 
 static void
-take(struct smtp *s, struct evbuffer *in)
+chunk_take(struct smtp *s, struct evbuffer *in)
 {
-	struct evbuffer_iovec v[PIECES];
+	struct evbuffer_iovec v[CHUNK_PIECES];
 	size_t used = 0, n;
-	int i, count = evbuffer_peek(in, -1, NULL, v, PIECES);
+	int i, count = evbuffer_peek(in, -1, NULL, v, CHUNK_PIECES);
 
-	for (i = 0; i < count && i < PIECES && s->chunk.left > 0; i++) {
+	for (i = 0; i < count && i < CHUNK_PIECES && s->chunk.left > 0; i++) {
 		n = v[i].iov_len < s->chunk.left ? v[i].iov_len :
 		    s->chunk.left;
 		if (*s->chunk.skip == '\0')
@@ -119,7 +119,7 @@ take(struct smtp *s, struct evbuffer *in)
 
 /* An error of a client's goes into its count, and may have been the last. */
 static void
-answer(struct smtp *s, const char *text)
+chunk_answer(struct smtp *s, const char *text)
 {
 	char copy[sizeof(s->chunk.skip)];
 
@@ -136,10 +136,10 @@ answer(struct smtp *s, const char *text)
 }
 
 static void
-whole(struct smtp *s)
+chunk_whole(struct smtp *s)
 {
 	if (*s->chunk.skip != '\0') {
-		answer(s, s->chunk.skip);
+		chunk_answer(s, s->chunk.skip);
 		return;
 	}
 	if (s->chunk.last) {
@@ -149,7 +149,7 @@ whole(struct smtp *s)
 		return;
 	}
 	if (s->refuse != NULL) {	/* the rest need not come */
-		answer(s, s->refuse);
+		chunk_answer(s, s->refuse);
 		return;
 	}
 	s->chunk.any = false;
@@ -164,14 +164,14 @@ bdat_input(struct smtp *s)
 	struct evbuffer *in = conn_input(s->front->conn);
 
 	while (s->chunk.left > 0 && evbuffer_get_length(in) > 0) {
-		take(s, in);
+		chunk_take(s, in);
 		if (*s->chunk.skip == '\0') {
 			data_check(s);
 			data_flush(s);
 		}
 	}
 	if (s->chunk.left == 0)
-		whole(s);
+		chunk_whole(s);
 	else if (s->chunk.left > UNWANTED && (*s->chunk.skip != '\0' ||
 	    s->refuse != NULL)) {
 		smtp_reply(s, "%s", *s->chunk.skip != '\0' ? s->chunk.skip :

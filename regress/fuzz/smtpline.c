@@ -14,6 +14,7 @@
 #include "smtpd/cmd_session.c"
 #include "smtpd/cmd_mail.c"
 #include "smtpd/data.c"
+#include "smtpd/bdat.c"
 #include "smtpd/auth.c"
 
 struct smtp_conf smtp_conf = {
