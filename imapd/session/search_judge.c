@@ -10,7 +10,7 @@
 #include "search_judge.h"
 
 /* Bytes times needles: what is spent on a message before others have a turn. */
-enum { ENOUGH = 4 * 1024 * 1024, NODE = 16, FIELDS = 8 };
+enum { ENOUGH = 1024 * 1024, NODE = 16, FIELDS = 8 };
 
 static enum verdict matches(struct judge *, struct search_node *);
 
