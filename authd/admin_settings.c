@@ -125,14 +125,13 @@ is_alerts(const char *name)
 
 /*
  * The password comes last: how it is stored may be among what is given.  A
- * domain administrator's settings beyond his rights are left out (manual 16);
- * if nothing is left, that is an error.
+ * domain administrator's settings beyond his rights are left out (manual 16).
  */
 struct val *
 settings_prepare(const struct val *old, const struct val *given,
     const char *domain, const struct val *limit, const char **err)
 {
-	size_t i, taken = 0;
+	size_t i;
 	const char *name;
 	struct val *new, *password = NULL;
 
@@ -147,7 +146,6 @@ settings_prepare(const struct val *old, const struct val *given,
 		if (is_alerts(name) ||
 		    (limit != NULL && !rights_setting(limit, name)))
 			continue;
-		taken++;
 		if (strcmp(name, "Password") == 0) {
 			password = val_at(given, i);
 			continue;
@@ -158,9 +156,6 @@ settings_prepare(const struct val *old, const struct val *given,
 	}
 	if (*err == NULL && password != NULL)
 		*err = apply(new, "Password", password, domain);
-	if (*err == NULL && limit != NULL && taken == 0 &&
-	    val_count(given) > 0)
-		*err = "you have no right to change these settings";
 	if (*err == NULL)
 		return new;
 	val_free(new);
@@ -261,6 +256,19 @@ kept(const struct val *settings)
 	return base;
 }
 
+/* Who may change nothing of it is told so. */
+static bool
+may_any(const struct val *limit, const struct val *given)
+{
+	bool may = limit == NULL || val_count(given) == 0;
+	size_t i;
+
+	for (i = 0; i < val_count(given) && !may; i++)
+		may = !is_alerts(val_key(given, i)) &&
+		    rights_setting(limit, val_key(given, i));
+	return may;
+}
+
 static void
 change(struct admin *a, bool keep)
 {
@@ -276,6 +284,11 @@ change(struct admin *a, bool keep)
 	/* Rights in that very domain; not the mere reader's. */
 	if (!admin_administers(a, a->odomain) || admin_outranked(a)) {
 		admin_fail(a, 501, "you have no right to do this");
+		return;
+	}
+	if (!may_any(limit, given)) {
+		admin_fail(a, 501, "you have no right to change these "
+		    "settings");
 		return;
 	}
 	if ((acc = load(a)) == NULL)

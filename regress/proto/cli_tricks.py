@@ -118,6 +118,16 @@ def defaults_are_no_modules():
     c.close()
 
 
+def new_accounts(admin):
+    """Have what their maker may set of what he gave (manual 16), no more."""
+    c = cli(f"maker@{D}")
+    c.ask(f"CreateAccount big@{D} {{MaxAccountSize=1G;UseSysPassword=YES;}}")
+    c.ask(f"CreateAccount big2@{D} {{MaxAccountSize=1G;City=Bonn;}}")
+    c.close()
+    assert admin.ask(f"GetAccountSettings big@{D}") == "201 {}"
+    assert admin.ask(f"GetAccountSettings big2@{D}") == "201 {City=Bonn;}"
+
+
 def odd_names():
     c = cli(f"maker@{D}")
     for name in (f"x#postmaster@{MAIN}", f"postmaster@{MAIN.upper()}",
@@ -154,4 +164,5 @@ rules_are_not_basic()
 those_who_may_more(boss)
 template_password(boss)
 defaults_are_no_modules()
+new_accounts(boss)
 odd_names()
