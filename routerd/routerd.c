@@ -136,8 +136,8 @@ static const struct ipc_disp from_authd[] = {
 	{ IPC_NONE,		NULL }
 };
 
+/* Names without a ticket are not for it. */
 static const struct ipc_disp from_pwdd[] = {
-	{ IPC_ROUTE,		on_route },
 	{ IPC_ADMIN,		on_admin },
 	{ IPC_NONE,		NULL }
 };
