@@ -99,6 +99,7 @@ admin_fullname(const struct admin *a, const char *name)
 	const char *at = strrchr(name, '@');
 	struct buf full;
 	char *low, *ret;
+	size_t n;
 
 	if (strcmp(name, "*") == 0)
 		return strdup(a->account);
@@ -106,10 +107,11 @@ admin_fullname(const struct admin *a, const char *name)
 		return NULL;
 	if ((low = lower(name)) == NULL)
 		return NULL;
+	n = at != NULL ? (size_t)(at - name) : strlen(name);
 	buf_init(&full, 512);
-	buf_puts(&full, low);
-	if (at == NULL || at[1] == '\0')
-		buf_printf(&full, "%s%s", at == NULL ? "@" : "", a->domain);
+	buf_add(&full, low, n);
+	buf_printf(&full, "@%s", at == NULL || at[1] == '\0' ? a->domain :
+	    domain_real(low + n + 1));
 	free(low);
 	if ((ret = buf_steal(&full)) == NULL)
 		buf_free(&full);

@@ -92,9 +92,11 @@ static bool
 take_domain(struct admin *a)
 {
 	const char *name = admin_arg(a, 0);
+	char *low = lower(*name != '\0' ? name : a->domain);
 
 	free(a->odomain);
-	a->odomain = lower(*name != '\0' ? name : a->domain);
+	a->odomain = low != NULL ? strdup(domain_real(low)) : NULL;
+	free(low);
 	if (a->odomain == NULL) {
 		admin_later(a);
 		return false;

@@ -59,6 +59,8 @@ const char *effective_text(const struct val *settings, const char *domain,
 struct val *effective_all(const struct val *settings, const char *domain);
 /* A domain's own setting, or NULL. */
 const struct val *domain_setting(const char *domain, const char *name);
+/* Whose alias is it?  The name itself, if it is none. */
+const char *domain_real(const char *name);
 const char *main_domain(void);
 /* Is a service ("POP", "Relay") enabled for the account and its domain? */
 bool	service_enabled(const struct val *settings, const char *domain,

@@ -38,6 +38,13 @@ domain_setting(const char *domain, const char *name)
 	return settings_value(proc_settings(), "Domain", name);
 }
 
+const char *
+domain_real(const char *name)
+{
+	return dict_str(dict_get(proc_settings(), "DomainAliases"), name,
+	    name);
+}
+
 /* What the account's class of services sets, or NULL. */
 static const struct val *
 class_settings(const struct val *settings, const char *domain)

@@ -510,9 +510,12 @@ admin_import(struct admin *a)
 	struct import *im = xcalloc(1, sizeof(*im));
 	const char *domain = admin_arg(a, 0);
 	struct val *text = admin_value(a, 2, VAL_STRING);
+	char *low;
 
 	im->a = a;
-	im->domain = lower(strcmp(domain, "*") == 0 ? a->domain : domain);
+	low = lower(strcmp(domain, "*") == 0 ? a->domain : domain);
+	im->domain = low != NULL ? strdup(domain_real(low)) : NULL;
+	free(low);
 	im->type = *admin_arg(a, 1) != '\0' ? admin_arg(a, 1) : "MultiMailbox";
 	im->aliases = val_dict();
 	im->seen = val_dict();

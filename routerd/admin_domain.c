@@ -418,9 +418,13 @@ static void
 do_set_aliases(struct command *c)
 {
 	struct domain *d;
+	const char *err;
 
-	if (need_users(c) && (d = admin_domain(c, 0)) != NULL)
-		answer_err(c, put_aliases(d, arg_val(c, 1, VAL_ARRAY)));
+	if (!need_users(c) || (d = admin_domain(c, 0)) == NULL)
+		return;
+	if ((err = put_aliases(d, arg_val(c, 1, VAL_ARRAY))) == NULL)
+		config_apply();
+	answer_err(c, err);
 }
 
 const struct verb verbs_domain[] = {

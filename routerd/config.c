@@ -353,10 +353,12 @@ config_aliases(void)
 	return val_dict();
 }
 
+/* authd must know them, too: rights are given by the domain's name. */
 static void
 apply_aliases(const struct val *v)
 {
 	char alias[DOMAIN_MAXLEN + 1], name[DOMAIN_MAXLEN + 1];
+	struct val *real = val_dict();
 	struct domain *d;
 	size_t i;
 
@@ -372,7 +374,10 @@ apply_aliases(const struct val *v)
 		if (d == NULL || names_add_alias(&names, alias, d) == -1)
 			log_msg(LOG_PROBLEM, "domain alias %s of %s: ignored",
 			    alias, name);
+		else
+			dict_set(real, alias, val_string(d->name));
 	}
+	dict_set(merged, "DomainAliases", real);
 }
 
 int

@@ -20,6 +20,7 @@ ADMINS = {
     f"chief@{D}": "BasicSettings,CanCreateAccounts,CanAdminSubDomains",
     f"reader@{MAIN}": "DomainsRead",
     f"server@{MAIN}": "Settings",
+    f"users@{MAIN}": "Users",
 }
 
 
@@ -128,6 +129,32 @@ def new_accounts(admin):
     assert admin.ask(f"GetAccountSettings big2@{D}") == "201 {City=Bonn;}"
 
 
+def domain_aliases(admin):
+    """Are as good as the name, for rights, too."""
+    admin.ask(f"SetDomainAliases {D} (alias.example)")
+    admin.ask(f"SetDomainAliases {MAIN} (main.example)")
+    c = cli(f"maker@{D}")
+    c.ask("CreateAccount al@alias.example")
+    c.ask("ImportAccounts alias.example DATA \"Name\\nal2\"")
+    c.ask("GetAccountSettings al2@alias.example")
+    c.ask("RenameAccount al2@alias.example into al3@alias.example")
+    refused(c, "SetAccountPassword chief@alias.example TO other")
+    refused(c, "CreateAccount x@main.example")
+    c.close()
+    # Rights that wait for an account are the Master's to give.
+    path = BASE / "Accounts" / "Settings" / "Access.settings"
+    path.write_text(path.read_text().replace("{", "{ghost=(Master);", 1))
+    admin.ask("UpdateModule Main {LogLevel=3;}")    # rights are read again
+    c = cli(f"users@{MAIN}")
+    refused(c, f"CreateAccount ghost@{MAIN}")
+    refused(c, "CreateAccount ghost@main.example")
+    refused(c, "ImportAccounts main.example DATA \"Name\\nghost\"")
+    # Who gets another name by an alias keeps what is his.
+    admin.ask(f"RenameAccount server@{MAIN} into server2@main.example")
+    assert admin.ask(f"GetAccountRights server2@{MAIN}") == "201 (Settings)"
+    c.close()
+
+
 def odd_names():
     c = cli(f"maker@{D}")
     for name in (f"x#postmaster@{MAIN}", f"postmaster@{MAIN.upper()}",
@@ -166,3 +193,4 @@ template_password(boss)
 defaults_are_no_modules()
 new_accounts(boss)
 odd_names()
+domain_aliases(boss)
