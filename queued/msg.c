@@ -209,7 +209,11 @@ msg_enqueue(struct msg *m)
 
 	if (m->held || m->removing)
 		return;
-	m->unrouted = m->left;
+	for (i = 0; i < m->q.nrcpts; i++)
+		if (m->rcpts[i].state == R_NEW && !m->rcpts[i].unrouted) {
+			m->rcpts[i].unrouted = true;
+			m->unrouted++;
+		}
 	for (i = 0; i < m->q.nrcpts; i++)
 		if (m->rcpts[i].state == R_NEW)
 			route_rcpt(&m->rcpts[i]);

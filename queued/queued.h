@@ -149,6 +149,8 @@ struct rcpt {
 	bool		 aside;		/* in R_PAUSE for its file's sake */
 	bool		 remote;	/* smtpd's sending role has it, or had */
 	bool		 passed;	/* and the other host reports on it */
+	bool		 unrouted;	/* counted in its message's */
+	uint32_t	 chan;		/* remote, in flight: the channel */
 };
 
 /* A result or a job in hand that came before its message was loaded. */

@@ -18,7 +18,8 @@ enum {
 	MANY = 50,		/* waiting, from which one channel is too few */
 	IDLE = 5,		/* seconds a channel waits for more mail */
 	RCPTS = 100,		/* of one transaction, RFC 5321, 4.5.3.1.8 */
-	RCPTS_TEXT = 48000	/* bytes, as SEND_MAIL has them */
+	RCPTS_TEXT = 48000,	/* bytes, as SEND_MAIL has them */
+	PARAM = 1024
 };
 
 struct chan {
@@ -26,6 +27,7 @@ struct chan {
 	struct lqueue		*lq;
 	uint32_t		 num;
 	unsigned int		 mails;		/* given to it */
+	uint64_t		 mail;		/* the last of them */
 	time_t			 since;		/* in this state */
 	bool			 ready;		/* for a message */
 	bool			 closing;	/* SEND_CLOSE was said */
@@ -190,12 +192,19 @@ chan_open(struct lqueue *lq)
 
 /* --- a message for a channel --- */
 
+/* Of a file that others wrote: too long for SEND_MAIL, it goes without. */
+static const char *
+optional(const char *s)
+{
+	return s == NULL || strlen(s) > PARAM ? "" : s;
+}
+
 /*
  * The recipients of the queue's first message that all is known of, written
  * as SEND_MAIL has them, marked as in flight.
  */
 static size_t
-take_rcpts(struct rcpt *first, struct buf *b)
+take_rcpts(const struct chan *c, struct rcpt *first, struct buf *b)
 {
 	struct rcpt *r = first, *next;
 	const struct msg *m = first->msg;
@@ -203,7 +212,7 @@ take_rcpts(struct rcpt *first, struct buf *b)
 
 	buf_putc(b, '(');
 	for (n = 0; n < RCPTS && r != NULL && r->msg == m; r = next, n++) {
-		const char *orcpt = r->q->orcpt != NULL ? r->q->orcpt : "";
+		const char *orcpt = optional(r->q->orcpt);
 
 		if (n > 0 && b->len + strlen(r->q->addr) + strlen(orcpt) >
 		    RCPTS_TEXT / 2)
@@ -216,6 +225,7 @@ take_rcpts(struct rcpt *first, struct buf *b)
 		buf_printf(b, ",%u,", r->q->notify);
 		val_write_string(b, orcpt, strlen(orcpt));
 		r->remote = true;
+		r->chan = c->num;
 		lqueue_flight(r);
 	}
 	buf_putc(b, ')');
@@ -235,7 +245,7 @@ give(struct chan *c, struct rcpt *r)
 		.eightbit = strchr(m->q.options, '8') != NULL,
 		.sender = m->q.sender,
 		.ret = ret,
-		.envid = m->q.envid != NULL ? m->q.envid : ""
+		.envid = optional(m->q.envid)
 	};
 	struct buf b;
 	int fd;
@@ -243,7 +253,8 @@ give(struct chan *c, struct rcpt *r)
 	if ((fd = disk_open(m->dir, m->id, "msg")) == -1)
 		return local_unopened(r);
 	buf_init(&b, RCPTS_TEXT);
-	take_rcpts(r, &b);
+	take_rcpts(c, r, &b);
+	c->mail = m->id;
 	s.rcpts = b.p;
 	c->ready = false;
 	c->mails++;
@@ -523,6 +534,31 @@ remote_next(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	remote_soon();
 }
 
+/*
+ * It ended before it began with what it was given last, or as that was under
+ * way to it: nobody hears more of it, so it waits again.
+ */
+static void
+unsent(struct chan *c)
+{
+	struct msg *m = c->mails > 0 ? msg_find(c->mail) : NULL;
+	struct rcpt *r;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; m != NULL && i < m->q.nrcpts; i++) {
+		r = &m->rcpts[i];
+		if (!r->remote || r->state != R_FLIGHT || r->chan != c->num ||
+		    r->lq != c->lq)
+			continue;
+		r->remote = false;
+		lqueue_back(r);
+		any = true;
+	}
+	if (any)
+		c->mails--;
+}
+
 /* Nothing can ever be sent there. */
 static void
 fail_all(struct lqueue *lq, const char *esc, const char *text)
@@ -549,6 +585,7 @@ remote_closed(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if (ipc != sender || c == NULL)
 		return;
 	lq = c->lq;
+	unsent(c);
 	useless = c->mails == 0 && !c->closing;
 	lq->away++;		/* it stays until we are through */
 	chan_free(c);

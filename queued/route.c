@@ -92,7 +92,10 @@ routed_once(struct rcpt *r)
 {
 	struct msg *m = r->msg;
 
-	if (m->unrouted > 0 && --m->unrouted == 0) {
+	if (!r->unrouted)
+		return;
+	r->unrouted = false;
+	if (--m->unrouted == 0) {
 		msg_log(LOG_MAJOR, m->id, "enqueued");
 		remote_soon();	/* its recipients can go together now */
 	}
@@ -139,6 +142,10 @@ go_remote(struct rcpt *r, const struct msg_routed *a)
 		rcpt_finish(r, 'F', "5.7.1", "relaying is not permitted");
 		return 0;
 	}
+	if (strlen(r->msg->q.sender) > 1024) {	/* as SEND_MAIL has it */
+		rcpt_finish(r, 'F', "5.1.7", "the return-path is too long");
+		return 0;
+	}
 	free(r->to);
 	r->to = NULL;
 	if (*a->address != '\0' && strcmp(a->address, r->q->addr) != 0 &&
@@ -166,6 +173,8 @@ routed(const struct ipc_pkt *pkt, void *arg)
 
 	underway--;
 	if (a == NULL || a->code == 2) {
+		if (a != NULL)	/* the others need not wait for it */
+			routed_once(r);
 		pause_rcpt(r);
 		route_run();
 		return;
@@ -263,5 +272,6 @@ route_forget(struct rcpt *r)
 	else if (r->listed)
 		TAILQ_REMOVE(list_of(r), r, entry);
 	r->listed = r->aside = false;
+	routed_once(r);
 	lqueue_routed(r);
 }
