@@ -84,8 +84,10 @@ stop_connecting(struct chan *c)
 void
 chan_end(struct chan *c, const struct outcome *o)
 {
-	if (c->mail != NULL)
-		mail_broken(c, o);
+	static const struct outcome in_order = { .verdict = GOOD };
+
+	if (c->mail != NULL && !mail_broken(c, o))
+		o = &in_order;
 	if (!c->orphan)
 		say_end(c->num, o);
 	stop_connecting(c);
@@ -264,12 +266,12 @@ chan_mail(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct outcome o;
 	int fd = ipc_take_fd(pkt);
 
-	if (c == NULL || c->mail != NULL || fd == -1) {
+	if (c == NULL || c->mail != NULL) {
 		if (fd != -1)
 			close(fd);
-		return;		/* SEND_END is under way */
+		return;		/* SEND_END is under way: it is taken back */
 	}
-	if ((c->mail = mail_new(c, m, fd)) == NULL) {
+	if (fd == -1 || (c->mail = mail_new(c, m, fd)) == NULL) {
 		outcome_set(&o, LATER, "4.3.0", "out of memory");
 		chan_end(c, &o);
 		return;
@@ -312,8 +314,10 @@ chan_drain(void (*done)(void))
 	for (c = LIST_FIRST(&chans); c != NULL; c = next) {
 		next = LIST_NEXT(c, entry);
 		c->closing = true;
-		if (c->mail == NULL)
+		if (c->mail == NULL) {
+			c->orphan = true;	/* it is not the host's end */
 			client_stop(c);
+		}
 	}
 }
 

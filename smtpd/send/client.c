@@ -260,8 +260,10 @@ tls_answer(struct chan *c, const struct reply *r)
 {
 	if (r->code == 220)
 		start_tls(c);
-	else if (c->secure == SECURE_MUST)
+	else if (c->secure == SECURE_MUST && r->code / 100 == 5)
 		not_encrypted(c);
+	else if (c->secure == SECURE_MUST)
+		fail(c, r, "to STARTTLS");
 	else
 		login_or_ready(c);
 }
@@ -335,7 +337,7 @@ unexpected(struct chan *c, const struct reply *r)
 	struct outcome o;
 
 	reply_outcome(&o, r, "");
-	o.verdict = LATER;
+	o.verdict = c->worked ? GOOD : LATER;
 	chan_end(c, &o);
 }
 
@@ -350,6 +352,7 @@ mail_answer(struct chan *c, const struct reply *r)
 	} else if (mail_reply(c, r)) {
 		mail_free(c->mail);
 		c->mail = NULL;
+		c->worked = true;
 		c->state = S_READY;
 		conn_timeout(c->conn, 0);
 		chan_ready(c);
@@ -367,6 +370,10 @@ broken(struct chan *c, const char *why)
 {
 	struct outcome o;
 
+	if (c->ssl != NULL) {
+		tls_failed(c, why);
+		return;
+	}
 	outcome_set(&o, LATER, "4.4.2", "the connection to %s: %s",
 	    c->addr->host, why);
 	if (c->state < S_READY) {
@@ -429,10 +436,7 @@ event(struct conn *conn, enum conn_event ev, char *line, size_t len,
 		broken(c, "it closed");
 		break;
 	case CONN_ERROR:
-		if (c->ssl != NULL)
-			tls_failed(c, conn_error(conn));
-		else
-			broken(c, conn_error(conn));
+		broken(c, conn_error(conn));
 		break;
 	case CONN_TIMEOUT:
 		broken(c, "it is silent");
@@ -450,6 +454,8 @@ client_start(struct chan *c, int fd)
 {
 	c->caps = 0;
 	c->maxsize = 0;
+	c->lines = 0;
+	c->ssl = NULL;
 	if ((c->conn = conn_new(proc_base(), fd, event, c)) == NULL) {
 		outcome_set(&c->last, LATER, "4.3.0", "out of memory");
 		chan_try_next(c);

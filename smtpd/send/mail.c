@@ -3,6 +3,7 @@
  * host takes that, and what its replies mean for each recipient.  Runs in
  * smtpd's sending role.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -139,6 +140,73 @@ mail_jobs(const struct mail *m, struct ipc *ipc)
 	}
 }
 
+/* --- what may be said --- */
+
+/*
+ * NULL, or why this must not stand between < and >.  Quotes may hold what
+ * else would be a line's end or another parameter.
+ */
+static const char *
+unsendable(const char *addr, const char **esc)
+{
+	bool quoted = false;
+	const char *p;
+
+	*esc = "5.1.3";
+	for (p = addr; *p != '\0'; p++) {
+		if ((unsigned char)*p >= 0x80) {
+			*esc = "5.6.7";	/* that is SMTPUTF8 */
+			return "the address is not ASCII";
+		}
+		if (iscntrl((unsigned char)*p) ||
+		    (!quoted && strchr(" <>", *p) != NULL))
+			break;
+		if (*p == '"')
+			quoted = !quoted;
+		else if (quoted && *p == '\\' && *++p == '\0')
+			break;
+	}
+	return *p != '\0' || quoted ? "bad address" : NULL;
+}
+
+/* Others wrote the queue file, perhaps. */
+static bool
+is_param(const char *s)
+{
+	const char *p;
+
+	for (p = s; *p > ' ' && *p < 0x7f; p++)
+		;
+	return p > s && *p == '\0';
+}
+
+static void	tell(const struct chan *, struct to *, const struct outcome *);
+
+/* Whom it cannot be sent to, and nobody if that is the sender's fault. */
+static void
+leave_out(struct chan *c)
+{
+	struct mail *m = c->mail;
+	const char *esc, *why, *sender_esc;
+	const char *sender = unsendable(m->sender, &sender_esc);
+	struct outcome o;
+	size_t i, n = 0;
+
+	for (i = 0; i < m->nto; i++) {
+		why = unsendable(m->to[i].addr, &esc);
+		if (why == NULL && sender == NULL) {
+			m->to[n++] = m->to[i];
+			continue;
+		}
+		outcome_set(&o, NEVER, why != NULL ? esc : sender_esc, "%s",
+		    why != NULL ? why : sender);
+		tell(c, &m->to[i], &o);
+		free(m->to[i].addr);
+		free(m->to[i].orcpt);
+	}
+	m->nto = n;
+}
+
 /* --- what is said --- */
 
 static void
@@ -154,7 +222,7 @@ say_mail(struct chan *c, const struct mail *m)
 		buf_puts(&b, " BODY=8BITMIME");
 	if (c->caps & CAP_DSN && (m->ret == 'H' || m->ret == 'F'))
 		buf_printf(&b, " RET=%s", m->ret == 'H' ? "HDRS" : "FULL");
-	if (c->caps & CAP_DSN && *m->envid != '\0')
+	if (c->caps & CAP_DSN && is_param(m->envid))
 		buf_printf(&b, " ENVID=%s", m->envid);
 	client_command(c, "%s", b.p == NULL ? "" : b.p);
 	buf_free(&b);
@@ -185,7 +253,7 @@ say_rcpt(struct chan *c, const struct to *to)
 				sep = ',';
 			}
 	}
-	if (c->caps & CAP_DSN && *to->orcpt != '\0')
+	if (c->caps & CAP_DSN && is_param(to->orcpt))
 		buf_printf(&b, " ORCPT=%s", to->orcpt);
 	client_command(c, "%s", b.p == NULL ? "" : b.p);
 	buf_free(&b);
@@ -272,6 +340,13 @@ mail_start(struct chan *c)
 {
 	struct mail *m = c->mail;
 
+	leave_out(c);
+	if (m->nto == 0) {
+		mail_free(m);
+		c->mail = NULL;
+		chan_ready(c);
+		return;
+	}
 	say_mail(c, m);
 	if (!(c->caps & CAP_PIPELINING))
 		return;
@@ -309,16 +384,19 @@ end_all(struct chan *c, const struct outcome *o)
 		tell(c, &c->mail->to[i], o);
 }
 
-void
+bool
 mail_broken(struct chan *c, const struct outcome *why)
 {
+	bool begun = c->mail->step != R_MAIL || !c->worked || c->orphan;
 	struct outcome o = *why;
 
 	if (o.verdict == GOOD)
 		o.verdict = LATER;
-	end_all(c, &o);
+	if (begun)
+		end_all(c, &o);
 	mail_free(c->mail);
 	c->mail = NULL;
+	return begun;
 }
 
 static void

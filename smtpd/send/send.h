@@ -98,6 +98,7 @@ struct chan {
 	int			 login_step;
 	bool			 orphan;	/* queued has forgotten it */
 	bool			 closing;	/* no more mail is to come */
+	bool			 worked;	/* a transaction had an end */
 	struct outcome		 last;	/* why the last address was no good */
 };
 
@@ -143,8 +144,11 @@ void		 mail_start(struct chan *);
 /* true: the transaction is over. */
 bool		 mail_reply(struct chan *, const struct reply *);
 void		 mail_drained(struct chan *);
-/* The connection is lost: whoever has no result yet gets this one. */
-void		 mail_broken(struct chan *, const struct outcome *);
+/*
+ * The connection is lost: whoever has no result yet gets this one.  false:
+ * it had hardly begun, on a connection that worked; queued takes it back.
+ */
+bool		 mail_broken(struct chan *, const struct outcome *);
 void		 mail_jobs(const struct mail *, struct ipc *);
 
 /* --- results.c: kept until queued has them --- */
