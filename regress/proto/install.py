@@ -106,7 +106,7 @@ def check_example(dest, scratch):
     conf = scratch / "cgserver.conf"
     lines = ["".join(line.split("#", 1)) if line.startswith("#") and
              line[1:2] not in (" ", "") else line for line in text.split("\n")]
-    users = [f"user {u} 64000" for u in USERS]
+    users = [f"user {u} 64000" for u in USERS] + ["helper-user 64100"]
     if os.geteuid() != 0:
         lines = [line for line in lines if "os-passwords" not in line]
     for body in (text.split("\n"), lines):

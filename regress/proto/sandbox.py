@@ -42,7 +42,7 @@ PROVED = {
 PAIRS = {frozenset(p.split("-", 1)) for p in """
     authd-smtpd authd-pop3d authd-imapd authd-pwdd authd-routerd authd-queued
     authd-stored
-    routerd-smtpd routerd-pwdd routerd-queued routerd-stored
+    routerd-smtpd routerd-smtpd-send routerd-pwdd routerd-queued routerd-stored
     queued-smtpd queued-pwdd queued-stored queued-smtpd-send
     stored-pop3d stored-imapd stored-pwdd""".split()} | {
     frozenset(("stored", "stored-delivery")),
