@@ -406,11 +406,16 @@ admin_set_password(struct admin *a)
 	admin_find(a, 0, do_set_password);
 }
 
+/* For one who cannot set it: wrong ones a minute, for each account. */
+enum { GUESSES = 10, GUESS_SECONDS = 60 };
+
 static void
 verified(enum proof proof, void *arg)
 {
 	struct admin *a = arg;
 
+	if (proof == PROOF_NO)
+		limit_failed(a->name, a->account, GUESSES, GUESS_SECONDS);
 	if (proof == PROOF_YES)
 		admin_done(a, NULL);
 	else if (proof == PROOF_LATER)
@@ -427,6 +432,12 @@ do_verify(struct admin *a)
 	/* Nor may he guess the password of one who has more rights. */
 	if (!admin_administers(a, a->odomain) || admin_outranked(a)) {
 		admin_fail(a, 501, "you have no right to do this");
+		return;
+	}
+	if (!admin_may(a, a->odomain, "BasicSettings") &&
+	    limit_blocked(a->name, a->account)) {
+		admin_fail(a, 501, "too many wrong passwords, try again "
+		    "later");
 		return;
 	}
 	if ((acc = load(a)) == NULL)

@@ -16,6 +16,7 @@ PASSWORD = "S3cret"
 # Who they are, and what they were granted.
 ADMINS = {
     f"basic@{D}": "BasicSettings",
+    f"mailer@{D}": "CanAccessMailboxes",
     f"maker@{D}": "BasicSettings,CanCreateAccounts,CanAccessMailboxes",
     f"chief@{D}": "BasicSettings,CanCreateAccounts,CanAdminSubDomains",
     f"reader@{MAIN}": "DomainsRead",
@@ -96,6 +97,23 @@ def those_who_may_more(admin):
     c.ask(f"SetAccountPassword basic@{D} TO {PASSWORD}")
     c.close()
     admin.ask(f"SetAccountPassword chief@{D} TO {PASSWORD}")
+
+
+def guesses():
+    """Who cannot set a password cannot find it out, either."""
+    c = cli(f"mailer@{D}")
+    for i in range(10):
+        assert "incorrect" in c.send(
+            f"VerifyAccountPassword ann@{D} PASSWORD guess{i}")
+    got = c.send(f"VerifyAccountPassword ann@{D} PASSWORD {PASSWORD}")
+    assert "too many" in got, got
+    c.close()
+    c = cli(f"basic@{D}")
+    for i in range(12):
+        assert "incorrect" in c.send(
+            f"VerifyAccountPassword ann@{D} PASSWORD guess{i}")
+    c.ask(f"VerifyAccountPassword ann@{D} PASSWORD {PASSWORD}")
+    c.close()
 
 
 def template_password(admin):
@@ -189,6 +207,7 @@ alerts_are_no_settings(boss)
 planted_alerts(boss)
 rules_are_not_basic()
 those_who_may_more(boss)
+guesses()
 template_password(boss)
 defaults_are_no_modules()
 new_accounts(boss)
