@@ -1,0 +1,290 @@
+/*
+ * Any bytes as what a mail host says to us: replies in any order, early, late
+ * or never, and the ends a connection can have.  A line of one byte from 1 to
+ * 4 is an event instead.  Each recipient gets one result a transaction, or
+ * none, if queued takes it back.
+ */
+#include <sys/mman.h>
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "log.h"
+#include "proc.h"
+#include "tls_client.h"
+
+#include "smtpd/send/body.c"
+#define tell	results_tell
+#include "smtpd/send/results.c"
+#undef tell
+#include "smtpd/send/mail.c"
+#include "smtpd/send/login.c"
+#include "smtpd/send/client.c"
+
+int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+enum { RCPTS_OF = 3, MAILS = 3, ADDRESSES = 3, BIG = 300000 };
+
+struct conn {
+	size_t	 maxline, unsent;
+	bool	 dead, shaking, tls;
+	char	*ssl;
+};
+
+static struct {
+	struct chan		 c;
+	struct dest_addr	 addr;
+	struct conn		*conn, *old[ADDRESSES * 4];
+	size_t			 nold, mails, addresses;
+	unsigned int		 told;		/* recipients, by bits */
+	bool			 over, big;
+	int			 file;
+} fake;
+
+struct send_conf send_conf = {
+	.forward = "f.example", .name = "us", .password = "secret",
+	.encrypted = ""
+};
+
+const char *send_helo(void) { return "us.example"; }
+
+/* --- conn --- */
+
+static void
+bury(struct conn *c)
+{
+	c->dead = true;
+	free(c->ssl);		/* whoever looks at it now is found out */
+	c->ssl = NULL;
+	fake.old[fake.nold++] = c;
+	if (fake.conn == c)
+		fake.conn = NULL;
+}
+
+struct conn *
+conn_new(struct event_base *base, int fd, conn_cb *cb, void *arg)
+{
+	return fake.conn = calloc(1, sizeof(*fake.conn));
+}
+
+void conn_finish(struct conn *c) { if (!c->dead) bury(c); }
+void conn_free(struct conn *c) { if (c != NULL && !c->dead) bury(c); }
+void conn_timeout(struct conn *c, int s) { c->unsent += s < 0; }
+void conn_lines(struct conn *c, size_t n) { c->maxline = n; }
+size_t conn_unsent(const struct conn *c) { return c->unsent; }
+bool conn_is_tls(const struct conn *c) { return c->tls; }
+const char *conn_error(const struct conn *c) { return "error"; }
+
+void
+conn_write(struct conn *c, const void *p, size_t len)
+{
+	c->unsent += len;
+}
+
+void
+conn_printf(struct conn *c, const char *fmt, ...)
+{
+	c->unsent += strlen(fmt);
+}
+
+int
+conn_tls(struct conn *c, void *ssl)
+{
+	c->ssl = ssl;
+	c->shaking = true;
+	return 0;
+}
+
+void *
+tls_client_ssl(const char *host, const char *const names[2])
+{
+	return calloc(1, 1);
+}
+
+bool
+tls_client_doubts(void *ssl)
+{
+	return *(char *)ssl != 0;
+}
+
+/* --- ipc, of which queued hears the results --- */
+
+struct ipc *proc_peer(enum proc_id id) { return NULL; }
+struct event_base *proc_base(void) { return NULL; }
+
+int
+ipc_send(struct ipc *ipc, enum ipc_type t, uint32_t session, const void *m,
+    int fd)
+{
+	const struct msg_sent *s = m;
+	struct msg_result_ack a;
+	struct ipc_pkt pkt = { .m = &a };
+
+	if (t != IPC_SENT)
+		return 0;
+	if (s->rcpt >= RCPTS_OF || fake.told & 1U << s->rcpt)
+		panic("recipient %u has a second result", s->rcpt);
+	fake.told |= 1U << s->rcpt;
+	a.id = s->id;
+	a.rcpt = s->rcpt;
+	result_ack(ipc, &pkt, NULL);
+	return 0;
+}
+
+/* --- the channel --- */
+
+void
+chan_log(const struct chan *c, int level, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+}
+
+void
+chan_end(struct chan *c, const struct outcome *o)
+{
+	if (fake.over)
+		panic("a channel ended twice");
+	if (c->mail != NULL && mail_broken(c, o) &&
+	    fake.told != (1U << RCPTS_OF) - 1)
+		panic("a recipient has no result");
+	if (c->conn != NULL)
+		conn_finish(c->conn);
+	fake.over = true;
+	free(c->host);		/* as the whole would be */
+	c->host = NULL;
+	c->addr = NULL;
+}
+
+void
+chan_again(struct chan *c)
+{
+	conn_free(c->conn);
+	c->conn = NULL;
+	client_start(c, -1);
+}
+
+void
+chan_try_next(struct chan *c)
+{
+	if (c->conn != NULL)
+		conn_finish(c->conn);
+	c->conn = NULL;
+	if (++fake.addresses < ADDRESSES)
+		client_start(c, -1);
+	else
+		chan_end(c, &c->last);
+}
+
+void
+chan_ready(struct chan *c)
+{
+	struct msg_send_mail m = {
+		.id = 7, .size = fake.big ? BIG : 50, .eightbit = 1,
+		.sender = "a@x.example", .ret = "F", .envid = "x",
+		.rcpts = "(0,\"b@y.example\",14,\"\","
+		    "1,\"c@y.example\",1,\"rfc822;c@y\",2,\"d> \xc3@y\",2,\"\")"
+	};
+
+	if (fake.mails > 0 && fake.told != (1U << RCPTS_OF) - 1)
+		panic("ready, and a recipient has no result");
+	fake.told = 0;
+	if (++fake.mails > MAILS) {
+		client_stop(c);
+		return;
+	}
+	if ((c->mail = mail_new(c, &m, dup(fake.file))) == NULL)
+		panic("no mail");
+	mail_start(c);
+}
+
+/* --- what it says --- */
+
+static void
+happens(enum conn_event ev, char *line, size_t len)
+{
+	struct conn *now = fake.conn;
+
+	if (fake.over || now == NULL)
+		return;
+	if (now->shaking && (ev == CONN_LINE || ev == CONN_LONG ||
+	    ev == CONN_DRAINED))
+		return;		/* thrown away */
+	if (ev == CONN_SECURE) {
+		if (!now->shaking)
+			return;
+		now->shaking = false;
+		now->tls = true;
+	}
+	if (ev == CONN_ERROR && now->ssl != NULL)
+		*now->ssl = len & 1;
+	event(now, ev, line, len, &fake.c);
+	while (fake.nold > 0)
+		free(fake.old[--fake.nold]);
+}
+
+static void
+line(const uint8_t *p, size_t len)
+{
+	static const enum conn_event events[] = {
+		CONN_TIMEOUT, CONN_ERROR, CONN_EOF, CONN_SECURE
+	};
+	char *copy;
+
+	if (len == 1 && *p >= 1 && *p <= 4) {
+		happens(events[*p - 1], NULL, 0);
+		return;
+	}
+	copy = calloc(1, len + 1);
+	memcpy(copy, p, len);
+	if (len > MAXLINE)
+		happens(CONN_LONG, NULL, 0);
+	else
+		happens(CONN_LINE, copy, len);
+	free(copy);
+	if (fake.conn != NULL && fake.conn->unsent > 0 && !fake.over) {
+		fake.conn->unsent = 0;
+		happens(CONN_DRAINED, NULL, 0);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
+{
+	static int file = -1;
+	const uint8_t *lf, *end = p + len;
+
+	if (len < 1)
+		return 0;
+	if (file == -1 && ((file = memfd_create("m", 0)) == -1 ||
+	    ftruncate(file, BIG) == -1))
+		abort();
+	memset(&fake, 0, sizeof(fake));
+	fake.file = file;
+	fake.big = *p & 1;
+	fake.addr.host = "mx.y.example";
+	fake.addr.port = *p & 2 ? SMTPS_PORT : SMTP_PORT;
+	fake.c.addr = &fake.addr;
+	fake.c.host = strdup("y.example");
+	fake.c.secure = *p >> 2 & 3 ? (*p >> 2 & 3) - 1 : SECURE_NO;
+	fake.c.login = *p & 16;
+	client_start(&fake.c, -1);
+	for (p++; p < end && !fake.over; p = lf + 1) {
+		if ((lf = memchr(p, '\n', end - p)) == NULL)
+			lf = end;
+		line(p, lf - p);
+	}
+	while (!fake.over)
+		happens(CONN_EOF, NULL, 0);
+	free(fake.c.host);
+	return 0;
+}
