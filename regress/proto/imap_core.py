@@ -337,8 +337,7 @@ def nonsense():
         while b"BYE" not in m.response():
             pass
     with login("bad") as m:
-        for _ in range(100):
-            m.send("x NONSENSE\r\n")
+        m.send("x NONSENSE\r\n" * 100)
         while not m.response().startswith(b"* BYE"):
             pass
 
