@@ -16,8 +16,8 @@
 const char *
 dsn_to(const struct msg *m)
 {
-	return strncasecmp(m->q.sender, "MAILER-DAEMON@", 14) == 0 ? "" :
-	    m->q.sender;
+	return strncasecmp(m->q.sender, "MAILER-DAEMON@", 14) == 0 ||
+	    strlen(m->q.sender) > 1000 ? "" : m->q.sender;	/* no packet's */
 }
 
 /* RET as the sender asked, and as the setting bends it. */
