@@ -2,6 +2,7 @@
 # suite: own
 """Mail hosts that are hostile or broken: nothing is lost, doubled, left lying
 or sent in vain for ever, and the sender's process lives through it all."""
+import os
 import pathlib
 import signal
 import smtplib
@@ -142,6 +143,32 @@ def addresses(s):
         if b'"\xc3\xa4"' in taken:
             assert b"Status: 5.6.7" in reports(s), reports(s)
         assert len(m.rcpts) == len(taken) - (b'"\xc3\xa4"' in taken), m
+
+
+def planted(s):
+    """A queue file of others' with more in it than a packet takes."""
+    queue = pathlib.Path(s.base, "Queue")
+    with Sink(address="127.0.0.2", extensions=ALL) as k:
+        k.answers["RCPT"] = ["450 4.2.0 not now"]
+        route(s, out=(2, k))
+        send(s, ["x@out.example"])
+        wait_for("a try", lambda: any(l.startswith("RCPT")
+                                      for _, l in k.heard))
+        old, = queue.rglob("*.msg")
+        address = b"<" + s.address("ann").encode() + b">"
+        text = b"\n".join(l for l in old.read_bytes().split(b"\n")
+                          if l[:2] != b"Z ")
+        new = queue / f"{int(old.stem) + 1000}.msg"
+        new.write_bytes(text.replace(address, b"<" + b"a" * 1020 +
+                                     address[1:], 1))
+        os.chown(new, old.stat().st_uid, old.stat().st_gid)
+        os.chmod(new, 0o600)
+        k.answers.clear()
+        kill(pid_of(s, "queued"), signal.SIGKILL)
+        k.wait(1)
+        nothing_left(s)
+        assert len(k.mails) == 1, k.mails
+        assert "return-path is too long" in s.log()
 
 
 class Script:
@@ -290,7 +317,8 @@ def main():
             Suite(accounts=["ann"], conf=CONF) as s:
         retry(s, "1h")
         encrypt(s, "NO", "127.0.0.1:*")
-        for step in (addresses, closes, restarted, says):
+        for step in (addresses, closes, planted,
+                     restarted, says):
             print(step.__name__, flush=True)
             step(s)
         for step in (not_now, injected):
