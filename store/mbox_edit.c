@@ -58,18 +58,19 @@ drop_records(struct box *b, const uint32_t *uids, size_t n)
 {
 	struct idx_head *h = b->idx.head;
 	uint32_t i, to = 0, count = h->count;
-	uint64_t end = h->end;
+	uint64_t end = h->end, wire = h->wire, garbage = h->garbage;
+	uint64_t junk = h->junk;
 	struct rec *r;
 	size_t k = 0;
 
 	h->count = 0;
-	h->end = 0;
+	h->end = h->wire = h->garbage = h->junk = 0;
 	(void)idx_put_head(&b->idx);
 	for (i = 0; i < count; i++) {
 		r = box_rec(b, i);
 		if (listed(uids, n, &k, r->uid)) {
-			h->wire -= r->wire;
-			h->garbage += r->fromlen + r->size + r->sep;
+			wire -= r->wire;
+			garbage += r->fromlen + r->size + r->sep;
 			continue;
 		}
 		if (to != i)
@@ -78,6 +79,9 @@ drop_records(struct box *b, const uint32_t *uids, size_t n)
 	}
 	h->count = to;
 	h->end = end;
+	h->wire = wire;
+	h->garbage = garbage;
+	h->junk = junk;
 	(void)idx_put_head(&b->idx);
 }
 

@@ -40,13 +40,13 @@ mbox_grew(struct box *b, size_t n, uint64_t end)
 	h->tailend = end;
 }
 
+/* From there to the end: what is no mail any more, and how many are. */
 static int
-count(struct box *b)
+walk(const struct box *b, uint64_t off, uint64_t *garbage, uint64_t *count)
 {
-	struct idx_head *h = b->idx.head;
-	uint64_t off = h->tailend, next;
 	struct from_line f;
 	struct win w;
+	uint64_t next;
 	unsigned sep;
 	size_t len;
 
@@ -59,18 +59,43 @@ count(struct box *b)
 		if (next <= off)
 			break;
 		if (len != 0 && f.flags & MSG_EXPUNGED)
-			h->tailgarbage += next - off;
+			*garbage += next - off;
 		else if (len != 0)
-			h->tailcount++;
+			++*count;
 	}
 	win_free(&w);
-	if (off < b->size) {
+	if (off >= b->size)
+		return 0;
+	errno = EIO;
+	return -1;
+}
+
+static int
+count_tail(struct box *b)
+{
+	struct idx_head *h = b->idx.head;
+	uint64_t garbage = h->tailgarbage, n = h->tailcount;
+
+	if (walk(b, h->tailend, &garbage, &n) == -1) {
 		mbox_tail_reset(b);
-		errno = EIO;
 		return -1;
 	}
+	h->tailgarbage = garbage;
+	h->tailcount = n;
 	h->tailend = b->size;
 	return 0;
+}
+
+/*
+ * Who had it last was killed, perhaps between the file and the index: what
+ * was expunged is known by the file alone until a worker has read it anew.
+ */
+static bool
+doubtful(const struct box *b)
+{
+	const struct idx_head *h = b->idx.head;
+
+	return !b->checked && !(h->clean & IDX_CLEAN_FLAGS) && h->count > 0;
 }
 
 int
@@ -87,10 +112,16 @@ mbox_live(struct box *b, uint64_t *bytes, uint64_t *messages)
 		mbox_forget(b, "the mailbox was cut");
 	if (!tail_holds(b))
 		mbox_tail_reset(b);
-	if (h->tailend < b->size && count(b) == -1)
+	if (doubtful(b)) {
+		*messages = gone = 0;
+		if (walk(b, 0, &gone, messages) == -1)
+			return -1;
+	} else if (h->tailend < b->size && count_tail(b) == -1)
 		return -1;
-	gone = h->garbage + h->tailgarbage;
+	else {
+		gone = h->garbage + h->tailgarbage;
+		*messages = h->count + (uint64_t)h->tailcount;
+	}
 	*bytes = gone < b->size ? b->size - gone : 0;
-	*messages = h->count + (uint64_t)h->tailcount;
 	return 0;
 }
