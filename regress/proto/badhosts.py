@@ -168,7 +168,8 @@ def planted(s):
         k.wait(1)
         nothing_left(s)
         assert len(k.mails) == 1, k.mails
-        assert "return-path is too long" in s.log()
+        wait_for("its end in the log",
+                 lambda: "return-path is too long" in s.log())
 
 
 class Script:
