@@ -51,20 +51,6 @@ trim(struct str s)
 	return s;
 }
 
-/* One line of the text, however it ends: CRLF, LF, or CR alone. */
-static bool
-next_line(struct cur *c, struct str *line)
-{
-	if (cur_left(c) == 0)
-		return false;
-	*line = cur_until(c, "\r\n");
-	if (cur_peek(c) == '\r')
-		cur_get(c);
-	if (cur_peek(c) == '\n')
-		cur_get(c);
-	return true;
-}
-
 static struct str
 next_field(struct cur *c)
 {
@@ -250,7 +236,7 @@ import_parse(struct import_list *l, struct str text)
 	h.n = 0;
 	if (text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
 		l->err = "this is not a text";
-	while (l->err == NULL && next_line(&c, &line)) {
+	while (l->err == NULL && cur_anyline(&c, &line)) {
 		l->line++;
 		if (trim(line).len == 0)
 			continue;

@@ -175,6 +175,19 @@ cur_line(struct cur *c, struct str *line)
 	return true;
 }
 
+bool
+cur_anyline(struct cur *c, struct str *line)
+{
+	if (cur_left(c) == 0)
+		return false;
+	*line = cur_until(c, "\r\n");
+	if (cur_peek(c) == '\r')
+		cur_get(c);
+	if (cur_peek(c) == '\n')
+		cur_get(c);
+	return true;
+}
+
 struct str
 str_make(const char *p)
 {

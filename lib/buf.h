@@ -49,6 +49,8 @@ struct str	cur_span(struct cur *, const char *set);
 bool		cur_u64(struct cur *, uint64_t *, uint64_t max);
 /* The line at the cursor without its CRLF or LF; false at the end. */
 bool		cur_line(struct cur *, struct str *);
+/* The same, where a CR alone ends a line, too. */
+bool		cur_anyline(struct cur *, struct str *);
 
 struct str	str_make(const char *);
 bool		str_eq(struct str, const char *);

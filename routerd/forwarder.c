@@ -30,21 +30,6 @@ check_address(const char *text)
 	return err;
 }
 
-static struct account *
-find(struct command *c, struct domain **d)
-{
-	char name[NAME_MAXLEN + 1];
-	struct account *a;
-
-	if ((*d = object_domain(c, 0, name, sizeof(name))) == NULL)
-		return NULL;
-	a = names_find(*d, name, strlen(name));
-	if (a != NULL && names_kind(a) == NAME_FORWARDER)
-		return a;
-	answer(c, 501, "unknown forwarder");
-	return NULL;
-}
-
 static const char *
 change(struct domain *d, const char *name, const char *address)
 {
@@ -60,10 +45,7 @@ change(struct domain *d, const char *name, const char *address)
 static void
 do_list(struct command *c)
 {
-	struct domain *d = admin_domain(c, 0);
-
-	if (d != NULL)
-		answer_names(c, d, NAME_FORWARDER);
+	answer_names(c, NAME_FORWARDER);
 }
 
 static void
@@ -92,7 +74,7 @@ do_delete(struct command *c)
 	struct domain *d;
 	const char *err;
 
-	if ((a = find(c, &d)) == NULL ||
+	if ((a = object_find(c, NAME_FORWARDER, &d)) == NULL ||
 	    !object_may(c, d, "CanCreateForwarders"))
 		return;
 	str_copy(str_make(a->name), name, sizeof(name));
@@ -110,7 +92,7 @@ do_get(struct command *c)
 	struct account *a;
 	struct domain *d;
 
-	if ((a = find(c, &d)) != NULL)
+	if ((a = object_find(c, NAME_FORWARDER, &d)) != NULL)
 		answer_val(c, val_string(names_more(a)));
 }
 

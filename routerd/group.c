@@ -282,28 +282,10 @@ group_check(const struct val *group)
 
 /* --- commands --- */
 
-static struct account *
-find(struct command *c, struct domain **d)
-{
-	char name[NAME_MAXLEN + 1];
-	struct account *a;
-
-	if ((*d = object_domain(c, 0, name, sizeof(name))) == NULL)
-		return NULL;
-	a = names_find(*d, name, strlen(name));
-	if (a != NULL && names_kind(a) == NAME_GROUP)
-		return a;
-	answer(c, 501, "unknown group");
-	return NULL;
-}
-
 static void
 do_list(struct command *c)
 {
-	struct domain *d = admin_domain(c, 0);
-
-	if (d != NULL)
-		answer_names(c, d, NAME_GROUP);
+	answer_names(c, NAME_GROUP);
 }
 
 static void
@@ -360,7 +342,7 @@ do_rename(struct command *c)
 	struct account *a;
 	const char *err;
 
-	if ((a = find(c, &d)) == NULL ||
+	if ((a = object_find(c, NAME_GROUP, &d)) == NULL ||
 	    !object_may(c, d, "CanCreateGroups") ||
 	    (to = object_domain(c, 1, newname, sizeof(newname))) == NULL ||
 	    !object_may(c, to, "CanCreateGroups"))
@@ -390,7 +372,7 @@ do_delete(struct command *c)
 	struct domain *d;
 	const char *err = NULL;
 
-	if ((a = find(c, &d)) == NULL || !object_may(c, d, "CanCreateGroups"))
+	if ((a = object_find(c, NAME_GROUP, &d)) == NULL || !object_may(c, d, "CanCreateGroups"))
 		return;
 	str_copy(str_make(a->name), name, sizeof(name));
 	path = path_of(d, name);
@@ -417,7 +399,7 @@ do_get(struct command *c)
 	struct account *a;
 	struct domain *d;
 
-	if ((a = find(c, &d)) != NULL)
+	if ((a = object_find(c, NAME_GROUP, &d)) != NULL)
 		answer_val(c, val_copy(group_get(d, a->name)));
 }
 
@@ -429,7 +411,7 @@ do_set(struct command *c)
 	struct domain *d;
 	const char *err;
 
-	if ((a = find(c, &d)) == NULL || !object_may(c, d, "CanCreateGroups"))
+	if ((a = object_find(c, NAME_GROUP, &d)) == NULL || !object_may(c, d, "CanCreateGroups"))
 		return;
 	if ((err = group_check(settings)) == NULL &&
 	    store(d, a->name, val_copy(settings)) == -1)

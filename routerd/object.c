@@ -65,6 +65,22 @@ object_domain(struct command *c, size_t n, char *name, size_t size)
 	return NULL;
 }
 
+struct account *
+object_find(struct command *c, enum account_type kind, struct domain **d)
+{
+	char name[NAME_MAXLEN + 1];
+	struct account *a;
+
+	if ((*d = object_domain(c, 0, name, sizeof(name))) == NULL)
+		return NULL;
+	a = names_find(*d, name, strlen(name));
+	if (a != NULL && names_kind(a) == kind)
+		return a;
+	answer(c, 501, kind == NAME_GROUP ? "unknown group" :
+	    "unknown forwarder");
+	return NULL;
+}
+
 static int
 by_name(const void *a, const void *b)
 {
@@ -88,13 +104,16 @@ object_list(const struct domain *d, enum account_type kind, size_t *n)
 }
 
 void
-answer_names(struct command *c, const struct domain *d,
-    enum account_type kind)
+answer_names(struct command *c, enum account_type kind)
 {
+	struct domain *d = admin_domain(c, 0);
 	const struct account **list;
-	struct val *v = val_array();
+	struct val *v;
 	size_t n, i;
 
+	if (d == NULL)
+		return;
+	v = val_array();
 	list = object_list(d, kind, &n);
 	for (i = 0; i < n; i++)
 		val_append(v, val_string(list[i]->name));

@@ -13,13 +13,16 @@ const char *object_new_name(const struct domain *, const char *name);
 /* What a command names: domain and lower-case name; NULL: was answered. */
 struct domain *object_domain(struct command *, size_t arg, char *name,
 	    size_t);
+/* The forwarder or group that a command names first; NULL: was answered. */
+struct account *object_find(struct command *, enum account_type,
+	    struct domain **);
 /* May the caller do that there?  Answers if not. */
 bool	 object_may(struct command *, const struct domain *, const char *right);
 /* All names of a kind, sorted; free the array. */
 const struct account **object_list(const struct domain *, enum account_type,
 	    size_t *n);
-void	 answer_names(struct command *, const struct domain *,
-	    enum account_type);
+/* Those of the domain that the command names, or the caller's own. */
+void	 answer_names(struct command *, enum account_type);
 
 /* "john@x.com", or "john" of the Main Domain: its domain, and its name. */
 struct domain *object_split(const char *full, char *name, size_t);

@@ -170,19 +170,6 @@ insert(struct table *t, struct record *r)
 		    strlen(r->local), r);
 }
 
-static bool
-next_line(struct cur *c, struct str *line)
-{
-	if (cur_left(c) == 0)
-		return false;
-	*line = cur_until(c, "\r\n");
-	if (cur_peek(c) == '\r')
-		cur_get(c);
-	if (cur_peek(c) == '\n')
-		cur_get(c);
-	return true;
-}
-
 static struct table *
 parse(const char *text, const char *name)
 {
@@ -193,7 +180,7 @@ parse(const char *text, const char *name)
 	struct str line;
 
 	t->places = map_new();
-	while (next_line(&c, &line)) {
+	while (cur_anyline(&c, &line)) {
 		t->lines++;
 		if ((r = record_parse(line, &why)) != NULL) {
 			r->line = t->lines;

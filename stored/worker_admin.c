@@ -19,10 +19,7 @@
 
 enum { ARGS_MAX = 1024 * 1024, DATA_MAX = 60000 };
 
-static const struct {
-	int		 err;
-	const char	*text;
-} reasons[] = {
+static const struct wadmin_reason reasons[] = {
 	{ ENOENT, "there is no such mailbox" },
 	{ EEXIST, "a mailbox with this name already exists" },
 	{ EINVAL, "illegal mailbox name" },
@@ -59,17 +56,21 @@ wadmin_no(struct wadmin *w, const char *text)
 }
 
 void
-wadmin_errno(struct wadmin *w)
+wadmin_because(struct wadmin *w, const struct wadmin_reason *reason, size_t n)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].err == errno) {
-			wadmin_no(w, reasons[i].text);
+	for (; n > 0; n--, reason++)
+		if (reason->err == errno) {
+			wadmin_no(w, reason->text);
 			return;
 		}
 	log_warn("%s", w->account);
 	wadmin_no(w, "that cannot be done now, try again");
+}
+
+void
+wadmin_errno(struct wadmin *w)
+{
+	wadmin_because(w, reasons, sizeof(reasons) / sizeof(reasons[0]));
 }
 
 unsigned

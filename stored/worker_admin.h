@@ -33,6 +33,13 @@ const char	*wadmin_text(const struct wadmin *, size_t);
 /* NULL if it is not of that type. */
 const struct val *wadmin_val(const struct wadmin *, size_t, enum val_type);
 void		 wadmin_no(struct wadmin *, const char *text);
+/* What errno means to the caller, by such a table. */
+struct wadmin_reason {
+	int		 err;
+	const char	*text;
+};
+void		 wadmin_because(struct wadmin *, const struct wadmin_reason *,
+		    size_t);
 /* What went wrong in the store. */
 void		 wadmin_errno(struct wadmin *);
 /* Has AUTH's user these rights (acl.h) in the mailbox?  Else it is refused. */

@@ -42,10 +42,7 @@ struct spot {
 static void
 trouble(struct wadmin *w)
 {
-	static const struct {
-		int		 err;
-		const char	*text;
-	} reasons[] = {
+	static const struct wadmin_reason reasons[] = {
 		{ ENOENT, "there is no such file" },
 		{ EEXIST, "a file with this name already exists" },
 		{ ENOTEMPTY, "the folder is not empty" },
@@ -55,15 +52,8 @@ trouble(struct wadmin *w)
 		{ EFBIG, "the file is too large" },
 		{ ENOSPC, "the disk is full" }
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].err == errno) {
-			wadmin_no(w, reasons[i].text);
-			return;
-		}
-	log_warn("%s", w->account);
-	wadmin_no(w, "that cannot be done now, try again");
+	wadmin_because(w, reasons, sizeof(reasons) / sizeof(reasons[0]));
 }
 
 static bool
