@@ -18,7 +18,7 @@ from mailer import Mailer, verify  # noqa: E402
 ROUNDS = int(os.environ.get("CG_ROUNDS", "200"))
 VICTIMS = ["queued", "stored-delivery", "smtpd", "routerd", "stored",
            "authd", "stored-worker", "logd", "pwdd", "pop3d", "imapd",
-           "suite"]
+           "smtpd-send", "suite"]
 
 
 class Rounds:
