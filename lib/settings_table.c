@@ -47,6 +47,11 @@ const struct setting settings_table[] = {
 	    "how long an account's worker without sessions stays"),
 	NUM("Main", "MaxWorkers", "2000", 1, 60000,
 	    "accounts that are worked on at once"),
+	VALUE("Main", "TCPSchedule", NULL,
+	    "when other hosts may be connected to, ({Days=Weekdays;From=8:00;"
+	    "Till=20:00;Pause=10m;}, ...); Days: Everyday, Weekdays, Weekends, "
+	    "Monday, ..., Never; Pause: between such sessions; empty: always"),
+	LEVEL("Main", "TCPLogLevel", "2", "what becomes of that schedule"),
 
 	TIME("Log", "RotateTime", "1d", HOUR, 30 * DAY,
 	    "start a new file every; at midnight in any case"),
@@ -83,6 +88,19 @@ const struct setting settings_table[] = {
 	    "domains that get mail by verified TLS only, * for any part"),
 	ONOFF("SMTP", "EncryptWherePossible", "YES",
 	    "use TLS with every host that offers it"),
+	TEXT("SMTP", "HoldMailFor", "\"\"",
+	    "hosts whose mail waits until they ask for it (ETRN, ATRN), "
+	    "* for any part"),
+	WORD("SMTP", "AcceptWakeupsFrom", "Clients", "Clients|Everybody",
+	    "whose ETRN and wake-up letters release queues"),
+	TEXT("SMTP", "SendWakeupsTo", "\"\"",
+	    "the backup server, host or host:port, that is asked for our mail"),
+	TIME("SMTP", "SendWakeupsEvery", "0", 0, 30 * DAY,
+	    "how often it is asked; 0: only by SendWakeup"),
+	ONOFF("SMTP", "UseATRN", "NO",
+	    "ask by ATRN: mail comes by the same connection; NO: by ETRN"),
+	TEXT("SMTP", "ATRNName", "\"\"", "a name to log in with there"),
+	TEXT("SMTP", "ATRNPassword", "\"\"", "and its password"),
 	TIME("SMTP", "InputTimeout", "5m", 10, DAY,
 	    "silence of a client until the session is ended"),
 	WORD("SMTP", "AdvertiseAUTH", "Everybody", "Nobody|NonClients|Everybody",
@@ -155,6 +173,8 @@ const struct setting settings_table[] = {
 	    "after that it is returned as failed"),
 	TIME("Queue", "SendWarningsAfter", "4h", 0, 365 * DAY,
 	    "tell the sender of a delay; 0: never"),
+	TIME("Queue", "ForeignScan", "3m", 1, DAY,
+	    "how often ForeignQueue/ is looked at"),
 	TIME("Queue", "SubmittedScan", "5s", 1, HOUR,
 	    "how often Submitted/ is looked at besides being watched"),
 
