@@ -245,7 +245,8 @@ give(struct chan *c, struct rcpt *r)
 		.eightbit = strchr(m->q.options, '8') != NULL,
 		.sender = m->q.sender,
 		.ret = ret,
-		.envid = optional(m->q.envid)
+		.envid = optional(m->q.envid),
+		.options = strlen(m->q.options) > 32 ? "" : m->q.options
 	};
 	struct buf b;
 	int fd;
