@@ -88,6 +88,10 @@ const struct setting settings_table[] = {
 	    "domains that get mail by verified TLS only, * for any part"),
 	ONOFF("SMTP", "EncryptWherePossible", "YES",
 	    "use TLS with every host that offers it"),
+	ONOFF("SMTP", "UseDANE", "YES",
+	    "honour TLSA records of hosts, if the resolver can be trusted"),
+	ONOFF("SMTP", "UseMTASTS", "YES",
+	    "honour the MTA-STS policies of domains"),
 	TEXT("SMTP", "HoldMailFor", "\"\"",
 	    "hosts whose mail waits until they ask for it (ETRN, ATRN), "
 	    "* for any part"),
