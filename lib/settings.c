@@ -125,14 +125,44 @@ is_bool(const char *text)
 	return is_choice("YES|NO|True|False|1|0", text);
 }
 
+static bool
+flow(const struct val *v, int64_t *count, int64_t *seconds)
+{
+	return v != NULL && val_type(v) == VAL_ARRAY && val_count(v) == 2 &&
+	    val_int(val_at(v, 0), count) && val_int(val_at(v, 1), seconds);
+}
+
+bool
+val_flow(const struct val *v, uint32_t *count, uint32_t *seconds)
+{
+	int64_t n, t;
+
+	if (!flow(v, &n, &t) || n < 0 || n > INT32_MAX || t <= 0 ||
+	    t > INT32_MAX)
+		return false;
+	*count = n;
+	*seconds = t;
+	return true;
+}
+
+bool
+settings_flow(const struct val *all, const char *module, const char *name,
+    uint32_t *count, uint32_t *seconds)
+{
+	return val_flow(settings_value(all, module, name), count, seconds);
+}
+
 const char *
 settings_check(const struct setting *s, const struct val *v)
 {
 	const char *text = val_text(v);
-	int64_t n;
+	int64_t n, m;
 
 	if (s->type == SET_VALUE)
 		return NULL;
+	if (s->type == SET_FLOW)
+		return flow(v, &n, &m) ? NULL : "(how many, within what time) "
+						"is wanted";
 	if (text == NULL)
 		return "a single value is wanted";
 	switch (s->type) {

@@ -17,7 +17,8 @@ enum setting_type {
 	SET_LEVEL,		/* a log level, 1 to 5 */
 	SET_TEXT,
 	SET_ENUM,		/* one of the words in "choices" */
-	SET_VALUE		/* an array or a dictionary */
+	SET_VALUE,		/* an array or a dictionary */
+	SET_FLOW		/* (how many, within what time); -1: any */
 };
 
 struct setting {
@@ -52,6 +53,15 @@ bool			 settings_bool(const struct val *all,
 			    const char *module, const char *name);
 const char		*settings_text(const struct val *all,
 			    const char *module, const char *name);
+/*
+ * A pair (how many, within what time); false: there is no limit, or it makes
+ * no sense.
+ */
+bool			 val_flow(const struct val *, uint32_t *count,
+			    uint32_t *seconds);
+bool			 settings_flow(const struct val *all,
+			    const char *module, const char *name,
+			    uint32_t *count, uint32_t *seconds);
 /* NULL when neither set nor defaulted. */
 const struct val	*settings_value(const struct val *all,
 			    const char *module, const char *name);

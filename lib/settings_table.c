@@ -19,6 +19,7 @@
 #define TEXT(m, n, d, help)	{ m, n, SET_TEXT, d, 0, 0, NULL, help }
 #define WORD(m, n, d, words, help) { m, n, SET_ENUM, d, 0, 0, words, help }
 #define VALUE(m, n, d, help)	{ m, n, SET_VALUE, d, 0, 0, NULL, help }
+#define FLOW(m, n, d, help)	{ m, n, SET_FLOW, d, 0, 0, NULL, help }
 
 /* Known, checked and kept for what the suite does not have yet. */
 #define LATER(n, type, d, help)	type("Account", n, d, help)
@@ -74,6 +75,17 @@ const struct setting settings_table[] = {
 	    "Received fields from which on a message is in a loop"),
 	NUM("SMTP", "MaxErrors", "20", 1, 10000,
 	    "bad commands and recipients until the session is ended"),
+	FLOW("SMTP", "ConnectFlow", "(\"-1\",1m)",
+	    "connections from an address that is no client's"),
+	FLOW("SMTP", "MessageFlow", "(\"-1\",1m)",
+	    "messages from an address that is no client's"),
+	FLOW("SMTP", "RecipientFlow", "(\"-1\",1m)",
+	    "recipients from an address that is no client's"),
+	FLOW("SMTP", "ErrorFlow", "(300,10m)",
+	    "errors of an address until it is blacklisted for a while; failed "
+	    "logins by POP and IMAP, too"),
+	TIME("SMTP", "BlockTime", "30m", 1, 30 * DAY,
+	    "for how long"),
 	NUM("SMTP", "SendingChannels", "100", 0, 10000,
 	    "connections to other hosts at a time; 0: nothing is sent"),
 	NUM("SMTP", "ChannelsPerHost", "10", 1, 1000,
@@ -224,6 +236,17 @@ const struct setting settings_table[] = {
 	    "addresses that are never refused"),
 	ONOFF("Protection", "ClientsOnlyLogin", "NO",
 	    "no logins from addresses that are no clients"),
+	TIME("Protection", "TempClientTime", "0", 0, DAY,
+	    "an address from which a user has logged in by POP or IMAP is a "
+	    "client's for that long afterwards; 0: never"),
+	NUM("Protection", "TempClients", "1000", 1, 100000,
+	    "such addresses that are remembered"),
+
+	VALUE("Banned", "HeaderLines", "()",
+	    "header fields that no message may have, * for any part; "
+	    "folded ones with their line ends"),
+	VALUE("Banned", "BodyLines", "()",
+	    "lines of the body that no message may have, * for any part"),
 
 	VALUE("Account", "AccessModes", "All", "services it may use"),
 	ONOFF("Account", "UseAppPassword", "YES",

@@ -128,6 +128,9 @@ values(const struct setting *s)
 	case SET_TEXT:
 		printf("A text");
 		break;
+	case SET_FLOW:
+		printf("A number of them, and a time");
+		break;
 	case SET_VALUE:
 		printf("A value");
 		break;
