@@ -21,7 +21,7 @@
 enum {
 	STATUS_WAIT = 3000,		/* milliseconds */
 	STATE_MAX = 4096,		/* bytes that a child may tell */
-	SHARED_SIZE = 1024 * 1024
+	SHARED_SIZE = 2 * 1024 * 1024
 };
 
 static int		settings_fd = -1;	/* the last CTL_SETTINGS */

@@ -94,6 +94,7 @@ forget(struct client *c)
 {
 	front_req_drop(c);
 	front_idle_free(c);
+	roam_end(c);
 	front_end(c);
 	LIST_REMOVE(c, byid);
 	LIST_REMOVE(c, all);
@@ -705,6 +706,12 @@ struct tls_ctx *
 front_tls_ctx(void)
 {
 	return tls;
+}
+
+uint32_t
+front_rate(struct front_session *s, enum front_rate what, uint32_t seconds)
+{
+	return limit_rate(front_client(s)->slot, what, seconds);
 }
 
 int

@@ -105,6 +105,20 @@ void	front_vsay(struct front_session *, const char *, va_list)
 void	front_log(const struct front_session *, int level, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));
 struct tls_ctx *front_tls_ctx(void);	/* NULL: none */
+/*
+ * What is counted of an address, over all processes of the module (of IPv6,
+ * of a network of 64 bits).
+ */
+enum front_rate {
+	FRONT_CONNECTS, FRONT_MESSAGES, FRONT_RECIPIENTS, FRONT_ERRORS,
+	FRONT_RATES
+};
+/*
+ * One more of this client's: how many there were within that time, or since
+ * it began anew.  0: there is no room to count.
+ */
+uint32_t front_rate(struct front_session *, enum front_rate,
+	    uint32_t seconds);
 /* CONN_SECURE follows. */
 int	front_starttls(struct front_session *);
 /*

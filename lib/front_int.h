@@ -57,6 +57,8 @@ struct client {
 	bool			 started;	/* end() is owed */
 	struct front_req	*req;		/* AUTH or SESSION under way */
 	struct front_idle	*idle;		/* what came back with it */
+	LIST_ENTRY(client)	 roaming;	/* front_roam.c's, if it roams */
+	bool			 roams;
 	unsigned char		 ticket[FRONT_TICKET];
 	void			(*failed)(struct front_session *,
 				    const char *);
@@ -84,6 +86,9 @@ void		 front_idle_free(struct client *);
 /* Says why and ends it; it must be PH_IDLE. */
 void		 front_idle_bye(struct client *, const char *why);
 unsigned	 front_idle_count(void);
+/* front_roam.c: its address is a client's while it is here, and a while. */
+void		 roam_begin(struct client *);
+void		 roam_end(struct client *);
 /* front_login.c */
 void		 front_drained(struct client *);
 void		 front_req_drop(struct client *);
@@ -95,6 +100,8 @@ void		 front_req_drop(struct client *);
 bool		 limit_enter(const void *ip16, int max, int max_same,
 		    struct slot **);
 void		 limit_leave(struct slot *);
+/* One more: how many within that time; 0 if slot is NULL. */
+uint32_t	 limit_rate(struct slot *, enum front_rate, uint32_t seconds);
 uint32_t	 limit_next_id(void);
 /* TLS_TICKETKEY bytes, or NULL when nothing is shared. */
 const void	*limit_ticket_key(void);

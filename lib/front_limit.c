@@ -8,6 +8,8 @@
  * counts are all zero may be taken for another address; a client keeps its
  * entry's place, so what was added is always taken away from where it went,
  * and the worst a race can do is to count one client wrongly for a while.
+ * An entry also has what came from its address within some time: one whose
+ * time is not over is taken for another address only where no other is free.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -28,9 +30,12 @@ enum { MAXPROCS = 28, PROBES = 16 };
 enum { NONE, MAKING, READY };
 enum { KEY_LIFE = 24 * 3600 };	/* seconds */
 
-struct slot {			/* a cache line */
+struct slot {			/* a cache line, and one for the rates */
 	_Atomic uint64_t	key;	/* 0: never used */
 	_Atomic uint16_t	n[MAXPROCS];
+	/* The second at which it begins anew, and below how many. */
+	_Atomic uint64_t	rate[FRONT_RATES];
+	uint64_t		spare[8 - FRONT_RATES];
 };
 
 struct shared {
@@ -42,7 +47,7 @@ struct shared {
 	_Atomic int32_t		total[MAXPROCS];
 	_Alignas(64) struct slot slots[];
 };
-_Static_assert(sizeof(struct slot) == 64, "one cache line");
+_Static_assert(sizeof(struct slot) == 128, "two cache lines");
 
 static struct shared	*mem;
 static size_t		 nslots;
@@ -114,12 +119,15 @@ mix(uint64_t h)
 	return h ^ h >> 33;
 }
 
+/* Whoever has an IPv6 address has a network of them. */
 static uint64_t
 hash(const void *ip16)
 {
 	uint64_t w[2], h;
 
 	memcpy(w, ip16, sizeof(w));
+	if (!IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ip16))
+		w[1] = 0;
 	h = mix(mix(w[0] ^ mem->seed[0]) + (w[1] ^ mem->seed[1]));
 	return h != 0 ? h : 1;
 }
@@ -134,12 +142,52 @@ count(struct slot *e)
 	return n;
 }
 
-/* This address's entry, perhaps a free one made its own; NULL: no room. */
+static uint32_t
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec;
+}
+
+/* Until when it is of use, though nobody is there: 0 if it never was. */
+static uint32_t
+needed_until(struct slot *e)
+{
+	uint32_t until = 0, t;
+	int i;
+
+	for (i = 0; i < FRONT_RATES; i++) {
+		t = atomic_load_explicit(&e->rate[i], memory_order_relaxed) >>
+		    32;
+		until = t > until ? t : until;
+	}
+	return until;
+}
+
+static struct slot *
+take_over(struct slot *e, uint64_t old, uint64_t key)
+{
+	int i;
+
+	if (!atomic_compare_exchange_strong(&e->key, &old, key))
+		return NULL;
+	for (i = 0; i < FRONT_RATES; i++)
+		atomic_store_explicit(&e->rate[i], 0, memory_order_relaxed);
+	return e;
+}
+
+/*
+ * This address's entry, or one that becomes its own: the one of those without
+ * clients that is needed least.  NULL: no room.
+ */
 static struct slot *
 lookup(uint64_t key)
 {
-	struct slot *e, *empty = NULL;
 	uint64_t old, old_empty = 0;
+	uint32_t until, least = 0;
+	struct slot *e, *empty = NULL;
 	int i;
 
 	for (i = 0; i < PROBES; i++) {
@@ -147,17 +195,35 @@ lookup(uint64_t key)
 		old = atomic_load(&e->key);
 		if (old == key)
 			return e;
-		if (empty == NULL && (old == 0 || count(e) == 0)) {
+		until = needed_until(e);
+		if ((old == 0 || count(e) == 0) &&
+		    (empty == NULL || until < least)) {
 			empty = e;
 			old_empty = old;
+			least = until;
 		}
 		if (old == 0)
 			break;
 	}
-	if (empty != NULL &&
-	    atomic_compare_exchange_strong(&empty->key, &old_empty, key))
-		return empty;
-	return NULL;
+	return empty != NULL ? take_over(empty, old_empty, key) : NULL;
+}
+
+uint32_t
+limit_rate(struct slot *e, enum front_rate what, uint32_t seconds)
+{
+	uint64_t old, new;
+	uint32_t t = now();
+
+	if (e == NULL)
+		return 0;
+	old = atomic_load_explicit(&e->rate[what], memory_order_relaxed);
+	do {
+		if (old >> 32 <= t || old >> 32 > t + seconds)
+			new = (uint64_t)(t + seconds) << 32 | 1;
+		else
+			new = (uint32_t)old == UINT32_MAX ? old : old + 1;
+	} while (!atomic_compare_exchange_weak(&e->rate[what], &old, new));
+	return (uint32_t)new;
 }
 
 static struct slot *

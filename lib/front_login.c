@@ -92,6 +92,8 @@ auth_answered(const struct ipc_pkt *pkt, void *arg)
 	} else {
 		/* Nothing is told before this callback has returned. */
 		conn_resume(c->s.conn);
+		if (pkt != NULL && ((const struct msg_authed *)pkt->m)->roams)
+			roam_begin(c);
 		r->cb(&c->s, pkt != NULL ? pkt->m : &none);
 	}
 	free(r);
