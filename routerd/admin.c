@@ -212,7 +212,7 @@ static admin_fn *
 find_verb(const char *name)
 {
 	static const struct verb *const tables[] = { verbs_domain,
-		verbs_server, verbs_stat, verbs_move, verbs_alias,
+		verbs_server, verbs_stat, verbs_temp, verbs_move, verbs_alias,
 		verbs_forwarder, verbs_group };
 	const struct verb *v;
 	size_t i;

@@ -217,6 +217,20 @@ do_set_protection(struct command *c)
 }
 
 static void
+do_get_banned(struct command *c)
+{
+	if (need(c, "Settings"))
+		get_module(c, "Banned");
+}
+
+static void
+do_set_banned(struct command *c)
+{
+	if (need(c, "Settings"))
+		set_module(c, "Banned", arg_val(c, 0, VAL_DICT));
+}
+
+static void
 do_get_router(struct command *c)
 {
 	if (need(c, "Settings"))
@@ -332,6 +346,8 @@ const struct verb verbs_server[] = {
 	{ "SetWhiteHoleIPs", do_set_white_ips },
 	{ "GetProtection", do_get_protection },
 	{ "SetProtection", do_set_protection },
+	{ "GetBanned", do_get_banned },
+	{ "SetBanned", do_set_banned },
 	{ "GetDomainDefaults", do_get_domain_defaults },
 	{ "SetDomainDefaults", do_set_domain_defaults },
 	{ "UpdateDomainDefaults", do_update_domain_defaults },

@@ -548,6 +548,7 @@ apply_router(void)
 	env.add_domain = xstrdup(settings_text(merged, "Router", "AddDomain"));
 	free(env.forward);
 	env.forward = xstrdup(settings_text(merged, "SMTP", "ForwardTo"));
+	temp_apply();
 	env.direct_mailbox = settings_bool(merged, "LOCAL", "DirectMailbox");
 	env.detail = strcasecmp(detail, "Disabled") == 0 ? DETAIL_OFF :
 	    strcasecmp(detail, "Direct Mailbox") == 0 ? DETAIL_MAILBOX :

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "banned.h"
 #include "iplist.h"
 #include "router.h"
 
@@ -46,6 +47,17 @@ static const struct {
 	{ "Protection", "WhiteHoleIPs",	check_addresses }
 };
 
+/* These are arrays of lines. */
+static const char *
+check_banned(const struct val *new)
+{
+	const char *err;
+
+	banned_unref(banned_make(dict_get(new, "HeaderLines"),
+	    dict_get(new, "BodyLines"), &err));
+	return err;
+}
+
 const char *
 config_check_texts(const char *module, const struct val *new)
 {
@@ -54,6 +66,8 @@ config_check_texts(const char *module, const struct val *new)
 	const char *text, *old;
 	size_t i;
 
+	if (strcmp(module, "Banned") == 0)
+		return check_banned(new);
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (strcmp(module, texts[i].module) != 0)
 			continue;

@@ -104,7 +104,8 @@ route_is_client(const struct state *s)
 {
 	return *s->q->account != '\0' ||
 	    (*s->q->peer != '\0' && s->env->clients != NULL &&
-	    iplist_has(s->env->clients, s->q->peer));
+	    iplist_has(s->env->clients, s->q->peer)) ||
+	    (s->env->is_roaming != NULL && s->env->is_roaming(s->q->peer));
 }
 
 bool

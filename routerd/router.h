@@ -113,6 +113,12 @@ struct verb {
 };
 extern const struct verb	verbs_domain[], verbs_server[], verbs_stat[];
 
+/* temp.c: addresses that are blacklisted, or a client's, for a while. */
+void	temp_apply(void);			/* settings */
+void	temp_smtpd_up(struct ipc *);
+extern ipc_handler	on_temp_black, on_roaming;
+extern const struct verb	verbs_temp[];
+
 /* stat.c: what was delivered to domains. */
 extern ipc_handler	on_domain_stat;
 int	stat_save(void);

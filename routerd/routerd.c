@@ -120,6 +120,12 @@ static const struct ipc_disp from_asker[] = {
 	{ IPC_NONE,		NULL }
 };
 
+static const struct ipc_disp from_smtpd[] = {
+	{ IPC_ROUTE,		on_route },
+	{ IPC_TEMP_BLACK,	on_temp_black },
+	{ IPC_NONE,		NULL }
+};
+
 static const struct ipc_disp from_queued[] = {
 	{ IPC_ROUTE,		on_route },
 	{ IPC_EXPAND,		on_expand },
@@ -133,6 +139,8 @@ static const struct ipc_disp from_authd[] = {
 	{ IPC_NAME_RESERVE,	on_name_reserve },
 	{ IPC_NAME_PUBLISH,	on_name_publish },
 	{ IPC_NAME_REMOVE,	on_name_remove },
+	{ IPC_TEMP_BLACK,	on_temp_black },
+	{ IPC_ROAMING,		on_roaming },
 	{ IPC_NONE,		NULL }
 };
 
@@ -173,6 +181,8 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_AUTHD)
 		clean_authd_up();
+	else if (id == PROC_SMTPD)
+		temp_smtpd_up(ipc);
 	else if (id == PROC_SENDER)
 		own_dns_ask();
 }
@@ -225,7 +235,7 @@ main(int argc, char **argv)
 		},
 		.peers = {
 			[PROC_AUTHD] = from_authd,
-			[PROC_SMTPD] = from_asker,
+			[PROC_SMTPD] = from_smtpd,
 			[PROC_QUEUED] = from_queued,
 			[PROC_STORED] = from_asker,
 			[PROC_PWDD] = from_pwdd,
