@@ -93,6 +93,10 @@ cmd_mail(struct smtp *s, struct cur *c)
 		smtp_error(s, "%s", no);
 		return;
 	}
+	if ((no = abuse_mail(s)) != NULL) {
+		smtp_reply(s, "%s", no);
+		return;
+	}
 	if ((sender = path(c, "FROM:")) == NULL) {
 		smtp_error(s, "501 5.1.7 MAIL FROM:<address> is wanted");
 		return;
@@ -244,6 +248,10 @@ cmd_rcpt(struct smtp *s, struct cur *c)
 	}
 	if (s->nrcpts >= smtp_conf.max_rcpts) {
 		smtp_reply(s, "452 4.5.3 too many recipients");
+		return;
+	}
+	if ((no = abuse_rcpt(s)) != NULL) {
+		smtp_reply(s, "%s", no);
 		return;
 	}
 	if (s->black && s->account == NULL && !blacken(s)) {

@@ -33,7 +33,7 @@ smtp_error(struct smtp *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	front_vsay(s->front, fmt, ap);
 	va_end(ap);
-	if (++s->errors < smtp_conf.max_errors)
+	if (!abuse_error(s) && ++s->errors < smtp_conf.max_errors)
 		return true;
 	front_log(s->front, LOG_PROBLEM, "too many errors");
 	smtp_bye(s, "4.7.0 too many errors");
@@ -108,6 +108,8 @@ start(struct front_session *f)
 	s->client = iplist_has(smtp_conf.clients, f->peer);
 	s->black = !s->client && iplist_has(smtp_conf.black, f->peer);
 	LIST_INSERT_HEAD(&sessions, s, all);
+	if (!abuse_connect(s))
+		return;
 	conn_timeout(f->conn, smtp_conf.timeout);
 	smtp_reply(s, "220 %s ESMTP cgate " CG_VERSION, front_hostname());
 }

@@ -52,6 +52,7 @@ settings(const struct val *all)
 	int64_t size;
 
 	front_settings(all);
+	abuse_settings(all);
 	set_addresses(all, "ClientIPs", &c->clients);
 	set_addresses(all, "BlackListIPs", &c->black);
 	size = settings_int(all, "SMTP", "MaxMessageSize");
@@ -78,6 +79,11 @@ peer_down(enum proc_id id, int instance, struct ipc *ipc)
 		smtp_queued_down();
 }
 
+static const struct ipc_disp from_routerd[] = {
+	{ IPC_TEMP_BLACK,	abuse_told },
+	{ IPC_NONE, NULL }
+};
+
 static const struct ipc_disp none[] = {
 	{ IPC_NONE, NULL }
 };
@@ -96,7 +102,7 @@ main(int argc, char **argv)
 		},
 		.peers = {
 			[PROC_AUTHD] = front_authd_disp,
-			[PROC_ROUTERD] = none,
+			[PROC_ROUTERD] = from_routerd,
 			[PROC_QUEUED] = none
 		},
 		.init = init,

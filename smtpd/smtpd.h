@@ -160,6 +160,18 @@ void	data_ended(struct smtp *);
 /* files.c: there is a file (or why not). */
 void	data_file(struct smtp *, const char *why);
 
+/* --- abuse.c: what an address may want, while it is not a client's --- */
+void	abuse_settings(const struct val *);
+/* Must be asked once a connection; false: it has been closed. */
+bool	abuse_connect(struct smtp *);
+/* Once a message, a recipient: NULL, or the answer that puts him off. */
+const char *abuse_mail(struct smtp *);
+const char *abuse_rcpt(struct smtp *);
+/* An error: was it one too many? */
+bool	abuse_error(struct smtp *);
+bool	abuse_is_black(const struct smtp *);
+extern ipc_handler abuse_told;
+
 /* --- bdat.c --- */
 void	cmd_bdat(struct smtp *, struct cur *);
 void	bdat_input(struct smtp *);
