@@ -35,6 +35,10 @@ body_taken(struct body *b, size_t n)
 	out->len -= n;
 	if (b->header)
 		b->line -= n;
+	if (n > b->from_at)
+		b->from_len = 0;
+	else
+		b->from_at -= n;
 }
 
 static void

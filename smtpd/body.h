@@ -41,6 +41,14 @@ struct body {
 	const char	*host;
 	int64_t		 now;
 	bool		 trusted;
+	/* a submission's (RFC 6409): whose it is, or NULL */
+	const char	*account;
+	bool		 own_sender;	/* sender is a name of his */
+	bool		 has_sender;	/* a Sender field */
+	bool		 in_from;
+	unsigned int	 nfrom;		/* From fields */
+	size_t		 from_at;	/* in out, if from_len > 0 */
+	size_t		 from_len;
 };
 
 /* out may hold something already (envelope, Received). */

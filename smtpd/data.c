@@ -50,6 +50,11 @@ compose(struct smtp *s)
 	s->body.host = front_hostname();
 	s->body.now = r.now;
 	s->body.trusted = s->account != NULL || s->client;
+	if (f->submission) {
+		s->body.account = s->account;
+		s->body.own_sender = s->own_sender;
+	}
+	ban_begin(s);
 	s->written = 0;
 }
 
@@ -130,6 +135,7 @@ write_out(struct smtp *s, size_t n)
 	}
 	s->written += n;
 	body_taken(&s->body, n);
+	s->scanned -= n;
 }
 
 void
@@ -157,6 +163,8 @@ data_check(struct smtp *s)
 		refuse(s, "554 5.4.6 too many hops: a loop");
 	else if (s->out.failed)
 		refuse(s, "452 4.3.1 out of memory");
+	else if (s->ban != NULL && ban_met(s))
+		refuse(s, "554 5.7.1 the message has a banned line");
 }
 
 /* --- the end --- */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "addr.h"
 #include "body.h"
 #include "rfc5322.h"
 
@@ -34,7 +35,62 @@ note_field(struct body *b, const char *p, size_t len)
 		b->date = true;
 	else if (str_caseeq(name, "Message-Id"))
 		b->message_id = true;
+	else if (str_caseeq(name, "Sender"))
+		b->has_sender = true;
+	b->in_from = str_caseeq(name, "From");
+	if (b->in_from && b->nfrom++ == 0)
+		b->from_at = b->line;
 }
+
+/* --- what a submission lacks --- */
+
+static bool
+is_own(const struct body *b, struct str addr)
+{
+	return str_caseeq(addr, b->account) ||
+	    (b->own_sender && str_caseeq(addr, b->sender));
+}
+
+struct author {
+	const struct body *b;
+	bool		 own;
+};
+
+static void
+note_author(struct str addr, struct str name, void *arg)
+{
+	struct author *a = arg;
+
+	a->own = is_own(a->b, addr);
+}
+
+/* He is the one author that the From field names. */
+static bool
+is_author(const struct body *b)
+{
+	struct cur c = { b->out->p + b->from_at,
+		b->out->p + b->from_at + b->from_len };
+	struct author a = { .b = b };
+
+	if (b->nfrom != 1 || b->from_len == 0)	/* too long ago */
+		return false;
+	(void)cur_until(&c, ":");
+	cur_get(&c);
+	return addr_list((struct str){ c.p, c.end - c.p }, note_author, &a) ==
+	    1 && a.own;
+}
+
+static void
+mend(const struct body *b, struct buf *add)
+{
+	if (b->nfrom == 0)
+		buf_printf(add, "From: <%s>\n",
+		    is_own(b, str_make(b->sender)) ? b->sender : b->account);
+	else if (!b->has_sender && !is_author(b))
+		buf_printf(add, "Sender: <%s>\n", b->account);
+}
+
+/* --- the end of the header --- */
 
 static void
 missing(struct body *b, struct buf *add)
@@ -48,6 +104,10 @@ missing(struct body *b, struct buf *add)
 	if (!b->message_id && b->trusted) {
 		message_id(text, sizeof(text), b->host);
 		buf_printf(add, "Message-Id: %s\n", text);
+	}
+	if (b->account != NULL) {
+		mend(b, add);
+		return;
 	}
 	if (!b->first)
 		return;
@@ -101,6 +161,8 @@ header_line(struct body *b)
 		finish(b, "\n");
 		return;
 	}
+	if (b->in_from && b->nfrom == 1)
+		b->from_len = b->out->len - b->from_at;
 	b->first = false;
 	b->line = b->out->len;
 }

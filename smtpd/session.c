@@ -90,6 +90,8 @@ smtp_reset(struct smtp *s)
 	replace(&s->first_rcpt, NULL);
 	buf_free(&s->rcpts);
 	buf_free(&s->out);
+	ban_forget(s);
+	s->own_sender = false;
 	s->nrcpts = 0;
 	s->refuse = NULL;
 	if (s->state != ST_NEW)

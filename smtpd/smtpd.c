@@ -53,6 +53,7 @@ settings(const struct val *all)
 
 	front_settings(all);
 	abuse_settings(all);
+	ban_settings(all);
 	set_addresses(all, "ClientIPs", &c->clients);
 	set_addresses(all, "BlackListIPs", &c->black);
 	size = settings_int(all, "SMTP", "MaxMessageSize");

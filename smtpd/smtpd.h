@@ -87,6 +87,9 @@ struct smtp {
 	struct smtp_commit	*commit;	/* under way */
 	uint64_t		 written;
 	size_t			 envelope;	/* its bytes */
+	struct banned_scan	*ban;		/* NULL: nothing is banned */
+	size_t			 scanned;	/* of out, by it */
+	bool			 own_sender;	/* sender is a name of account */
 	const char		*refuse;	/* the answer, at the end */
 	struct {		/* of BDAT */
 		bool		 any;		/* a chunk is coming in */
@@ -171,6 +174,13 @@ const char *abuse_rcpt(struct smtp *);
 bool	abuse_error(struct smtp *);
 bool	abuse_is_black(const struct smtp *);
 extern ipc_handler abuse_told;
+
+/* --- ban.c: banned lines --- */
+void	ban_settings(const struct val *);
+void	ban_begin(struct smtp *);
+/* Looks at what is new in out. */
+bool	ban_met(struct smtp *);
+void	ban_forget(struct smtp *);
 
 /* --- bdat.c --- */
 void	cmd_bdat(struct smtp *, struct cur *);
