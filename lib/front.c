@@ -357,6 +357,58 @@ admit(struct door *d, int fd, struct addr *a)
 	}
 }
 
+/* As if it had come by a door of the module's. */
+static struct door *
+adopted_door(void)
+{
+	static struct door *d;
+
+	if (d == NULL) {
+		d = xcalloc(1, sizeof(*d));
+		d->l = xcalloc(1, sizeof(*d->l));
+		d->l->fd = -1;
+		d->l->module = xstrdup(front_def->module);
+		d->l->address = xstrdup("");
+		d->l->restriction = xstrdup("");
+		d->l->addresses = xstrdup("");
+		d->refs = 1;		/* for ever */
+	}
+	return d;
+}
+
+static bool
+to_ip16(const char *ip, unsigned char ip16[16])
+{
+	memset(ip16, 0, 10);
+	ip16[10] = ip16[11] = 0xff;
+	return inet_pton(AF_INET, ip, ip16 + 12) == 1 ||
+	    inet_pton(AF_INET6, ip, ip16) == 1;
+}
+
+void
+front_adopt(int fd, const char *peer, const char *local, bool is_tls)
+{
+	struct door *d = adopted_door();
+	unsigned char ip16[16];
+	struct client *c;
+	struct slot *slot;
+
+	n_accepted++;
+	if (stopping || !to_ip16(peer, ip16) ||
+	    !limit_enter(ip16, max_all, max_same, &slot)) {
+		refuse_busy(d, fd, peer, "too many connections");
+		return;
+	}
+	if ((c = client_new(d, fd, peer, 0, slot)) == NULL) {
+		limit_leave(slot);
+		refuse_busy(d, fd, peer, "no memory");
+		return;
+	}
+	snprintf(c->s.local, sizeof(c->s.local), "%s", local);
+	c->s.tls = is_tls;
+	start_front(c);
+}
+
 /* --- accepting, and not --- */
 
 static void

@@ -166,6 +166,16 @@ const unsigned char *front_salt_key(void);
  */
 void	front_handover(struct front_session *, const void *ticket,
 	    void (*failed)(struct front_session *, const char *text));
+/*
+ * The session is over here, but its connection is pumped to fd (which it
+ * takes) and back, until one side closes.
+ */
+void	front_turn(struct front_session *, int fd);
+/*
+ * Serves a client on a connection that we did not accept; takes fd.  tls: it
+ * is encrypted somewhere on its way.
+ */
+void	front_adopt(int fd, const char *peer, const char *local, bool tls);
 /* Ends it: output is flushed first. */
 void	front_close(struct front_session *);
 /* CTL messages a front must accept from stored: {SESSION_END}. */

@@ -169,6 +169,19 @@ pump_done(void *arg)
 }
 
 static void
+pump_to(struct client *c, int fd)
+{
+	struct conn *conn = c->s.conn;
+
+	c->phase = PH_PUMPED;
+	if (conn_pump_fd(conn, fd, pump_done, c) == -1) {
+		close(fd);
+		conn_free(conn);
+		front_forget(c);
+	}
+}
+
+static void
 given(struct client *c, struct front_req *r)
 {
 	struct conn *conn = c->s.conn;
@@ -183,12 +196,16 @@ given(struct client *c, struct front_req *r)
 		conn_free(conn);	/* the worker has its own fd */
 		return;
 	}
-	c->phase = PH_PUMPED;
-	if (conn_pump_fd(conn, pair, pump_done, c) == -1) {
-		close(pair);
-		conn_free(conn);
-		front_forget(c);
-	}
+	pump_to(c, pair);
+}
+
+void
+front_turn(struct front_session *s, int fd)
+{
+	struct client *c = front_client(s);
+
+	front_end(c);
+	pump_to(c, fd);
 }
 
 static void

@@ -22,7 +22,7 @@ static const struct {
 	{ "queued",		{ "QUEUE", "DEQUEUER", "PIPE", "LIST",
 				    "SYSTEM" } },
 	{ "smtpd",		{ "SMTPI" } },
-	{ "smtpd-send",		{ "SMTP" } },
+	{ "smtpd-send",		{ "SMTP", "SMTPW" } },
 	{ "pop3d",		{ "POP" } },
 	{ "imapd",		{ "IMAP" } },
 	{ "pwdd",		{ "PWD" } },

@@ -553,6 +553,8 @@ apply_router(void)
 	env.detail = strcasecmp(detail, "Disabled") == 0 ? DETAIL_OFF :
 	    strcasecmp(detail, "Direct Mailbox") == 0 ? DETAIL_MAILBOX :
 							DETAIL_ON;
+	env.wake_all = strcmp(settings_text(merged, "SMTP",
+	    "AcceptWakeupsFrom"), "Everybody") == 0;
 	env.relay_from = strcmp(from, "Nobody") == 0 ? RELAY_NOBODY :
 	    strcmp(from, "Everybody") == 0 ? RELAY_EVERYBODY : RELAY_CLIENTS;
 	env.relay_to = strcmp(to, "No") == 0 ? RELAY_TO_NO :

@@ -493,7 +493,7 @@ route_address(const struct route_env *env, const struct route_query *q,
 	    ROUTE_MAIL;
 	s.alias[0] = '\0';
 	s.a = a;
-	s.marked = false;
+	s.marked = s.wakeup = false;
 	a->code = a->smtp = 0;
 	a->esc[0] = a->text[0] = a->module[0] = a->host[0] = '\0';
 	a->address[0] = a->path[0] = a->domain[0] = a->alias[0] = '\0';
@@ -503,4 +503,6 @@ route_address(const struct route_env *env, const struct route_query *q,
 	if (q->access && access_domain(&s) == DONE)
 		return;
 	turn_on(&s);
+	if (s.wakeup)
+		route_wakeup_end(&s);
 }

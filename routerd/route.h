@@ -31,6 +31,7 @@ struct route_env {
 	enum detail		 detail;
 	enum relay_from		 relay_from;
 	enum relay_to		 relay_to;
+	bool			 wake_all;	/* strangers may wake queues */
 	/* Is that a client's address for a while?  NULL: none is. */
 	bool			 (*is_roaming)(const char *ip);
 };

@@ -24,6 +24,7 @@ struct state {
 	struct domain	*forced;	/* .here: no table any more */
 	uint32_t	 line;		/* of the record that was applied */
 	bool		 marked;	/* a record allowed relaying */
+	bool		 wakeup;	/* x.com-wakeup: whose queue is x.com's? */
 };
 
 /* route.c */
@@ -51,6 +52,7 @@ enum step	route_local_first(struct state *);	/* route_local.c */
 enum step	route_local_final(struct state *);
 enum step	route_smtp_first(struct state *);	/* route_smtp.c */
 enum step	route_smtp_final(struct state *);
+void		route_wakeup_end(struct state *);
 enum step	route_list_first(struct state *);	/* route_local.c */
 enum step	route_pipe_first(struct state *);	/* route_pipe.c */
 #endif

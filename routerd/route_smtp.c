@@ -182,11 +182,57 @@ take_suffixed(struct state *s, size_t len)
 	return take_standard(s, host, dot + 1);
 }
 
+/*
+ * x.com-wakeup, a name of the Main Domain (manual 29): a letter to it releases
+ * the queue that mail for x.com waits in, whose host wakeup@x.com leads to.
+ * What was submitted on this host has no peer.
+ */
+static enum step
+wakeup(struct state *s, size_t len)
+{
+	char address[ROUTE_MAXLOCAL + sizeof("wakeup@")];
+
+	if (!s->env->wake_all && *s->q->peer != '\0' && !route_is_client(s))
+		return route_refuse(s, 550, "5.7.1",
+		    "wake-ups are taken from clients only");
+	s->wakeup = true;
+	snprintf(address, sizeof(address), "wakeup@%.*s", (int)len, s->lower);
+	return route_set_address(s, address);
+}
+
+/* The address behind it was routed: a queue's name, or there is none. */
+void
+route_wakeup_end(struct state *s)
+{
+	struct route_answer *a = s->a;
+
+	a->consult = false;
+	a->relay = true;
+	if (a->code == 0 && strcmp(a->module, "SMTP") == 0)
+		memcpy(a->module, "WAKEUP", sizeof("WAKEUP"));
+	else if (a->code == 0 || a->code == 1) {
+		a->module[0] = '\0';
+		route_refuse(s, 550, "5.1.2",
+		    "no mail for that domain is kept here");
+	}
+}
+
+static bool
+is_wakeup(const struct state *s, size_t *len)
+{
+	return *s->domain == '\0' && s->mode == ROUTE_MAIL && !s->wakeup &&
+	    route_suffix(s->lower, "-wakeup", len) &&
+	    memchr(s->lower, '.', *len) != NULL &&
+	    addr_valid_domain((struct str){ s->lower, *len });
+}
+
 enum step
 route_smtp_first(struct state *s)
 {
 	size_t len;
 
+	if (is_wakeup(s, &len))
+		return wakeup(s, len);
 	if (s->domain[0] == '[')
 		return take_literal(s);
 	if (route_suffix(s->domain, ".smtp", &len) ||

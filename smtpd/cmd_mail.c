@@ -176,7 +176,7 @@ static bool
 has_module(const char *name)
 {
 	static const char *const modules[] = { "LOCAL", "SMTP", "LIST",
-		"SYSTEM" };
+		"SYSTEM", "WAKEUP" };
 	size_t i;
 
 	for (i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)

@@ -62,7 +62,8 @@ cmd_ehlo(struct smtp *s, struct cur *c)
 	buf_init(&b, 4096);
 	buf_init(&mechs, 512);
 	buf_printf(&b, "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n"
-	    "250-DSN\r\n250-CHUNKING\r\n", front_hostname());
+	    "250-DSN\r\n250-CHUNKING\r\n250-ETRN\r\n250-TURN\r\n"
+	    "250-ATRN\r\n", front_hostname());
 	if (smtp_conf.max_size > 0)
 		buf_printf(&b, "250-SIZE %" PRIu64 "\r\n", smtp_conf.max_size);
 	else

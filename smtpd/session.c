@@ -140,6 +140,7 @@ end(struct front_session *f)
 
 	ipc_cancel(s);
 	data_forget(s);
+	etrn_forget(s);
 	smtp_reset(s);
 	forget_login(s);
 	free(s->helo);

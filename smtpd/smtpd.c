@@ -65,6 +65,8 @@ settings(const struct val *all)
 	c->advertise_8bit = whom(all, "Advertise8BITMIME");
 	c->advertise_auth = whom(all, "AdvertiseAUTH");
 	c->force_auth = whom(all, "ForceAUTH");
+	c->wake_all = strcmp(settings_text(all, "SMTP", "AcceptWakeupsFrom"),
+	    "Everybody") == 0;
 }
 
 static void
@@ -85,6 +87,11 @@ static const struct ipc_disp from_routerd[] = {
 	{ IPC_NONE, NULL }
 };
 
+static const struct ipc_disp from_queued[] = {
+	{ IPC_SERVE, turned_serve },
+	{ IPC_NONE, NULL }
+};
+
 static const struct ipc_disp none[] = {
 	{ IPC_NONE, NULL }
 };
@@ -97,14 +104,14 @@ main(int argc, char **argv)
 		.tag = "SMTPI",
 		.id = PROC_SMTPD,
 		.sandbox = {
-			.allow = SB_ACCEPT,
+			.allow = SB_ACCEPT | SB_SOCKETPAIR,
 			.empty_root = true,
 			.noproc = true
 		},
 		.peers = {
 			[PROC_AUTHD] = front_authd_disp,
 			[PROC_ROUTERD] = from_routerd,
-			[PROC_QUEUED] = none
+			[PROC_QUEUED] = from_queued
 		},
 		.init = init,
 		.settings = settings,

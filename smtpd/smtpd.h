@@ -34,6 +34,7 @@ struct smtp_conf {
 	enum smtp_whom	 advertise_8bit;
 	enum smtp_whom	 advertise_auth;
 	enum smtp_whom	 force_auth;
+	bool		 wake_all;	/* ETRN is anybody's */
 	struct iplist	*clients;	/* Client IP Addresses */
 	struct iplist	*black;		/* Blacklisted IP Addresses */
 };
@@ -98,6 +99,7 @@ struct smtp {
 		uint64_t	 left;		/* its bytes */
 		char		 skip[80];	/* nobody wants it: the answer */
 	} chunk;
+	struct smtp_wake *wake;		/* etrn.c's, while peers are asked */
 };
 
 /* Is this client one of them? */
@@ -186,6 +188,14 @@ void	ban_forget(struct smtp *);
 void	cmd_bdat(struct smtp *, struct cur *);
 void	bdat_input(struct smtp *);
 void	bdat_file(struct smtp *, const char *why);
+
+/* --- etrn.c --- */
+void	cmd_etrn(struct smtp *, struct cur *);
+void	cmd_atrn(struct smtp *, struct cur *);
+void	cmd_turn(struct smtp *, struct cur *);
+void	etrn_forget(struct smtp *);
+/* --- turned.c --- */
+ipc_handler turned_serve;
 
 /* --- files.c --- */
 struct queue_file {

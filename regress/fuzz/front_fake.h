@@ -148,6 +148,13 @@ front_close(struct front_session *s)
 	memset(s, 0xa5, sizeof(*s));
 }
 
+void
+front_turn(struct front_session *s, int fd)
+{
+	close(fd);
+	front_close(s);
+}
+
 struct tls_ctx *
 front_tls_ctx(void)
 {
@@ -211,6 +218,8 @@ ipc_call(struct ipc *ipc, enum ipc_type t, uint32_t session, const void *m,
 {
 	if (fake.ncalls == FAKE_CALLS)
 		panic("too many calls");
+	if (fd != -1)
+		close(fd);
 	fake.call[fake.ncalls].type = t;
 	fake.call[fake.ncalls].cb = cb;
 	fake.call[fake.ncalls++].arg = arg;
@@ -244,12 +253,14 @@ fake_answer(enum ipc_type type, ipc_answer_cb *cb, void *arg)
 		.text = "" };
 	struct msg_committed committed = { .code = d % 8 > 2 ? 0 : d % 3,
 		.text = "x", .more = d & 64 ? d : 0 };
+	struct msg_woken woken = { .code = d % 5, .text = "" };
 	struct msg_done done = { .code = d % 8 > 2 ? 0 : d % 3, .text = "x" };
 	struct ipc_pkt pkt = { .type = type, .fd = -1 };
 
 	pkt.m = type == IPC_ROUTE ? (void *)&routed :
 	    type == IPC_QUEUE_TMP ? (void *)&file :
-	    type == IPC_COMMIT ? (void *)&committed : (void *)&done;
+	    type == IPC_COMMIT ? (void *)&committed :
+	    type == IPC_WAKE ? (void *)&woken : (void *)&done;
 	cb(d % 16 == 15 ? NULL : &pkt, arg);
 }
 
@@ -259,7 +270,8 @@ fake_authed(void)
 	static const char ticket[16];
 	uint32_t d = fake_dice();
 	struct msg_authed m = { .code = d % 3, .reason = d & 8 ? "AUTH" :
-		"PRIVACYREQUIRED", .text = "t", .account = "ann@x.example",
+		"PRIVACYREQUIRED", .text = "t",
+		.account = d & 32 ? "ann@x.example" : "y.example@x.example",
 		.proof = d & 16 ? "v=x" : "",
 		.ticket = { ticket, sizeof(ticket) }, .mailbox = "" };
 	void (*cb)(struct front_session *, const struct msg_authed *);

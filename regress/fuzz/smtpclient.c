@@ -25,6 +25,11 @@
 #include "smtpd/send/mail.c"
 #include "smtpd/send/login.c"
 #include "smtpd/send/client.c"
+#define tell	wake_tell
+#define finish	wake_finish
+#include "smtpd/send/wake.c"
+#undef finish
+#undef tell
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -48,10 +53,13 @@ static struct {
 
 struct send_conf send_conf = {
 	.forward = "f.example", .name = "us", .password = "secret",
-	.encrypted = ""
+	.encrypted = "", .wake_name = "us", .wake_password = "secret"
 };
 
 const char *send_helo(void) { return "us.example"; }
+enum secure send_secure(const char *host) { return SECURE_NO; }
+struct chan *chan_new(const char *host, bool computers) { return NULL; }
+void chan_start(struct chan *c) { }
 
 /* --- conn --- */
 
@@ -112,6 +120,15 @@ tls_client_doubts(void *ssl)
 	return *(char *)ssl != 0;
 }
 
+int
+conn_pump(struct conn *c, void (*done)(void *), void *arg)
+{
+	if (c->unsent & 1)
+		return -1;
+	bury(c);
+	return 0;
+}
+
 /* --- ipc, of which queued hears the results --- */
 
 struct ipc *proc_peer(enum proc_id id) { return NULL; }
@@ -157,6 +174,8 @@ chan_end(struct chan *c, const struct outcome *o)
 	if (c->mail != NULL && mail_broken(c, o) &&
 	    fake.told != (1U << RCPTS_OF) - 1)
 		panic("a recipient has no result");
+	if (c->wake != NULL)
+		wake_end(c, o);
 	if (c->conn != NULL)
 		conn_finish(c->conn);
 	fake.over = true;
@@ -195,6 +214,10 @@ chan_ready(struct chan *c)
 		    "1,\"c@y.example\",1,\"rfc822;c@y\",2,\"d> \xc3@y\",2,\"\")"
 	};
 
+	if (c->wake != NULL) {
+		wake_ready(c);
+		return;
+	}
 	if (fake.mails > 0 && fake.told != (1U << RCPTS_OF) - 1)
 		panic("ready, and a recipient has no result");
 	fake.told = 0;
@@ -277,6 +300,12 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 	fake.c.host = strdup("y.example");
 	fake.c.secure = *p >> 2 & 3 ? (*p >> 2 & 3) - 1 : SECURE_NO;
 	fake.c.login = *p & 16;
+	if (*p & 32) {
+		if ((fake.c.wake = calloc(1, sizeof(*fake.c.wake))) == NULL)
+			abort();
+		fake.c.wake->domain = strdup("us.example");
+		fake.c.wake->atrn = *p & 64;
+	}
 	client_start(&fake.c, -1);
 	for (p++; p < end && !fake.over; p = lf + 1) {
 		if ((lf = memchr(p, '\n', end - p)) == NULL)

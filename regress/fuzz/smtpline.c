@@ -16,10 +16,11 @@
 #include "smtpd/data.c"
 #include "smtpd/bdat.c"
 #include "smtpd/auth.c"
+#include "smtpd/etrn.c"
 
 struct smtp_conf smtp_conf = {
 	.max_size = 5000, .max_rcpts = 3, .max_errors = 10, .max_hops = 3,
-	.force_auth = WHOM_NONCLIENTS
+	.force_auth = WHOM_NONCLIENTS, .wake_all = true
 };
 
 bool

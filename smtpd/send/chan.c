@@ -37,7 +37,8 @@ chan_log(const struct chan *c, int level, const char *fmt, ...)
 
 	if (level > log_get_level())
 		return;
-	snprintf(tag, sizeof(tag), "SMTP-%06u(%s)", c->serial, c->host);
+	snprintf(tag, sizeof(tag), "%s-%06u(%s)",
+	    c->wake != NULL ? "SMTPW" : "SMTP", c->serial, c->host);
 	va_start(ap, fmt);
 	log_vtag(level, tag, fmt, ap);
 	va_end(ap);
@@ -85,15 +86,24 @@ void
 chan_end(struct chan *c, const struct outcome *o)
 {
 	static const struct outcome in_order = { .verdict = GOOD };
+	struct outcome later = *o;
 
+	/* Who calls us proves nothing about his domain. */
+	if (c->turned != NULL && o->verdict == NEVER) {
+		later.verdict = LATER;
+		o = &later;
+	}
 	if (c->mail != NULL && !mail_broken(c, o))
 		o = &in_order;
+	if (c->wake != NULL)
+		wake_end(c, o);
 	if (!c->orphan)
 		say_end(c->num, o);
 	stop_connecting(c);
 	if (c->conn != NULL)
 		conn_finish(c->conn);
 	dest_free(c->dest);
+	free(c->turned);
 	LIST_REMOVE(c, entry);
 	nchans--;
 	free(c->host);
@@ -218,44 +228,89 @@ chan_again(struct chan *c)
 	connect_to(c, c->addr);
 }
 
+/* One that stood when we got it has no other address. */
 static void
 try_next(struct chan *c)
 {
-	dest_next(c->dest, got_address, c);
+	if (c->turned != NULL)
+		chan_end(c, &c->last);
+	else
+		dest_next(c->dest, got_address, c);
 }
 
 /* --- what queued says --- */
+
+struct chan *
+chan_new(const char *host, bool computers)
+{
+	static unsigned int serial;
+	struct chan *c;
+
+	c = calloc(1, sizeof(*c));
+	if (c == NULL || (c->host = strdup(host)) == NULL ||
+	    (c->dest = dest_new(host, computers)) == NULL) {
+		if (c != NULL)
+			free(c->host);
+		free(c);
+		return NULL;
+	}
+	c->secure = send_secure(host);
+	c->serial = ++serial % SERIALS;
+	c->fd = -1;
+	LIST_INSERT_HEAD(&chans, c, entry);
+	nchans++;
+	return c;
+}
+
+void
+chan_start(struct chan *c)
+{
+	try_next(c);
+}
+
+/* A client of ours asked for its mail on its own connection: fd. */
+static void
+start_turned(struct chan *c, const struct msg_send_open *m, int fd)
+{
+	c->turned = calloc(1, sizeof(*c->turned));
+	if (c->turned == NULL || fd == -1) {
+		if (fd != -1)
+			close(fd);
+		outcome_set(&c->last, LATER, "4.3.0", "out of memory");
+		chan_end(c, &c->last);
+		return;
+	}
+	c->turned->host = c->host;
+	snprintf(c->turned->ip, sizeof(c->turned->ip), "%s", m->peer);
+	snprintf(c->local, sizeof(c->local), "[its connection]");
+	c->addr = c->turned;
+	if (m->tls || c->secure != SECURE_MUST)
+		c->secure = SECURE_NO;
+	client_start(c, fd);
+}
 
 void
 chan_open(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_send_open *m = pkt->m;
-	static unsigned int serial;
-	bool forward = *send_conf.forward != '\0' &&
+	bool forward = *send_conf.forward != '\0' && !m->reversed &&
 	    strcasecmp(m->host, send_conf.forward) == 0;
 	struct outcome o;
 	struct chan *c;
 
 	if (drained != NULL)
 		return;
-	c = calloc(1, sizeof(*c));
-	if (c == NULL || (c->host = strdup(m->host)) == NULL ||
-	    (c->dest = dest_new(m->host, forward)) == NULL) {
-		if (c != NULL)
-			free(c->host);
-		free(c);
+	if ((c = chan_new(m->host, forward)) == NULL) {
 		outcome_set(&o, LATER, "4.3.0", "out of memory");
 		say_end(m->chan, &o);
 		return;
 	}
 	c->login = forward;
-	c->secure = send_secure(m->host);
 	c->num = m->chan;
-	c->serial = ++serial % SERIALS;
-	c->fd = -1;
-	LIST_INSERT_HEAD(&chans, c, entry);
-	nchans++;
-	try_next(c);
+	if (m->reversed)
+		start_turned(c, m, ipc_take_fd(pkt));
+	else
+		chan_start(c);
 }
 
 void
@@ -297,7 +352,9 @@ chan_ready(struct chan *c)
 {
 	struct msg_send_next m = { .chan = c->num };
 
-	if (c->orphan || c->closing)
+	if (c->wake != NULL)
+		wake_ready(c);
+	else if (c->orphan || c->closing)
 		client_stop(c);
 	else
 		ipc_send(proc_peer(PROC_QUEUED), IPC_SEND_NEXT, 0, &m, -1);

@@ -25,7 +25,8 @@ enum {
 };
 
 enum state {
-	S_GREET, S_EHLO, S_HELO, S_STARTTLS, S_AUTH, S_READY, S_MAIL, S_QUIT
+	S_GREET, S_EHLO, S_HELO, S_STARTTLS, S_AUTH, S_WAKE,
+	S_READY, S_MAIL, S_QUIT
 };
 
 static const struct {
@@ -123,6 +124,16 @@ client_command(struct chan *c, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	vsay(c, S_MAIL, MAIL_TIME, fmt, ap);
+	va_end(ap);
+}
+
+void
+client_wake(struct chan *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(c, S_WAKE, MAIL_TIME, fmt, ap);
 	va_end(ap);
 }
 
@@ -234,7 +245,7 @@ not_encrypted(struct chan *c)
 static void
 login_or_ready(struct chan *c)
 {
-	if (!c->login || *send_conf.name == '\0') {
+	if (!c->login || *login_name(c) == '\0') {
 		ready(c);
 		return;
 	}
@@ -362,8 +373,16 @@ mail_answer(struct chan *c, const struct reply *r)
 static void (*const answers[])(struct chan *, const struct reply *) = {
 	[S_GREET] = greeted, [S_EHLO] = ehlo_done, [S_HELO] = ehlo_done,
 	[S_STARTTLS] = tls_answer, [S_AUTH] = auth_answer,
-	[S_READY] = unexpected, [S_MAIL] = mail_answer, [S_QUIT] = quit_done
+	[S_WAKE] = wake_answer, [S_READY] = unexpected,
+	[S_MAIL] = mail_answer, [S_QUIT] = quit_done
 };
+
+static void
+wake_answer(struct chan *c, const struct reply *r)
+{
+	c->state = S_READY;
+	wake_reply(c, r);
+}
 
 static void
 broken(struct chan *c, const char *why)

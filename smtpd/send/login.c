@@ -13,6 +13,18 @@
 #include "rfc5322.h"
 #include "send.h"
 
+const char *
+login_name(const struct chan *c)
+{
+	return c->wake != NULL ? send_conf.wake_name : send_conf.name;
+}
+
+static const char *
+login_password(const struct chan *c)
+{
+	return c->wake != NULL ? send_conf.wake_password : send_conf.password;
+}
+
 /* Never logged, and wiped. */
 static void
 say_secret(struct chan *c, const char *before, const struct buf *plain)
@@ -48,9 +60,9 @@ say_plain(struct chan *c)
 
 	buf_init(&b, 0);
 	buf_putc(&b, '\0');
-	buf_puts(&b, send_conf.name);
+	buf_puts(&b, login_name(c));
 	buf_putc(&b, '\0');
-	buf_puts(&b, send_conf.password);
+	buf_puts(&b, login_password(c));
 	say_secret(c, "AUTH PLAIN ", &b);
 	explicit_bzero(b.p, b.len);
 	buf_free(&b);
@@ -67,10 +79,10 @@ say_digest(struct chan *c, const char *challenge)
 	buf_init(&in, 0);
 	buf_init(&out, 0);
 	ok = base64_decode(&in, str_make(challenge)) == 0 &&
-	    HMAC(EVP_md5(), send_conf.password, strlen(send_conf.password),
+	    HMAC(EVP_md5(), login_password(c), strlen(login_password(c)),
 	    (const unsigned char *)in.p, in.len, sum, &len) != NULL;
 	if (ok) {
-		buf_printf(&out, "%s ", send_conf.name);
+		buf_printf(&out, "%s ", login_name(c));
 		for (i = 0; i < len; i++)
 			buf_printf(&out, "%02x", sum[i]);
 		say_secret(c, "", &out);
@@ -118,8 +130,8 @@ login_reply(struct chan *c, const struct reply *r, struct outcome *o)
 		return false;
 	}
 	if (r->code == 334 && !(c->caps & CAP_CRAM) && c->login_step < 2) {
-		say_text(c, "", c->login_step++ == 0 ? send_conf.name :
-		    send_conf.password);
+		say_text(c, "", c->login_step++ == 0 ? login_name(c) :
+		    login_password(c));
 		return false;
 	}
 	snprintf(before, sizeof(before), "%s does not let us in: ",

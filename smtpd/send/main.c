@@ -66,6 +66,8 @@ settings(const struct val *all)
 	c->forward = settings_text(all, "SMTP", "ForwardTo");
 	c->name = settings_text(all, "SMTP", "ForwardName");
 	c->password = settings_text(all, "SMTP", "ForwardPassword");
+	c->wake_name = settings_text(all, "SMTP", "ATRNName");
+	c->wake_password = settings_text(all, "SMTP", "ATRNPassword");
 	c->encrypted = settings_text(all, "SMTP", "SendEncrypted");
 	c->possible = settings_bool(all, "SMTP", "EncryptWherePossible");
 }
@@ -114,6 +116,7 @@ static const struct ipc_disp from_queued[] = {
 	{ IPC_SEND_OPEN, chan_open },
 	{ IPC_SEND_MAIL, chan_mail },
 	{ IPC_SEND_CLOSE, chan_close },
+	{ IPC_SEND_WAKE, wake_request },
 	{ IPC_RESULT_ACK, result_ack },
 	{ IPC_NONE, NULL }
 };
@@ -131,7 +134,7 @@ main(int argc, char **argv)
 		.tag = "SMTP",
 		.id = PROC_SENDER,
 		.sandbox = {
-			.allow = SB_CONNECT,
+			.allow = SB_CONNECT | SB_SOCKETPAIR,
 			.empty_root = true,
 			.noproc = true
 		},

@@ -98,10 +98,15 @@ struct chan {
 	int			 login_step;
 	bool			 orphan;	/* queued has forgotten it */
 	bool			 closing;	/* no more mail is to come */
+	struct dest_addr	*turned;	/* ATRN: it stood already; or NULL */
+	struct wake		*wake;		/* wake.c's, or NULL */
 	bool			 worked;	/* a transaction had an end */
 	struct outcome		 last;	/* why the last address was no good */
 };
 
+/* NULL: no memory.  Nothing happens until chan_start(). */
+struct chan *chan_new(const char *host, bool computers);
+void	chan_start(struct chan *);
 void	chan_open(struct ipc *, struct ipc_pkt *, void *);
 void	chan_mail(struct ipc *, struct ipc_pkt *, void *);
 void	chan_close(struct ipc *, struct ipc_pkt *, void *);
@@ -126,6 +131,9 @@ void	client_start(struct chan *, int fd);
 void	client_stop(struct chan *);	/* QUIT */
 /* A command of a message's; replies to it are mail.c's. */
 void	client_command(struct chan *, const char *, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* The same for the one whose reply is wake.c's. */
+void	client_wake(struct chan *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* A reply, several lines of it perhaps: its code, and its last line. */
 struct reply {
@@ -175,11 +183,22 @@ void	login_start(struct chan *);
 /* true: done; the outcome is GOOD if we are in. */
 bool	login_reply(struct chan *, const struct reply *, struct outcome *);
 
+const char	*login_name(const struct chan *);
+
+/* --- wake.c: the backup server is asked for our mail --- */
+void	wake_request(struct ipc *, struct ipc_pkt *, void *);
+void	wake_ready(struct chan *);
+void	wake_reply(struct chan *, const struct reply *);
+/* The channel ends: queued hears why, if it has not heard anything yet. */
+void	wake_end(struct chan *, const struct outcome *);
+
 /* --- main.c --- */
 struct send_conf {
 	const char	*forward;	/* "", or what all goes through */
 	const char	*name;		/* AUTH there, unless "" */
 	const char	*password;
+	const char	*wake_name;	/* AUTH at the backup server */
+	const char	*wake_password;
 	const char	*encrypted;	/* domains, wildcards, by blanks */
 	bool		 possible;	/* TLS wherever it is offered */
 };
