@@ -34,7 +34,10 @@ struct commit {
 	int		 more_fd;
 	char		 ticket[TICKET_LEN];
 	char		*account;	/* whose session it is, or NULL */
+	struct outflow	 limit;		/* what it may send */
 	/* the thread's answer */
+	const char	*esc;		/* why it may not, or NULL */
+	bool		 alert;		/* its administrator is to be told */
 	struct qfile	 q;
 	uint64_t	 size;
 	int		 err;
@@ -45,6 +48,7 @@ struct commit {
 static struct ticket {
 	char	 ticket[TICKET_LEN];
 	char	*account;
+	struct outflow limit;
 	time_t	 until;
 } tickets[TICKETS];
 
@@ -163,9 +167,14 @@ fill_in(struct commit *c, int fd, uint32_t crc)
 static struct msg_committed
 verdict(const struct commit *c)
 {
-	return (struct msg_committed) { .code = c->why == NULL ? 0 : 2,
-		.text = c->why == NULL ? "" : "cannot be stored now",
-		.more = c->more };
+	struct msg_committed m = { .text = "", .more = c->more };
+
+	if (c->why == NULL)
+		return m;
+	m.code = c->esc != NULL && *c->esc == '5' ? 1 : 2;
+	m.esc = c->esc;
+	m.text = c->esc != NULL ? c->why : "cannot be stored now";
+	return m;
 }
 
 static void
@@ -181,7 +190,9 @@ take_in(struct commit *c)
 	}
 	errno = 0;
 	if (disk_message(fd, &c->q, &c->size, &crc, &c->why) == 0 &&
-	    (c->why = check_envelope(c)) == NULL)
+	    (c->why = check_envelope(c)) == NULL &&
+	    (c->why = outflow_check(c->account, &c->limit, c->q.nrcpts,
+	    c->size, &c->esc, &c->alert)) == NULL)
 		fill_in(c, fd, crc);
 	c->err = errno;
 	close(fd);
@@ -232,8 +243,10 @@ commit_done(struct sreq *r)
 	struct msg *m;
 
 	ipc_late_end(&c->late, IPC_COMMITTED, &a, c->more_fd);
+	if (c->alert)
+		outflow_alert(c->account, &c->limit);
 	if (c->why != NULL) {
-		msg_log(LOG_CRASH, c->id, "refused: %s%s%s", c->why,
+		msg_log(c->esc != NULL ? LOG_PROBLEM : LOG_CRASH, c->id, "refused: %s%s%s", c->why,
 		    c->err == 0 ? "" : ": ",
 		    c->err == 0 ? "" : strerror(c->err));
 		commit_free(c);
@@ -291,6 +304,8 @@ ticket_checked(const struct ipc_pkt *pkt, void *arg)
 	free(t->account);
 	memcpy(t->ticket, c->ticket, TICKET_LEN);
 	t->account = strdup(m->account);
+	c->limit = t->limit = (struct outflow) { .rcpts = m->outflow,
+		.seconds = m->outtime, .size = m->outsize };
 	t->until = now_mono() + TICKET_LIFE;
 	commit_start(c);
 }
@@ -304,6 +319,7 @@ check_ticket(struct commit *c)
 	if (t->account != NULL && t->until > now_mono() &&
 	    memcmp(t->ticket, c->ticket, TICKET_LEN) == 0 &&
 	    (c->account = strdup(t->account)) != NULL) {
+		c->limit = t->limit;
 		commit_start(c);
 		return;
 	}

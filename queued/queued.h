@@ -110,6 +110,19 @@ bool	tmp_space(void);
 /* --- commit.c --- */
 void	commit_request(struct ipc *, struct ipc_pkt *, void *);
 
+/* --- outflow.c: what an account may send --- */
+struct outflow {
+	uint32_t	 rcpts, seconds;	/* seconds 0: any */
+	uint64_t	 size;			/* bytes of one; 0: any */
+};
+/*
+ * In a thread: counts it.  NULL, or why it may not be sent and the status
+ * code; *alert: nobody was told of it yet.
+ */
+const char *outflow_check(const char *account, const struct outflow *,
+	    size_t rcpts, uint64_t size, const char **esc, bool *alert);
+void	outflow_alert(const char *account, const struct outflow *);
+
 /* --- msg.c: messages and what becomes of their recipients --- */
 enum rstate {
 	R_NEW,		/* to be routed */

@@ -193,8 +193,9 @@ tell(struct smtp *s, const struct msg_committed *m)
 		if (m == NULL)
 			smtp_reply(s, "451 4.3.0 the queue does not answer");
 		else
-			smtp_reply(s, "%s %s", m->code == 1 ? "554 5.3.0" :
-			    "452 4.3.1", m->text);
+			smtp_reply(s, "%s %s %s", m->code == 1 ? "554" : "452",
+			    *m->esc != '\0' ? m->esc : m->code == 1 ?
+			    "5.3.0" : "4.3.1", m->text);
 	}
 	smtp_go_on(s);
 }
