@@ -22,7 +22,8 @@ def greeting():
         texts = s.ask("EHLO client.example", 250)
         words = {t.split()[0] for t in texts[1:]}
         want = {"PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES",
-                "DSN", "CHUNKING", "STARTTLS", "AUTH", "HELP"}
+                "DSN", "CHUNKING", "STARTTLS", "AUTH", "HELP",
+                "ETRN", "TURN", "ATRN"}
         assert words == want, words
         assert "SIZE 102400" in texts, texts
         assert any(t.startswith("AUTH PLAIN LOGIN CRAM-MD5 ")
