@@ -28,6 +28,8 @@ void	alerts_told(struct ipc *, struct ipc_pkt *, void *);
 extern const char *const alerts_settings[];
 
 /* --- alerts_admin.c: the commands --- */
+/* The server's own word to an account, unless it waits there already. */
+void	alerts_post(const char *path, const char *name, const char *text);
 
 void	admin_get_alerts(struct admin *);
 void	admin_set_alerts(struct admin *);

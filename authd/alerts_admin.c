@@ -272,6 +272,43 @@ admin_post_alert(struct admin *a)
 	dispatch(a, do_post);
 }
 
+static bool
+waits(const struct val *set, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < val_count(set); i++)
+		if (val_text(val_at(set, i)) != NULL &&
+		    strcmp(val_text(val_at(set, i)), text) == 0)
+			return true;
+	return false;
+}
+
+void
+alerts_post(const char *path, const char *name, const char *text)
+{
+	struct account *acc = account_get(path);
+	const struct val *own = acc != NULL ? dict_get(acc->settings,
+	    alerts_settings[0]) : NULL;
+	struct val *line = clean(text), *set;
+	char stamp[32];
+
+	set = own != NULL ? val_copy(own) : val_dict();
+	if (acc == NULL || line == NULL || set == NULL ||
+	    val_count(set) >= ALERTS_MAX || waits(set, val_text(line))) {
+		val_free(line);
+		val_free(set);
+		return;
+	}
+	alerts_stamp(stamp, set);
+	dict_set(set, stamp, val_copy(line));
+	if (store_own(path, set) == 0)
+		tell_sessions(name, stamp, val_text(line));
+	else
+		log_warn("%s: an alert cannot be written", path);
+	val_free(line);
+}
+
 static void
 do_remove(struct admin *a)
 {

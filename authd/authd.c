@@ -28,8 +28,16 @@ static const struct ipc_disp from_pwdd[] = {
 	{ IPC_NONE,		NULL }
 };
 
-static const struct ipc_disp from_owner[] = {
+static const struct ipc_disp from_reader[] = {
+	{ IPC_AUTH,		login_auth },
+	{ IPC_TICKET_END,	ticket_end },
+	{ IPC_ROAMING,		login_roaming },
+	{ IPC_NONE,		NULL }
+};
+
+static const struct ipc_disp from_queued[] = {
 	{ IPC_TICKET_CHECK,	ticket_check },
+	{ IPC_FLOW_ALERT,	flow_alert },
 	{ IPC_NONE,		NULL }
 };
 
@@ -39,6 +47,7 @@ static const struct ipc_disp from_stored[] = {
 	{ IPC_ALERT_TOLD,	alerts_told },
 	{ IPC_LIMITS_ASK,	limits_ask },
 	{ IPC_ADMIN_ACCESS,	admin_access },
+	{ IPC_FLOW_ALERT,	flow_alert },
 	{ IPC_NONE,		NULL }
 };
 
@@ -132,11 +141,11 @@ main(int argc, char **argv)
 		},
 		.peers = {
 			[PROC_SMTPD] = from_front,
-			[PROC_POP3D] = from_front,
-			[PROC_IMAPD] = from_front,
+			[PROC_POP3D] = from_reader,
+			[PROC_IMAPD] = from_reader,
 			[PROC_PWDD] = from_pwdd,
 			[PROC_ROUTERD] = from_routerd,
-			[PROC_QUEUED] = from_owner,
+			[PROC_QUEUED] = from_queued,
 			[PROC_STORED] = from_stored,
 			[PROC_PRIV] = from_priv,
 		},

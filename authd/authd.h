@@ -81,7 +81,8 @@ void	limits_tell(const char *path, const struct val *settings,
 /* --- limits.c: failed logins --- */
 
 bool	limit_blocked(const char *account, const char *peer);
-void	limit_failed(const char *account, const char *peer, unsigned count,
+/* True: with this one it is refused for as long as the period. */
+bool	limit_failed(const char *account, const char *peer, unsigned count,
 	    unsigned period);
 void	limit_clear(const char *account, const char *peer);
 size_t	limit_count(void);
@@ -152,6 +153,7 @@ bool	slow_verify(struct str stored, struct str clear, slow_cb *, void *arg);
 void	login_auth(struct ipc *, struct ipc_pkt *, void *);
 void	login_socket(struct ipc *, struct ipc_pkt *, void *);
 void	login_access(struct ipc *, struct ipc_pkt *, void *);
+void	login_roaming(struct ipc *, struct ipc_pkt *, void *);
 extern uint64_t login_ok, login_failed;
 
 /* --- ticket.c --- */
@@ -162,16 +164,20 @@ struct ticket {
 	unsigned char	 id[TICKET_LEN];
 	char		*account;	/* full name */
 	char		*domain;
+	char		*path;		/* NULL: local's */
 	bool		 local;		/* root or the owner, by its socket */
 	uint64_t	 channel;	/* of the front that holds it */
 	struct ticket	*hnext;
 };
 
-/* NULL when memory is out. */
-struct ticket *ticket_new(const char *account, const char *domain, bool local,
-	    uint64_t channel);
+/* NULL when memory is out; path may be. */
+struct ticket *ticket_new(const char *account, const char *domain,
+	    const char *path, bool local, uint64_t channel);
 struct ticket *ticket_find(struct ipc_str);
 void	ticket_drop_channel(struct ipc *);
+/* flow.c: what its account may send, for queued; what has been too much */
+void	flow_of_ticket(const struct ticket *, struct msg_ticket_info *);
+void	flow_alert(struct ipc *, struct ipc_pkt *, void *);
 void	ticket_drop_account(const char *account);
 void	ticket_drop_domain(const char *domain);
 size_t	ticket_count(void);

@@ -107,7 +107,7 @@ limit_blocked(const char *account, const char *peer)
 	return (p = find(account, peer)) != NULL && now() < p->until;
 }
 
-void
+bool
 limit_failed(const char *account, const char *peer, unsigned count,
     unsigned period)
 {
@@ -115,21 +115,22 @@ limit_failed(const char *account, const char *peer, unsigned count,
 	time_t t = now();
 
 	if (count == 0)
-		return;
+		return false;
 	if ((p = find(account, peer)) == NULL) {
 		if ((p = add(account, peer)) == NULL)
-			return;
+			return false;
 		p->since = t;
 	}
 	if (t - p->since >= (time_t)period) {
 		p->since = t;
 		p->count = 0;
 	}
-	if (++p->count >= count) {
-		p->until = t + period;
-		p->count = 0;
-		p->since = t;
-	}
+	if (++p->count < count)
+		return false;
+	p->until = t + period;
+	p->count = 0;
+	p->since = t;
+	return true;
 }
 
 void

@@ -32,6 +32,7 @@ struct login {
 	struct buf	 proof;		/* of ours, for the client */
 	bool		 tls;
 	bool		 shown;		/* EXTERNAL: by a good certificate */
+	bool		 roams;		/* it makes its address a client's */
 	/* Once routed. */
 	char		*account, *domain, *path, *mailbox;
 	char		*counted;	/* the account by the name that was said */
@@ -79,6 +80,7 @@ answer(struct login *l, int code, const char *reason, const char *text)
 
 	m.account = code == 0 ? l->account : "";
 	m.mailbox = code == 0 ? l->mailbox : "";
+	m.roams = code == 0 && l->roams;
 	m.alerts = code == 0 && l->alerts != NULL ? l->alerts : "";
 	m.proof = code == 0 && l->proof.len > 0 ? l->proof.p : "";
 	if (code == 0) {
@@ -181,6 +183,22 @@ count_as(const char *name, const char *peer, const struct val *flow)
 		limit_failed(name, peer, count, period);
 }
 
+/* Whoever guesses at many names' passwords need not send us mail either. */
+static void
+count_address(const char *peer)
+{
+	struct msg_temp_black m = { .peer = peer,
+		.why = "too many failed logins" };
+	uint32_t count, period;
+
+	if (is_client_ip(peer) || !settings_flow(proc_settings(), "SMTP",
+	    "ErrorFlow", &count, &period) ||
+	    !limit_failed("=", peer, count, period))
+		return;
+	m.seconds = settings_int(proc_settings(), "SMTP", "BlockTime");
+	ipc_send(proc_peer(PROC_ROUTERD), IPC_TEMP_BLACK, 0, &m, -1);
+}
+
 static void
 count_failure(const struct login *l)
 {
@@ -190,6 +208,7 @@ count_failure(const struct login *l)
 
 	count_as(said_name(l), l->peer,
 	    effective(NULL, domain, "FailedLoginFlow"));
+	count_address(l->peer);
 	if (own != NULL && l->path != NULL &&
 	    (a = account_get(l->path)) != NULL)
 		count_as(own, l->peer,
@@ -264,7 +283,8 @@ give_ticket(struct login *l, bool local)
 {
 	struct ticket *t;
 
-	t = ticket_new(l->account, l->domain, local, l->ref.channel);
+	t = ticket_new(l->account, l->domain, l->path, local,
+	    l->ref.channel);
 	if (t == NULL) {
 		later(l, "out of memory");
 		return;
@@ -331,6 +351,22 @@ alerted(struct login *l, struct account *a)
 }
 
 /*
+ * Read, then send (manual 07): routerd hears that it may relay from there for
+ * a while, unless it may not at all.
+ */
+static bool
+roaming(const struct login *l, const struct val *s)
+{
+	struct msg_roaming m = { .peers = l->peer, .how = 1 };
+
+	if (settings_int(proc_settings(), "Protection", "TempClientTime") == 0
+	    || *l->peer == '\0' || !service_enabled(s, l->domain, "Relay"))
+		return false;
+	ipc_send(proc_peer(PROC_ROUTERD), IPC_ROAMING, 0, &m, -1);
+	return true;
+}
+
+/*
  * The password was right: may he come in by this door?  Said only now, so
  * that these answers tell strangers nothing.
  */
@@ -353,6 +389,7 @@ admit(struct login *l, struct account *a)
 		return;
 	}
 	forget_failures(l);
+	l->roams = grant && roaming(l, s);
 	if (effective_bool(s, l->domain, "LogLogin"))
 		log_msg(LOG_CRASH, "AUTH-OK %s %s [%s]", l->service,
 		    logged_name(l), l->peer);
@@ -558,6 +595,17 @@ login_access(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 			    m->service, m->account, m->peer, why);
 	}
 	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &r, -1);
+}
+
+/* Who is still there, or has left: only authd says who came. */
+void
+login_roaming(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_roaming *m = pkt->m;
+	struct msg_roaming r = { .peers = m->peers, .how = m->how == 0 ? 0 :
+		2 };
+
+	ipc_send(proc_peer(PROC_ROUTERD), IPC_ROAMING, 0, &r, -1);
 }
 
 /* --- the beginning --- */

@@ -24,8 +24,8 @@ bucket(const unsigned char *id)
 }
 
 struct ticket *
-ticket_new(const char *account, const char *domain, bool local,
-    uint64_t channel)
+ticket_new(const char *account, const char *domain, const char *path,
+    bool local, uint64_t channel)
 {
 	struct ticket *t, **b;
 
@@ -33,9 +33,13 @@ ticket_new(const char *account, const char *domain, bool local,
 		return NULL;
 	t->account = strdup(account);
 	t->domain = strdup(domain);
-	if (t->account == NULL || t->domain == NULL) {
+	if (path != NULL)
+		t->path = strdup(path);
+	if (t->account == NULL || t->domain == NULL ||
+	    (path != NULL && t->path == NULL)) {
 		free(t->account);
 		free(t->domain);
+		free(t->path);
 		free(t);
 		return NULL;
 	}
@@ -76,6 +80,7 @@ drop(struct ticket **at)
 	ntickets--;
 	free(t->account);
 	free(t->domain);
+	free(t->path);
 	explicit_bzero(t->id, sizeof(t->id));
 	free(t);
 }
@@ -165,6 +170,8 @@ ticket_check(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 			r.code = 0;
 			r.account = t->account;
 			r.rights = text.p;
+			if (proc_who(ipc, NULL) == PROC_QUEUED)
+				flow_of_ticket(t, &r);
 		}
 	}
 	ipc_answer(ipc_ref(ipc, pkt), IPC_TICKET_INFO, &r, -1);
