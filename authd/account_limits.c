@@ -31,6 +31,23 @@ put(struct val *d, const char *key, int64_t n)
 	return dict_setf(d, key, "%lld", (long long)n);
 }
 
+/* What it may get: its own limit, or what LOCAL sets for all (manual 30). */
+static int
+put_flow(struct val *d, const struct val *settings, const char *domain)
+{
+	uint32_t max, seconds;
+
+	if (!val_flow(effective(settings, domain, "MailInpFlow"), &max,
+	    &seconds)) {
+		max = settings_int(proc_settings(), "LOCAL", "FlowMessages");
+		seconds = settings_int(proc_settings(), "LOCAL", "FlowTime");
+		if (max == 0)
+			return 0;
+	}
+	return put(d, "FlowMax", max) == -1 ? -1 :
+	    put(d, "FlowSeconds", seconds);
+}
+
 /*
  * Mail waits from the lower of both percentages on, if the module keeps it at
  * all (manual 30).
@@ -61,6 +78,8 @@ fill(struct val *d, const struct val *settings, const char *domain)
 	    put(d, "Messages", number(settings, domain, "MaxMessages")) == -1 ||
 	    put(d, "Mailboxes", number(settings, domain, "MaxMailboxes")) ==
 	    -1)
+		return -1;
+	if (put_flow(d, settings, domain) == -1)
 		return -1;
 	if (val_count(d) == 0)
 		return 0;

@@ -123,6 +123,8 @@ jobs_send(struct account *a, struct ipc *to)
 
 	while (a->unacked < JOB_WINDOW &&
 	    (j = TAILQ_FIRST(&a->waiting)) != NULL) {
+		if (a->flow_seconds != 0 && !flow_admit(a))
+			break;
 		/* Ours stays: whoever gets it may die. */
 		if ((fd = fcntl(j->fd, F_DUPFD_CLOEXEC, 3)) == -1) {
 			log_warn("job %llu", (unsigned long long)j->m.id);

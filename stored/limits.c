@@ -85,6 +85,7 @@ limits_take(struct account *a, const char *limits)
 		return;
 	free(a->limits);
 	a->limits = xstrdup(limits);
+	flow_limits(a, limits);
 	if (a->held)
 		ipc_send(proc_peer(PROC_DELIVERY), IPC_LIMITS, 0, &m, -1);
 	if (a->ipc != NULL)

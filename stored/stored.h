@@ -84,6 +84,8 @@ struct account {
 	char			*limits;	/* NULL: not known yet */
 	bool			 limits_asked, limits_stale;
 	bool			 full;		/* mail for it waits in queued */
+	uint32_t		 flow_max;	/* messages it may get ... */
+	uint32_t		 flow_seconds;	/* within; 0: any: flow.c */
 };
 
 enum job_state { JOB_WAITING, JOB_SENT, JOB_RESULT };
@@ -211,6 +213,11 @@ void	 limits_room(struct ipc *, struct ipc_pkt *, void *);
 void	 limits_stale_all(void);
 /* It is gone: another of its path has its own. */
 void	 limits_forget(struct account *);
+
+/* flow.c */
+void	 flow_limits(struct account *, const char *limits);
+/* One more message: false, and what waits has failed for now. */
+bool	 flow_admit(struct account *);
 
 /* spawn.c */
 /* Takes the directory. */
