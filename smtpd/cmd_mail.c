@@ -112,11 +112,43 @@ cmd_mail(struct smtp *s, struct cur *c)
 	}
 	s->sender = sender;
 	files_expect();
+	if (is_other_name(s)) {
+		ask_router(s, sender, false, name_routed);
+		return;
+	}
 	if (*sender != '\0' && s->account == NULL &&
 	    smtp_is_for(s, smtp_conf.force_auth))
 		ask_router(s, sender, false, sender_routed);
 	else
 		welcome_sender(s);
+}
+
+/*
+ * A submission: is that another name of his?  Then it may stand in From
+ * without a word about who sent it (header.c).
+ */
+static bool
+is_other_name(const struct smtp *s)
+{
+	return s->front->submission && s->account != NULL &&
+	    *s->sender != '\0' && strcasecmp(s->sender, s->account) != 0;
+}
+
+static void
+name_routed(const struct ipc_pkt *pkt, void *arg)
+{
+	struct smtp *s = arg;
+	const struct msg_routed *r = pkt == NULL ? NULL : pkt->m;
+	size_t n;
+
+	if (r != NULL && r->code == 0 && strcmp(r->module, "LOCAL") == 0) {
+		n = strcspn(r->host, "@");
+		s->own_sender = strncasecmp(s->account, r->host, n) == 0 &&
+		    s->account[n] == '@' &&
+		    strcasecmp(s->account + n + 1, r->domain) == 0;
+	}
+	welcome_sender(s);
+	smtp_go_on(s);
 }
 
 /* --- RCPT --- */
@@ -185,6 +217,26 @@ has_module(const char *name)
 	return false;
 }
 
+/*
+ * Read, then send (manual 07): who says that he is one of ours may be so once
+ * he has read his mail, and shall come again then.
+ */
+static void
+denied_routed(const struct ipc_pkt *pkt, void *arg)
+{
+	struct smtp *s = arg;
+	const struct msg_routed *r = pkt == NULL ? NULL : pkt->m;
+	bool alive = true;
+
+	if (r == NULL || r->code == 2 ||
+	    (r->code == 0 && strcmp(r->module, "LOCAL") == 0))
+		smtp_reply(s, "450 4.7.1 try to authenticate first");
+	else
+		alive = smtp_error(s, "550 5.7.1 relaying denied");
+	if (alive)
+		smtp_go_on(s);
+}
+
 static void
 routed(const struct ipc_pkt *pkt, void *arg)
 {
@@ -196,7 +248,11 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		smtp_reply(s, "451 4.3.0 the router does not answer");
 	else if ((r = pkt->m)->code != 0)
 		alive = refused(s, r);
-	else if (!r->relay)
+	else if (!r->relay && smtp_conf.roaming && s->account == NULL &&
+	    *s->sender != '\0') {
+		ask_router(s, s->sender, false, denied_routed);
+		return;
+	} else if (!r->relay)
 		alive = smtp_error(s, "550 5.7.1 relaying denied");
 	else if (!has_module(r->module))
 		alive = smtp_error(s, "550 5.3.5 there is no module %s here",

@@ -65,6 +65,7 @@ settings(const struct val *all)
 	c->advertise_8bit = whom(all, "Advertise8BITMIME");
 	c->advertise_auth = whom(all, "AdvertiseAUTH");
 	c->force_auth = whom(all, "ForceAUTH");
+	c->roaming = settings_int(all, "Protection", "TempClientTime") > 0;
 	c->wake_all = strcmp(settings_text(all, "SMTP", "AcceptWakeupsFrom"),
 	    "Everybody") == 0;
 }

@@ -34,6 +34,7 @@ struct smtp_conf {
 	enum smtp_whom	 advertise_8bit;
 	enum smtp_whom	 advertise_auth;
 	enum smtp_whom	 force_auth;
+	bool		 roaming;	/* users read, then send */
 	bool		 wake_all;	/* ETRN is anybody's */
 	struct iplist	*clients;	/* Client IP Addresses */
 	struct iplist	*black;		/* Blacklisted IP Addresses */
