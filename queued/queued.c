@@ -77,6 +77,7 @@ init(const struct proc_conf *conf)
 static void
 settings(const struct val *all)
 {
+	submit_settings(all);
 	disk.dirsync = settings_bool(all, "Queue", "DirectorySync");
 	log_set_level(settings_int(all, "Queue", "LogLevel"));
 }

@@ -364,6 +364,7 @@ void	dsn_found(struct msg *);
 /* --- submit.c --- */
 void	submit_before(void);
 void	submit_init(void);
+void	submit_settings(const struct val *);
 void	submit_start(void);
 /* In a thread: the file a message was made of, if it is there still. */
 void	submit_remove(const char *source);

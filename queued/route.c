@@ -138,7 +138,8 @@ go_remote(struct rcpt *r, const struct msg_routed *a)
 {
 	struct lqueue *lq;
 
-	if (!a->relay && !r->msg->trusted) {
+	/* What was sent before may be of one whose time as a client is over. */
+	if (!a->relay && !r->msg->trusted && r->q->attempts == 0) {
 		rcpt_finish(r, 'F', "5.7.1", "relaying is not permitted");
 		return 0;
 	}

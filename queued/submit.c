@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "banned.h"
 #include "log.h"
 #include "submit.h"
 
@@ -42,6 +43,7 @@ static struct {
 	size_t		 next;
 	unsigned int	 underway;
 	char		*domain;	/* as the threads know it */
+	struct banned	*banned;	/* lines, or NULL: manual 07 */
 } s = { .fd = -1 };
 
 static void	look(void);
@@ -155,6 +157,7 @@ submit_done(struct sreq *r)
 		}
 	}
 	qfile_free(&p->q);
+	banned_scan_free(p->scan);
 	free(p->name);
 	free(p);
 	s.underway--;
@@ -177,6 +180,7 @@ take(char *name)
 	p->domain = s.domain;
 	p->users = s.users;
 	p->nusers = s.nusers;
+	p->scan = s.banned != NULL ? banned_scan(s.banned) : NULL;
 	s.underway++;
 	sync_submit(&p->req);
 	return true;
@@ -252,6 +256,18 @@ on_timer(int fd, short what, void *arg)
 
 	look();
 	evtimer_add(s.timer, &tv);
+}
+
+void
+submit_settings(const struct val *all)
+{
+	const char *err;
+
+	banned_unref(s.banned);
+	s.banned = banned_make(settings_value(all, "Banned", "HeaderLines"),
+	    settings_value(all, "Banned", "BodyLines"), &err);
+	if (err != NULL)
+		log_warnx("Banned lines are not used: %s", err);
 }
 
 /* The base directory is the working directory here. */

@@ -17,6 +17,7 @@ struct submit {
 	const char	*domain;
 	const struct user *users;
 	size_t		 nusers;
+	struct banned_scan *scan;	/* NULL: no lines are banned */
 	/* how it went */
 	struct qfile	 q;
 	uint64_t	 size;

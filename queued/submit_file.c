@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "banned.h"
 #include "file.h"
 #include "log.h"
 #include "rfc5322.h"
@@ -87,12 +88,27 @@ envelope(struct buf *b, const struct submit *p, const struct subfile *f,
 	return qfile_end(b) && !b->failed;
 }
 
+/* NULL: the end of the message. */
+static bool
+is_banned(struct submit *p, const char *text, size_t n)
+{
+	const char *met = NULL;
+
+	if (p->scan != NULL)
+		met = text != NULL ? banned_feed(p->scan, text, n) :
+				     banned_end(p->scan);
+	if (met != NULL)
+		p->why = "it has a banned line";
+	return met != NULL;
+}
+
 /*
  * As long as it was when it was looked at, whatever its writer does to it
  * now: one that grows for ever must not hold a thread, nor fill the disk.
  */
 static int
-copy_body(struct disk_out *o, int from, uint64_t at, uint64_t end)
+copy_body(struct submit *p, struct disk_out *o, int from, uint64_t at,
+    uint64_t end)
 {
 	char *buf = malloc(CHUNK);
 	bool cr = false;
@@ -107,7 +123,7 @@ copy_body(struct disk_out *o, int from, uint64_t at, uint64_t end)
 		if (n <= 0)
 			break;
 		len = subfile_lf(buf, n, &cr);
-		if (disk_put(o, buf, len) == -1)
+		if (is_banned(p, buf, len) || disk_put(o, buf, len) == -1)
 			break;
 		at += n;
 	}
@@ -142,8 +158,10 @@ write_message(struct submit *p, struct buf *env, const struct subfile *f,
 	put_received(&rcvd, p, now);
 	rc = rcvd.failed ? -1 : disk_put(&o, rcvd.p, rcvd.len);
 	buf_free(&rcvd);
-	if (rc == -1 || disk_put(&o, f->header.p, f->header.len) == -1 ||
-	    copy_body(&o, from, f->body, end) == -1)
+	if (rc == -1 || is_banned(p, f->header.p, f->header.len) ||
+	    disk_put(&o, f->header.p, f->header.len) == -1 ||
+	    copy_body(p, &o, from, f->body, end) == -1 ||
+	    is_banned(p, NULL, 0))
 		return -1;
 	qfile_z(z, o.len, o.crc);
 	memcpy(env->p + p->q.zat, z, QFILE_ZLEN);
