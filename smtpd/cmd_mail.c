@@ -83,6 +83,34 @@ sender_routed(const struct ipc_pkt *pkt, void *arg)
 		smtp_go_on(s);
 }
 
+/*
+ * A submission: is that another name of his?  Then it may stand in From
+ * without a word about who sent it (header.c).
+ */
+static bool
+is_other_name(const struct smtp *s)
+{
+	return s->front->submission && s->account != NULL &&
+	    *s->sender != '\0' && strcasecmp(s->sender, s->account) != 0;
+}
+
+static void
+name_routed(const struct ipc_pkt *pkt, void *arg)
+{
+	struct smtp *s = arg;
+	const struct msg_routed *r = pkt == NULL ? NULL : pkt->m;
+	size_t n;
+
+	if (r != NULL && r->code == 0 && strcmp(r->module, "LOCAL") == 0) {
+		n = strcspn(r->host, "@");
+		s->own_sender = strncasecmp(s->account, r->host, n) == 0 &&
+		    s->account[n] == '@' &&
+		    strcasecmp(s->account + n + 1, r->domain) == 0;
+	}
+	welcome_sender(s);
+	smtp_go_on(s);
+}
+
 void
 cmd_mail(struct smtp *s, struct cur *c)
 {
@@ -121,34 +149,6 @@ cmd_mail(struct smtp *s, struct cur *c)
 		ask_router(s, sender, false, sender_routed);
 	else
 		welcome_sender(s);
-}
-
-/*
- * A submission: is that another name of his?  Then it may stand in From
- * without a word about who sent it (header.c).
- */
-static bool
-is_other_name(const struct smtp *s)
-{
-	return s->front->submission && s->account != NULL &&
-	    *s->sender != '\0' && strcasecmp(s->sender, s->account) != 0;
-}
-
-static void
-name_routed(const struct ipc_pkt *pkt, void *arg)
-{
-	struct smtp *s = arg;
-	const struct msg_routed *r = pkt == NULL ? NULL : pkt->m;
-	size_t n;
-
-	if (r != NULL && r->code == 0 && strcmp(r->module, "LOCAL") == 0) {
-		n = strcspn(r->host, "@");
-		s->own_sender = strncasecmp(s->account, r->host, n) == 0 &&
-		    s->account[n] == '@' &&
-		    strcasecmp(s->account + n + 1, r->domain) == 0;
-	}
-	welcome_sender(s);
-	smtp_go_on(s);
 }
 
 /* --- RCPT --- */
