@@ -106,6 +106,9 @@ config_of(const struct child *c)
 	if (c->id == PROC_SENDER) {
 		dict_setf(d, "Resolver", "%s",
 		    conf.resolver != NULL ? conf.resolver : "");
+		dict_setf(d, "ResolverTrusted", "%s",
+		    conf.resolver_trusted != NULL ? conf.resolver_trusted :
+		    "");
 		dict_setf(d, "Authorities", "%s",
 		    conf.authorities != NULL ? conf.authorities : "");
 	}

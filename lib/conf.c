@@ -272,6 +272,17 @@ set_resolver(struct conf *c, const struct line *l)
 	return NULL;
 }
 
+static const char *
+set_resolver_trusted(struct conf *c, const struct line *l)
+{
+	bool yes = strcasecmp(l->word[1], "yes") == 0;
+
+	if (!yes && strcasecmp(l->word[1], "no") != 0)
+		return "yes or no";
+	set(&c->resolver_trusted, yes ? "YES" : "NO");
+	return NULL;
+}
+
 static const struct keyword {
 	const char	*word;
 	int		 min, max;	/* values */
@@ -293,6 +304,8 @@ static const struct keyword {
 	{ "processes",	  2, 2, set_processes,	"processes DAEMON NUMBER" },
 	{ "resolver",	  1, 1, set_resolver,
 	    "resolver ADDRESS[:PORT][,...]" },
+	{ "resolver-trusted", 1, 1, set_resolver_trusted,
+	    "resolver-trusted yes|no" },
 	{ "sandbox",	  1, 1, set_sandbox,	"sandbox strict|weak" },
 	{ "tls",	  2, 2, set_tls,	"tls KEYFILE CERTIFICATEFILE" },
 	{ "tls-clients",  1, 1, set_tls_clients, "tls-clients CAFILE" },
@@ -536,6 +549,7 @@ conf_free(struct conf *c)
 	free(c->password_key);
 	free(c->pam_dir);
 	free(c->resolver);
+	free(c->resolver_trusted);
 	free(c->authorities);
 	for (i = 0; i < CONF_USERS; i++)
 		free(c->users[i].alias);

@@ -45,6 +45,7 @@ struct conf {
 	char			*pam_dir;
 	char			*authorities;	/* whom we believe, or NULL */
 	char			*resolver;	/* DNS servers, or NULL */
+	char			*resolver_trusted; /* YES, NO, or NULL */
 	bool			 weak;
 	bool			 os_passwords;	/* start authd-priv */
 	struct conf_user	*users;		/* as conf_users[] */

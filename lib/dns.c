@@ -3,9 +3,11 @@
  * role; it keeps no cache, that is the resolver's business.
  */
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include <ares.h>
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +43,7 @@ static struct event *timer;
 static TAILQ_HEAD(, query) queries = TAILQ_HEAD_INITIALIZER(queries);
 static LIST_HEAD(, sock) socks = LIST_HEAD_INITIALIZER(socks);
 static struct query *asking;	/* by a call that is not over */
+static bool trusted;
 
 static void
 set_timer(void)
@@ -94,6 +97,32 @@ sock_state(void *arg, ares_socket_t fd, int readable, int writable)
 	LIST_INSERT_HEAD(&socks, s, entry);
 }
 
+/* What they say cannot be changed on its way. */
+static bool
+all_local(void)
+{
+	struct ares_addr_node *list, *n;
+	bool local = true;
+
+	if (ares_get_servers(channel, &list) != ARES_SUCCESS)
+		return false;
+	for (n = list; n != NULL; n = n->next)
+		if (n->family == AF_INET ?
+		    ntohl(n->addr.addr4.s_addr) >> 24 != IN_LOOPBACKNET :
+		    !IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)
+			(const void *)&n->addr.addr6))
+			local = false;
+	local = local && list != NULL;
+	ares_free_data(list);
+	return local;
+}
+
+void
+dns_trust(bool trust)
+{
+	trusted = trust;
+}
+
 int
 dns_init(const char *servers)
 {
@@ -112,6 +141,7 @@ dns_init(const char *servers)
 	    ARES_OPT_SOCK_STATE_CB)) == ARES_SUCCESS && servers != NULL &&
 	    *servers != '\0')
 		rc = ares_set_servers_ports_csv(channel, servers);
+	trusted = rc == ARES_SUCCESS && all_local();
 	if (rc == ARES_SUCCESS)
 		return 0;
 	log_warnx("DNS: %s", ares_strerror(rc));
@@ -173,6 +203,7 @@ arrived(void *arg, int status, int timeouts, unsigned char *p, int len)
 		a.status = DNS_TROUBLE;
 	else if (p == NULL && status == ARES_ENOTFOUND)
 		a.status = DNS_NONE;
+	a.authentic = a.authentic && trusted;
 	answer(q, &a);
 	dns_answer_free(&a);
 }

@@ -37,7 +37,9 @@ struct dns_rr {
 
 struct dns_answer {
 	enum dns_status	 status;
-	bool		 authentic;	/* the resolver says it checked it */
+	bool		 authentic;	/* a resolver that we trust checked it */
+	char		 owner[DNS_MAXNAME + 1]; /* whose the records are: the
+						    name, or its last alias */
 	struct dns_rr	 rr[DNS_MAXRECORDS];
 	size_t		 n;
 };
@@ -50,6 +52,11 @@ typedef void dns_cb(const struct dns_answer *, void *arg);
  * 127.0.0.1:5353") instead of what it says, unless "" or NULL.  -1: none.
  */
 int	dns_init(const char *servers);
+/*
+ * Is their word good for what is authentic?  If this is not said: only if they
+ * are all on this host.
+ */
+void	dns_trust(bool);
 /* In the loop from now on. */
 void	dns_start(struct event_base *);
 /* Calls back once, from the loop, never from within. */
@@ -64,4 +71,6 @@ void	dns_cancel(void *arg);
 int	dns_parse(const unsigned char *, size_t, enum dns_type,
 	    struct dns_answer *);
 void	dns_answer_free(struct dns_answer *);
+/* A TXT record's strings, one after the other.  false: it has none such. */
+bool	dns_text(const struct dns_rr *, struct buf *);
 #endif

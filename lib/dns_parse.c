@@ -86,14 +86,29 @@ sane(enum dns_type type, size_t len)
 	return type == DNS_A ? len == 4 : type != DNS_AAAA || len == 16;
 }
 
+/* The records that answer: their owner is the end of a chain of aliases. */
+static bool
+note_owner(const struct wire *w, size_t at, struct dns_answer *a)
+{
+	size_t used;
+	char *name = name_at(w, at, &used);
+	bool ok = name != NULL;
+
+	if (ok)
+		memcpy(a->owner, name, strlen(name) + 1);
+	free(name);
+	return ok;
+}
+
 static int
 records(struct wire *w, unsigned int count, enum dns_type type,
     struct dns_answer *a)
 {
 	struct dns_rr *rr;
-	size_t len, head;
+	size_t len, head, name;
 
 	for (; count > 0 && a->n < DNS_MAXRECORDS; count--) {
+		name = w->at;
 		if (!skip_name(w) || w->len - w->at < RECORD)
 			return -1;
 		head = w->at;
@@ -107,7 +122,8 @@ records(struct wire *w, unsigned int count, enum dns_type type,
 			rr->ttl = (uint32_t)u16(w, head + 4) << 16 |
 			    u16(w, head + 6);
 			a->n++;
-			if (take(w, len, type, rr) == -1)
+			if (take(w, len, type, rr) == -1 ||
+			    (a->n == 1 && !note_owner(w, name, a)))
 				return -1;
 		}
 		w->at += len;
@@ -153,4 +169,18 @@ dns_answer_free(struct dns_answer *a)
 		free(a->rr[i].data);
 	}
 	a->n = 0;
+}
+
+bool
+dns_text(const struct dns_rr *rr, struct buf *b)
+{
+	size_t at, n;
+
+	for (at = 0; at < rr->len; at += n + 1) {
+		n = rr->data[at];
+		if (n > rr->len - at - 1 ||
+		    !buf_add(b, (const char *)rr->data + at + 1, n))
+			return false;
+	}
+	return rr->len > 0;
 }

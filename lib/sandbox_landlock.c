@@ -15,7 +15,10 @@
 #include "sandbox_int.h"
 
 enum { LL_CREATE = 444, LL_ADD = 445, LL_RESTRICT = 446 };
-enum { LL_VERSION = 1 << 0, LL_PATH_BENEATH = 1, LL_ABI_MIN = 2 };
+enum {
+	LL_VERSION = 1 << 0, LL_PATH_BENEATH = 1, LL_NET_PORT = 2,
+	LL_ABI_MIN = 2
+};
 
 /* File-system rights, by the ABI that brought them. */
 #define FS_EXECUTE	(1ull << 0)
@@ -53,6 +56,11 @@ struct ll_path {
 	uint64_t	allowed;
 	int32_t		fd;
 } __attribute__((packed));
+
+struct ll_port {
+	uint64_t	allowed;
+	uint64_t	port;
+};
 
 static bool	in_force;
 
@@ -132,6 +140,17 @@ add_all(int rules, int basefd, const char *const *paths, uint64_t rights)
 	return 0;
 }
 
+/* Who connects may choose from which address, not from which port. */
+static int
+add_source(int rules, const struct sandbox *sb, int abi)
+{
+	struct ll_port p = { .allowed = NET_BIND_TCP };
+
+	if (abi < 4 || !(sb->allow & SB_CONNECT))
+		return 0;
+	return syscall(LL_ADD, rules, LL_NET_PORT, &p, 0);
+}
+
 int
 sandbox_landlock(const struct sandbox *sb, int basefd)
 {
@@ -146,7 +165,8 @@ sandbox_landlock(const struct sandbox *sb, int basefd)
 		return -1;
 	if (add_all(rules, basefd, sb->read, FS_READ & known) == 0 &&
 	    add_all(rules, basefd, sb->write, FS_WRITE & known) == 0 &&
-	    add_all(rules, basefd, sb->makedir, FS_DIRS & known) == 0)
+	    add_all(rules, basefd, sb->makedir, FS_DIRS & known) == 0 &&
+	    add_source(rules, sb, abi) == 0)
 		r = syscall(LL_RESTRICT, rules, 0);
 	close(rules);
 	in_force = r == 0;

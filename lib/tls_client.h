@@ -6,6 +6,8 @@
 #define CG_TLS_CLIENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * Before the walls: the authorities in this PEM file, "" or NULL: Debian's.
@@ -18,6 +20,23 @@ int	 tls_client_init(const char *cafile);
  * the other (the second may be NULL).
  */
 void	*tls_client_ssl(const char *host, const char *const names[2]);
+/* A TLSA record (RFC 6698). */
+struct tlsa {
+	uint8_t			 usage, selector, matching;
+	const unsigned char	*data;
+	size_t			 len;
+};
+/*
+ * The same, but what counts is what the DNS says of that host's certificate
+ * (RFC 7672); names: it, under which the records stand, and the domain.  *n:
+ * how many of the records can be used; without any it is good for nobody,
+ * and NULL is given.
+ */
+void	*tls_client_dane(const char *const names[2], const struct tlsa *,
+	    size_t *n);
 /* Did it fail because the certificate does not prove that? */
 bool	 tls_client_doubts(void *ssl);
+/* Who was it?  Known of those, too, who need not prove it. */
+enum tls_proof { TLS_PROVED, TLS_MISMATCH, TLS_EXPIRED, TLS_UNTRUSTED };
+enum tls_proof	 tls_client_proof(void *ssl);
 #endif
