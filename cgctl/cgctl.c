@@ -35,7 +35,8 @@ static const struct {
 	    "show today's log, follow it with -f" },
 	{ "trace", do_trace, "daemon [daemon]",
 	    "follow the packets of a daemon, or between two" },
-	{ "queue", do_queue, "", "messages that wait, and for what" },
+	{ "queue", do_queue, "[command]",
+	    "messages that wait; `cgctl queue help': what to do about it" },
 	{ "help", do_help, "[command]",
 	    "the server's commands, or what one of them takes" }
 };

@@ -38,7 +38,7 @@ int	talk(const char *line, struct val **data, const char **text);
 void	log_follow(long from, bool (*wanted)(const char *),
 	    bool (*turn)(void));
 
-/* control.c, status.c, log.c, trace.c: argc and argv without cgctl's own. */
+/* The files of these names: argc and argv without cgctl's own. */
 int	do_start(int argc, char **argv);
 int	do_stop(int argc, char **argv);
 int	do_restart(int argc, char **argv);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cgctl.h"
 
@@ -163,56 +162,4 @@ do_status(int argc, char **argv)
 	print_processes(all);
 	val_free(v);
 	return troubles == 0 ? 0 : EXIT_FAILURE;
-}
-
-static void
-print_message(const struct val *m)
-{
-	const struct val *rcpts = dict_get(m, "Recipients"), *r;
-	time_t when = dict_int(m, "Time", 0);
-	char date[32];
-	size_t i;
-
-	strftime(date, sizeof(date), "%Y-%m-%d %H:%M", localtime(&when));
-	printf("%-12s %9" PRId64 "  %s  <%s>\n", dict_str(m, "ID", "?"),
-	    dict_int(m, "Size", 0), date, dict_str(m, "From", ""));
-	for (i = 0; rcpts != NULL && i < val_count(rcpts); i++) {
-		r = val_at(rcpts, i);
-		printf("             to %s", dict_str(r, "Address", "?"));
-		if (dict_get(r, "Reason") != NULL)
-			printf(": %s", dict_str(r, "Reason", ""));
-		putchar('\n');
-	}
-}
-
-int
-do_queue(int argc, char **argv)
-{
-	char line[64] = "ListQueueMessages";
-	struct val *v;
-	const char *text;
-	size_t i, n, total = 0;
-
-	if (argc > 0)
-		usage();
-	if (talk_open(true) == -1)
-		return EXIT_FAILURE;
-	do {
-		if (talk(line, &v, &text) != 201 || v == NULL)
-			fail("ListQueueMessages: %s", text);
-		n = val_count(v);
-		for (i = 0; i < n; i++)
-			print_message(val_at(v, i));
-		if (n > 0)
-			snprintf(line, sizeof(line), "ListQueueMessages %s",
-			    dict_str(val_at(v, n - 1), "ID", "0"));
-		total += n;
-		val_free(v);
-	} while (n > 0);
-	talk_close();
-	if (total == 0)
-		printf("the queue is empty\n");
-	else
-		printf("%zu message%s\n", total, total == 1 ? "" : "s");
-	return 0;
 }

@@ -86,8 +86,9 @@ const struct cli_cmd cli_server[] = {
 	    "replaces the cluster's banned message lines" },
 	{ "GetSNMPElement", NULL, "objectID", PROC_MAX, "Monitors",
 	    "one element of the server's state" },
-	{ "ListQueues", NULL, "", PROC_QUEUED, "Monitors",
-	    "the logical queues: accounts and domains mail waits for" },
+	{ "ListQueues", NULL, "[afterKey]", PROC_QUEUED, "Monitors",
+	    "the logical queues, a page: accounts and domains mail waits for"
+	},
 	{ "ListQueueMessages", NULL, "[afterID]", PROC_QUEUED, "Monitors",
 	    "messages in the queue, a page of them" },
 	{ "GetQueueStatus", NULL, "", PROC_QUEUED, "Monitors",
@@ -106,8 +107,20 @@ const struct cli_cmd cli_server[] = {
 	{ "Trace", NULL, "processName [STOP?] [peerName]", PROC_AUTHD,
 	    "Master", "puts a process's packets into the log for ten seconds"
 	},
+	{ "ReleaseQueueMessage", NULL, "messageID", PROC_QUEUED, "Settings",
+	    "tries a message at once" },
+	{ "DelayQueue", NULL, "queueName time", PROC_QUEUED, "Settings",
+	    "lets a queue wait for so long (30m, 2h, 1d)" },
+	{ "DelayQueueMessage", NULL, "messageID time", PROC_QUEUED,
+	    "Settings", "lets a message wait for so long" },
+	{ "RejectQueue", NULL, "queueName [reason]", PROC_QUEUED, "Settings",
+	    "returns what waits in a queue to its senders" },
 	{ "Shutdown", NULL, "", PROC_AUTHD, "Master", "stops the server" },
 	{ "Noop", NULL, "", PROC_PWDD, "", "does nothing" },
+	{ "MoveQueue", NULL, "queueName TO newHost", PROC_QUEUED, "Settings",
+	    "sends what waits for a host to another one" },
+	{ "SendWakeup", NULL, "", PROC_QUEUED, "Settings",
+	    "asks the backup server for our mail (ETRN, ATRN)" },
 	/* What clients of later servers ask. */
 	{ "Echo", NULL, "object*", PROC_PWDD, "", "answers what it was given"
 	},

@@ -49,9 +49,9 @@ const struct setting settings_table[] = {
 	NUM("Main", "MaxWorkers", "2000", 1, 60000,
 	    "accounts that are worked on at once"),
 	VALUE("Main", "TCPSchedule", NULL,
-	    "when other hosts may be connected to, ({Days=Weekdays;From=8:00;"
-	    "Till=20:00;Pause=10m;}, ...); Days: Everyday, Weekdays, Weekends, "
-	    "Monday, ..., Never; Pause: between such sessions; empty: always"),
+	    "when other hosts may be connected to, ({Days=Weekdays;"
+	    "From=\"8:00\";Till=\"20:00\";Pause=10m;}, ...), see queued(8); "
+	    "empty: always"),
 	LEVEL("Main", "TCPLogLevel", "2", "what becomes of that schedule"),
 
 	TIME("Log", "RotateTime", "1d", HOUR, 30 * DAY,

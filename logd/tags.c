@@ -8,7 +8,7 @@
 #include "buf.h"
 #include "logd.h"
 
-enum { MAXTAGS = 5 };
+enum { MAXTAGS = 6 };
 
 static const struct {
 	const char	*source;	/* as cgserver names it */
@@ -20,7 +20,7 @@ static const struct {
 	{ "authd-priv",		{ "PRIV" } },
 	{ "routerd",		{ "ROUTER" } },
 	{ "queued",		{ "QUEUE", "DEQUEUER", "PIPE", "LIST",
-				    "SYSTEM" } },
+				    "SYSTEM", "TCP" } },
 	{ "smtpd",		{ "SMTPI" } },
 	{ "smtpd-send",		{ "SMTP", "SMTPW" } },
 	{ "pop3d",		{ "POP" } },

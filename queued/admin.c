@@ -3,30 +3,14 @@
  * Who they are and what they may is authd's to say, for each request.  The
  * loop's alone.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "admin.h"
 #include "log.h"
-#include "queued.h"
 
-enum {
-	TICKET_LEN = 16,
-	LISTED = 300,		/* messages in one answer */
-	MAXDATA = 60000,
-	MAXRECORD = 1000
-};
-
-struct request {
-	struct ipc_ref	 ref;
-	const struct verb *verb;
-	struct val	*args;
-};
-
-typedef unsigned int admin_fn(const struct val *args, struct val **data,
-    const char **text);
+enum { MAXRECORD = 1000 };
 
 static void
 reply(struct ipc_ref ref, unsigned int code, const char *text,
@@ -35,7 +19,7 @@ reply(struct ipc_ref ref, unsigned int code, const char *text,
 	struct msg_admined a = { .code = code, .text = text, .data = "" };
 	struct buf b;
 
-	buf_init(&b, MAXDATA);
+	buf_init(&b, ADMIN_MAXDATA);
 	if (data != NULL) {
 		if (val_write(&b, data, false) && !b.failed)
 			a.data = b.p;
@@ -48,170 +32,51 @@ reply(struct ipc_ref ref, unsigned int code, const char *text,
 	buf_free(&b);
 }
 
-/* --- the verbs --- */
-
-static const char *
-arg_text(const struct val *args, size_t n)
+void
+admin_reply(struct request *r, unsigned int code, const char *text,
+    const struct val *data)
 {
-	const struct val *v = n < val_count(args) ? val_at(args, n) : NULL;
+	reply(r->ref, code, text, data);
+	val_free(r->args);
+	free(r);
+}
+
+const char *
+admin_text(const struct request *r, size_t n)
+{
+	const struct val *v = n < val_count(r->args) ? val_at(r->args, n) :
+						       NULL;
 	const char *t = v == NULL ? NULL : val_text(v);
 
 	return t == NULL ? "" : t;
 }
 
-static struct val *
-describe_queue(const struct lqueue *lq)
+struct msg *
+admin_msg(const struct request *r, const char **text)
 {
-	struct val *d = val_dict();
+	struct msg *m = msg_find(strtoull(admin_text(r, 0), NULL, 10));
 
-	if (d == NULL)
-		return NULL;
-	dict_set(d, "Module", val_string(lq->kind == QUEUE_LOCAL ? "LOCAL" :
-	    "SMTP"));
-	dict_set(d, "Name", val_string(lq->show));
-	dict_setf(d, "Waiting", "%zu", lq->waiting);
-	dict_setf(d, "Active", "%u", lq->flight);
-	if (lq->delayed) {
-		dict_setf(d, "DelayedFor", "%lld",
-		    (long long)(lq->until - time(NULL)));
-		dict_set(d, "Reason", val_string(lq->why == NULL ? "" :
-		    lq->why));
-	}
-	return d;
+	if (m != NULL && m->loaded && !m->removing)
+		return m;
+	*text = "there is no such message";
+	return NULL;
 }
 
-/* ListQueues: one dictionary a logical queue. */
-static unsigned int
-list_queues(const struct val *args, struct val **data, const char **text)
-{
-	struct lqueue *lq;
-	int n = 0;
-
-	*data = val_array();
-	RB_FOREACH(lq, lqtree, &lqueues)
-		if (n++ < LISTED)
-			val_append(*data, describe_queue(lq));
-	return 200;
-}
-
-static struct val *
-describe_rcpts(const struct msg *m)
-{
-	struct val *a = val_array(), *d;
-	const struct rcpt *r;
-	size_t i;
-
-	for (i = 0; i < m->q.nrcpts && val_count(a) < 20; i++) {
-		r = &m->rcpts[i];
-		if (r->state == R_DONE)
-			continue;
-		d = val_dict();
-		dict_set(d, "Address", val_string(r->q->addr));
-		dict_set(d, "Module", val_string(r->lq == NULL ? "" :
-		    r->lq->kind == QUEUE_LOCAL ? "LOCAL" : "SMTP"));
-		dict_set(d, "Queue", val_string(r->lq == NULL ? "" :
-		    r->lq->show));
-		if (r->lq != NULL && r->lq->delayed && r->lq->why != NULL)
-			dict_set(d, "Reason", val_string(r->lq->why));
-		val_append(a, d);
-	}
-	return a;
-}
-
-static struct val *
-describe_msg(const struct msg *m)
-{
-	struct val *d = val_dict();
-
-	dict_setf(d, "ID", "%" PRIu64, m->id);
-	dict_set(d, "From", val_string(m->q.sender));
-	dict_setf(d, "Size", "%" PRIu64, m->size);
-	dict_setf(d, "Time", "%lld", (long long)m->q.time);
-	dict_setf(d, "Left", "%zu", m->left);
-	dict_set(d, "Recipients", describe_rcpts(m));
-	return d;
-}
-
-/* ListQueueMessages [after id]: a page, in order. */
-static unsigned int
-list_messages(const struct val *args, struct val **data, const char **text)
-{
-	struct msg key = { .id = strtoull(arg_text(args, 0), NULL, 10) + 1 };
-	struct msg *m;
-	struct buf b;
-
-	*data = val_array();
-	buf_init(&b, 0);
-	for (m = RB_NFIND(msgtree, &msgs, &key); m != NULL &&
-	    val_count(*data) < LISTED; m = RB_NEXT(msgtree, &msgs, m)) {
-		struct val *d;
-
-		if (!m->loaded || m->removing)
-			continue;
-		d = describe_msg(m);
-		val_write(&b, d, false);
-		if (b.len > MAXDATA - 1000) {
-			val_free(d);
-			break;
-		}
-		val_append(*data, d);
-	}
-	buf_free(&b);
-	return 200;
-}
+/* --- two verbs --- */
 
 static unsigned int
-queue_status(const struct val *args, struct val **data, const char **text)
+queue_status(struct request *r, struct val **data, const char **text)
 {
 	*data = val_dict();
 	queue_status_dict(*data);
 	return 200;
 }
 
-static unsigned int
-reject(const struct val *args, struct val **data, const char **text)
-{
-	struct msg *m = msg_find(strtoull(arg_text(args, 0), NULL, 10));
-	const char *why = arg_text(args, 1);
-	size_t i;
-
-	if (m == NULL || !m->loaded || m->removing) {
-		*text = "there is no such message";
-		return 512;
-	}
-	/* What stored has in hand is not ours to take back. */
-	msg_pin(m);
-	for (i = 0; i < m->q.nrcpts; i++)
-		if (m->rcpts[i].state < R_FLIGHT)
-			rcpt_finish(&m->rcpts[i], 'F', "5.7.0", *why == '\0' ?
-			    "rejected by the administrator" : why);
-	msg_unpin(m);
-	return 200;
-}
-
-static unsigned int
-release(const struct val *args, struct val **data, const char **text)
-{
-	struct lqueue *lq, *next;
-	const char *name = arg_text(args, 0);
-	bool all = strcmp(name, "*") == 0 || *name == '\0', any = all;
-
-	RB_FOREACH_SAFE(lq, lqtree, &lqueues, next)
-		if (all || strcasecmp(lq->show, name) == 0) {
-			any = true;
-			lqueue_release(lq);
-		}
-	if (any)
-		return 200;
-	*text = "there is no such queue";
-	return 512;
-}
-
 /* Control characters would make two records of one. */
 static unsigned int
-write_log(const struct val *args, struct val **data, const char **text)
+write_log(struct request *r, struct val **data, const char **text)
 {
-	const char *level = arg_text(args, 0), *record = arg_text(args, 1);
+	const char *level = admin_text(r, 0), *record = admin_text(r, 1);
 	struct buf b;
 
 	if (*level < '1' || *level > '5' || level[1] != '\0') {
@@ -226,17 +91,20 @@ write_log(const struct val *args, struct val **data, const char **text)
 	return 200;
 }
 
-static const struct verb {
-	const char	*name;
-	const char	*right;
-	admin_fn	*run;
-} verbs[] = {
-	{ "ListQueues", "Monitors", list_queues },
-	{ "ListQueueMessages", "Monitors", list_messages },
+static const struct verb verbs[] = {
+	{ "ListQueues", "Monitors", admin_list_queues },
+	{ "ListQueueMessages", "Monitors", admin_list_messages },
+	{ "GetQueueMessage", "Monitors", admin_message },
 	{ "GetQueueStatus", "Monitors", queue_status },
-	{ "RejectQueueMessage", "Settings", reject },
-	{ "ReleaseQueue", "Settings", release },
-	{ "ReleaseSMTPQueue", "Monitors", release },
+	{ "ReleaseSMTPQueue", "Monitors", admin_release },
+	{ "ReleaseQueue", "Settings", admin_release },
+	{ "ReleaseQueueMessage", "Settings", admin_release_message },
+	{ "DelayQueue", "Settings", admin_delay },
+	{ "DelayQueueMessage", "Settings", admin_delay_message },
+	{ "RejectQueue", "Settings", admin_reject },
+	{ "RejectQueueMessage", "Settings", admin_reject_message },
+	{ "MoveQueue", "Settings", admin_move },
+	{ "SendWakeup", "Settings", admin_wakeup },
 	{ "WriteLog", "Monitors", write_log }
 };
 
@@ -249,8 +117,8 @@ run(struct request *r)
 	struct val *data = NULL;
 	unsigned int code;
 
-	code = r->verb->run(r->args, &data, &text);
-	reply(r->ref, code, text, data);
+	if ((code = r->verb->run(r, &data, &text)) != 0)
+		admin_reply(r, code, text, data);
 	val_free(data);
 }
 
@@ -284,13 +152,11 @@ checked(const struct ipc_pkt *pkt, void *arg)
 	struct request *r = arg;
 
 	if (m == NULL)
-		reply(r->ref, 501, "the accounts are not there now", NULL);
+		admin_reply(r, 501, "the accounts are not there now", NULL);
 	else if (m->code != 0 || !may(m->rights, r->verb->right))
-		reply(r->ref, 501, "not permitted", NULL);
+		admin_reply(r, 501, "not permitted", NULL);
 	else
 		run(r);
-	val_free(r->args);
-	free(r);
 }
 
 void

@@ -399,6 +399,10 @@ dsn_warn(struct rcpt *r, const char *esc, const char *text, int64_t until)
 
 	if (!warning_wanted(r) || m->dsn || m->removing ||
 	    (p = report_new(m)) == NULL)
+	if (m->found && load_waits()) {
+		msg_report_later(m, AGAIN);
+		return;
+	}
 		return;
 	r->reporting = true;
 	r->letter = 'W';
@@ -431,8 +435,7 @@ found_rcpts(struct report *p, struct msg *m, const char *list)
 	while (cur_u64(&c, &n, UINT32_MAX) && n < m->q.nrcpts) {
 		r = &m->rcpts[n];
 		letter = cur_get(&c);
-		if ((r->state == R_NEW || r->state == R_FLIGHT) &&
-		    (letter == 'F' || letter == 'D')) {
+		if ((letter == 'F' || letter == 'D') && is_open(r)) {
 			r->letter = letter;
 			rcpt_state(r, R_FINAL);
 			report_add(p, r);
@@ -447,7 +450,6 @@ dsn_found(struct msg *d)
 {
 	struct msg *m = msg_find(d->q.about);
 	struct report *p;
-
 	if (m == NULL || !m->loaded || m->removing || m->dsn ||
 	    (p = report_new(m)) == NULL)
 		return;
@@ -463,3 +465,17 @@ dsn_found(struct msg *d)
 	p->remove = m->removing = m->left == 0;
 	report_start(p);
 }
+/* It was reported in an earlier life; so it waits for nothing any more. */
+static bool
+is_open(struct rcpt *r)
+{
+	if (r->state == R_FLIGHT)
+		return r->lq == NULL;	/* else its result is to come */
+	if (r->state >= R_EXPAND && (r->state != R_REPORT || r->reporting))
+		return false;
+	route_forget(r);
+	if (r->lq != NULL)
+		lqueue_remove(r);
+	return true;
+}
+

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -21,7 +22,8 @@
 
 enum {
 	UNDERWAY = 16,
-	LATER = 10		/* seconds until what cannot be read is tried again */
+	LATER = 10,		/* seconds until what cannot be read is tried again */
+	PATIENCE = 600		/* that reports wait for such a file */
 };
 
 struct load {
@@ -44,6 +46,8 @@ static struct {
 	bool		  busy;
 } l = { .busy = true };
 static TAILQ_HEAD(, load) late = TAILQ_HEAD_INITIALIZER(late);
+static size_t nlate;			/* those, and what is tried again */
+static time_t begun;
 static struct event *late_ev;
 
 /* --- names --- */
@@ -162,8 +166,10 @@ load_work(struct sreq *r)
 	}
 	if (o->rc == -1)
 		to_bad(o->msg);
-	else if (o->rc == 0 && o->q.source != NULL)
+	else if (o->rc == 0 && o->q.source != NULL) {
 		submit_remove(o->q.source);
+		foreign_remove(o->q.source);
+	}
 	if (o->rc != 0)
 		qfile_free(&o->q);
 }
@@ -200,6 +206,7 @@ load_end(void)
 	l.all = NULL;
 	l.n = 0;
 	submit_start();
+	foreign_start();
 }
 
 static void
@@ -278,12 +285,16 @@ load_done(struct sreq *r)
 		return;
 	}
 	if (wait) {
-		if (first)
+		if (first) {
 			msg_log(LOG_CRASH, o->msg->id, "left out for now: "
 			    "%s: %s", o->why, strerror(o->err));
+			nlate++;
+		}
 		o->late = true;
 		later(o);
 	} else {
+		if (!first)
+			nlate--;
 		if (o->rc == 0 && msg_fill(o->msg, &o->q, o->size) == 0)
 			taken(o);
 		else {
@@ -306,8 +317,19 @@ load_busy(void)
 	return l.busy;
 }
 
+/*
+ * What cannot be read may be a report: whoever it is about is not reported
+ * again before it is known, or until it has taken too long.
+ */
+bool
+load_waits(void)
+{
+	return nlate > 0 && time(NULL) - begun < PATIENCE;
+}
+
 void
 load_start(void)
 {
+	begun = time(NULL);
 	load_more();
 }

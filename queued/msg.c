@@ -120,6 +120,7 @@ rcpt_wipe(struct rcpt *r)
 	free(r->esc);
 	free(r->text);
 	free(r->to);
+	free(r->via);
 }
 
 struct early *

@@ -80,6 +80,9 @@ settings(const struct val *all)
 	submit_settings(all);
 	disk.dirsync = settings_bool(all, "Queue", "DirectorySync");
 	log_set_level(settings_int(all, "Queue", "LogLevel"));
+	tcp_settings(all);
+	wake_settings(all);
+	lqueue_holds();
 }
 
 static void
@@ -106,9 +109,10 @@ peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_STORED)
 		local_down(ipc);
-	else if (id == PROC_SENDER)
+	else if (id == PROC_SENDER) {
 		remote_down(ipc);
-	else if (id == PROC_SMTPD)
+		wake_sender_down();
+	} else if (id == PROC_SMTPD)
 		tmp_peer_down(ipc);
 }
 
@@ -131,6 +135,7 @@ static const struct ipc_disp from_smtpd[] = {
 	{ IPC_QUEUE_TMP, tmp_request },
 	{ IPC_COMMIT, commit_request },
 	{ IPC_ABORT, tmp_abort },
+	{ IPC_WAKE, wake_request },
 	{ IPC_NONE, NULL }
 };
 
@@ -146,6 +151,8 @@ static const struct ipc_disp from_sender[] = {
 	{ IPC_SEND_NEXT, remote_next },
 	{ IPC_SENT, remote_sent },
 	{ IPC_SEND_END, remote_closed },
+	{ IPC_WAKE_SENT, wake_sent },
+	{ IPC_SERVE, wake_serve },
 	{ IPC_JOB_HELD, remote_held },
 	{ IPC_JOBS_END, remote_end },
 	{ IPC_NONE, NULL }

@@ -88,6 +88,10 @@ int	disk_unlink(const char *dir, uint64_t id, const char *ext);
  */
 int	disk_recycle(const char *dir, uint64_t id, uint64_t newid);
 
+/* --- special.c: fields of the header that the queue knows; in a thread --- */
+void	special_look(struct qfile *, const char *message, size_t);
+void	special_read(struct qfile *, int fd);
+
 /* --- tmp.c: ids, and files that wait for a writer --- */
 void	tmp_init(void);
 void	tmp_seen(uint64_t id);		/* before tmp_start() */
@@ -149,6 +153,7 @@ struct rcpt {
 	char		*realto;	/* NULL: no header to add */
 	char		*esc, *text;	/* how it ended, for the report */
 	char		*to;		/* remote: the address, if it is another */
+	char		*via;		/* remote: an administrator's host for it */
 	int64_t		 due;		/* in R_LATER */
 	int64_t		 until;		/* while a warning is composed */
 	enum rstate	 state;
@@ -162,6 +167,7 @@ struct rcpt {
 	bool		 aside;		/* in R_PAUSE for its file's sake */
 	bool		 remote;	/* smtpd's sending role has it, or had */
 	bool		 passed;	/* and the other host reports on it */
+	bool		 boxed;		/* it is in an account's mailbox */
 	bool		 unrouted;	/* counted in its message's */
 	uint32_t	 chan;		/* remote, in flight: the channel */
 };
@@ -240,6 +246,7 @@ size_t	msg_count(void);
 void	load_scan(void);
 void	load_start(void);
 bool	load_busy(void);
+bool	load_waits(void);		/* for a file that may be a report */
 
 /* --- route.c --- */
 void	route_rcpt(struct rcpt *);
@@ -268,8 +275,10 @@ struct lqueue {
 	struct waitlist	 later;		/* by time due */
 	struct event	*timer;
 	struct event	*again;		/* the first of later is due */
-	char		*name;		/* a path, or a domain */
+	char		*name;		/* a path, or a domain: what finds it */
 	char		*show;		/* an account, or a domain */
+	const char	*host;		/* remote: where it goes, within show */
+	char		*source;	/* remote: the address to send from, or "" */
 	size_t		 waiting;
 	size_t		 nlater;
 	unsigned int	 chans;		/* remote: channels to its host */
@@ -280,6 +289,10 @@ struct lqueue {
 	char		 kind;
 	bool		 listed;	/* in the ready list */
 	bool		 delayed;
+	bool		 byhand;	/* by an administrator */
+	bool		 lax;		/* remote: all its mail needs no TLS */
+	bool		 hold;		/* remote: waits until it is asked for */
+	bool		 woken;		/* and it was */
 	char		*why;		/* of the delay */
 	int64_t		 until;
 };
@@ -293,6 +306,8 @@ void	stat_delivered(const char *account, uint64_t bytes);
 void	stat_tell(void);
 
 struct lqueue *lqueue_get(char kind, const char *name, const char *show);
+/* A host's; from a source address (or "") it has one of its own. */
+struct lqueue *lqueue_remote(const char *host, const char *source, bool lax);
 struct lqueue *lqueue_find(char kind, const char *name);	/* or NULL */
 void	lqueue_add(struct lqueue *, struct rcpt *);
 /* Out of its queue, whether it waited or was in flight. */
@@ -302,12 +317,18 @@ void	lqueue_flight(struct rcpt *);
 /* From in flight back to its place among those that wait. */
 void	lqueue_back(struct rcpt *);
 void	lqueue_delay(struct lqueue *, const char *why);
+/* An administrator delays it, for so many seconds. */
+void	lqueue_pause(struct lqueue *, int64_t seconds);
 /* This recipient, that waited there, is routed now. */
 void	lqueue_routed(struct rcpt *);
 void	lqueue_worked(struct lqueue *);
 void	lqueue_release(struct lqueue *);
+/* The same, whoever holds it; what waits is routed anew before. */
+void	lqueue_wake(struct lqueue *);
+/* The hosts whose mail is held are others now. */
+void	lqueue_holds(void);
 /* Its host takes others, but not this one now. */
-void	lqueue_later(struct rcpt *, const char *why);
+void	lqueue_later(struct rcpt *, const char *why, int64_t seconds);
 /* Those that should wait longer need not. */
 void	lqueue_hurry(struct lqueue *);
 /* Something of it changed: it may have a turn now, or be done with. */
@@ -351,6 +372,34 @@ void	remote_end(struct ipc *, struct ipc_pkt *, void *);
 void	remote_next(struct ipc *, struct ipc_pkt *, void *);
 void	remote_sent(struct ipc *, struct ipc_pkt *, void *);
 void	remote_closed(struct ipc *, struct ipc_pkt *, void *);
+
+/* A connection that its other side made (ATRN); takes the fd over. */
+int	remote_adopt(struct lqueue *, int fd, bool tls, const char *peer);
+bool	remote_is_held(const char *host);
+
+/* --- tcp.c: when other hosts may be connected to (manual 15) --- */
+void	tcp_settings(const struct val *all);
+/* May a connection be made now?  If not, remote_soon() follows once it may. */
+bool	tcp_may(void);
+/* One is made, or its maker is through with it. */
+void	tcp_begin(void);
+void	tcp_end(void);
+
+/* --- wake.c: ETRN, ATRN and letters that release queues; ours, sent --- */
+void	wake_settings(const struct val *all);
+void	wake_request(struct ipc *, struct ipc_pkt *, void *);
+/* A host's queues, all of them: how many recipients waited. */
+size_t	wake_host(const char *host);
+void	wake_sent(struct ipc *, struct ipc_pkt *, void *);
+void	wake_serve(struct ipc *, struct ipc_pkt *, void *);
+void	wake_sender_down(void);
+/* NULL, or why not. */
+const char *wake_send(void);
+
+/* --- foreign.c: ForeignQueue/ --- */
+void	foreign_start(void);
+/* In a thread: the file a message was made of, if it is there still. */
+void	foreign_remove(const char *source);
 
 /* --- dsn.c --- */
 bool	dsn_wanted(const struct rcpt *);

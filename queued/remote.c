@@ -6,10 +6,13 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "queued.h"
@@ -22,6 +25,8 @@ enum {
 	PARAM = 1024
 };
 
+#define BLANKS	" \t,;\r\n"
+
 struct chan {
 	LIST_ENTRY(chan)	 entry;
 	struct lqueue		*lq;
@@ -31,11 +36,12 @@ struct chan {
 	time_t			 since;		/* in this state */
 	bool			 ready;		/* for a message */
 	bool			 closing;	/* SEND_CLOSE was said */
+	bool			 reversed;	/* the other side connected */
 };
 
 static LIST_HEAD(, chan) chans = LIST_HEAD_INITIALIZER(chans);
 static TAILQ_HEAD(, lqueue) wanting = TAILQ_HEAD_INITIALIZER(wanting);
-static unsigned int nchans;
+static unsigned int nchans;		/* without those reversed */
 static struct ipc *sender;		/* the newest channel */
 static bool listed;			/* JOBS_END was heard on it */
 static struct event *soon, *tick;
@@ -62,10 +68,26 @@ is_slow(const struct lqueue *lq)
 	return true;
 }
 
+/* Does it wait until its host asks for it (manual 29)? */
+bool
+remote_is_held(const char *host)
+{
+	struct cur c = cur_str(settings_text(proc_settings(), "SMTP",
+	    "HoldMailFor"));
+	char pattern[256];
+
+	for (cur_span(&c, BLANKS); cur_left(&c) > 0; cur_span(&c, BLANKS))
+		if (str_copy(cur_until(&c, BLANKS), pattern,
+		    sizeof(pattern)) && (strcasecmp(pattern, host) == 0 ||
+		    fnmatch(pattern, host, FNM_CASEFOLD) == 0))
+			return true;
+	return false;
+}
+
 static bool
 wants(const struct lqueue *lq)
 {
-	if (lq->waiting == 0 || lq->delayed)
+	if (lq->waiting == 0 || lq->delayed || (lq->hold && !lq->woken))
 		return false;
 	if (lq->chans == 0)
 		return true;
@@ -99,6 +121,11 @@ remote_list(struct lqueue *lq)
 {
 	bool can = wants(lq);
 
+	if (lq->hold && !lq->woken && lq->chans == 0 && lq->waiting > 0 &&
+	    !lq->delayed) {
+		lqueue_delay(lq, "held until its host asks for it");
+		return;
+	}
 	if (can && !lq->listed)
 		TAILQ_INSERT_TAIL(&wanting, lq, ready);
 	else if (!can && lq->listed)
@@ -127,9 +154,14 @@ chan_free(struct chan *c)
 	struct lqueue *lq = c->lq;
 
 	LIST_REMOVE(c, entry);
-	nchans--;
 	lq->chans--;
+	if (!c->reversed) {
+		nchans--;
+		tcp_end();
+	}
 	free(c);
+	if (lq->chans == 0 && lq->waiting == 0)
+		lq->woken = false;	/* what comes now is held again */
 	lqueue_touch(lq);
 	remote_soon();		/* others may have its place */
 }
@@ -154,7 +186,7 @@ ticked(int fd, short what, void *arg)
 
 	for (c = LIST_FIRST(&chans); c != NULL; c = next) {
 		next = LIST_NEXT(c, entry);
-		if (c->ready && now - c->since >= IDLE)
+		if (c->ready && (c->reversed || now - c->since >= IDLE))
 			chan_close(c);
 		else
 			remote_list(c->lq);
@@ -163,26 +195,41 @@ ticked(int fd, short what, void *arg)
 		evtimer_add(tick, &tv);
 }
 
+/* fd: the connection, if there is one already, or -1; taken over. */
 static int
-chan_open(struct lqueue *lq)
+chan_open(struct lqueue *lq, int fd, bool tls, const char *peer)
 {
 	const struct timeval tv = { .tv_sec = 1 };
-	struct msg_send_open m = { .host = lq->show };
+	struct msg_send_open m = {
+		.host = lq->host,
+		.source = lq->source,
+		.reversed = fd != -1,
+		.lax = lq->lax,
+		.tls = tls,
+		.peer = peer
+	};
 	static uint32_t num;
 	struct chan *c;
 
-	if ((c = calloc(1, sizeof(*c))) == NULL)
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		if (fd != -1)
+			close(fd);
 		return -1;
+	}
 	m.chan = c->num = ++num;
-	if (ipc_send(sender, IPC_SEND_OPEN, 0, &m, -1) == -1) {
+	c->reversed = fd != -1;
+	if (ipc_send(sender, IPC_SEND_OPEN, 0, &m, fd) == -1) {
 		free(c);
 		return -1;
 	}
 	c->lq = lq;
 	c->since = time(NULL);
 	LIST_INSERT_HEAD(&chans, c, entry);
-	nchans++;
 	lq->chans++;
+	if (!c->reversed) {
+		nchans++;
+		tcp_begin();
+	}
 	if (tick == NULL)
 		tick = evtimer_new(proc_base(), ticked, NULL);
 	if (tick != NULL && !evtimer_pending(tick, NULL))
@@ -236,7 +283,7 @@ static enum sent
 give(struct chan *c, struct rcpt *r)
 {
 	struct msg *m = r->msg;
-	char ret[2] = { m->q.ret, '\0' };
+	char ret[2] = { m->q.ret, '\0' }, options[33] = "";
 	struct msg_send_mail s = {
 		.chan = c->num,
 		.id = m->id,
@@ -246,10 +293,14 @@ give(struct chan *c, struct rcpt *r)
 		.sender = m->q.sender,
 		.ret = ret,
 		.envid = optional(m->q.envid),
-		.options = strlen(m->q.options) > 32 ? "" : m->q.options
+		.options = options
 	};
 	struct buf b;
 	int fd;
+
+	if (strlen(m->q.options) < sizeof(options) - 1)
+		snprintf(options, sizeof(options), "%s%s", m->q.options,
+		    m->q.test ? "X" : "");
 
 	if ((fd = disk_open(m->dir, m->id, "msg")) == -1)
 		return local_unopened(r);
@@ -283,27 +334,73 @@ can_go_on(void)
 	return sender != NULL && listed && !queue_stopping();
 }
 
+/*
+ * Another queue of the same host has mail, too, and the connection that the
+ * host has made is for all of it.
+ */
+static bool
+change_queue(struct chan *c)
+{
+	struct lqueue *lq, *old = c->lq;
+
+	RB_FOREACH(lq, lqtree, &lqueues)
+		if (lq != old && lq->kind == QUEUE_SMTP && lq->waiting > 0 &&
+		    !lq->byhand && strcasecmp(lq->host, old->host) == 0)
+			break;
+	if (lq == NULL)
+		return false;
+	c->lq = lq;
+	lq->chans++;
+	lqueue_release(lq);
+	old->chans--;
+	lqueue_touch(old);
+	return true;
+}
+
+static void
+feed(struct chan *c)
+{
+	struct rcpt *r;
+
+	do {
+		while (c->ready && !c->lq->delayed &&
+		    (r = next_of(c->lq)) != NULL &&
+		    give(c, r) == SEND_ASIDE)
+			;
+	} while (c->ready && c->reversed && c->lq->waiting == 0 &&
+	    change_queue(c));
+}
+
 static void
 remote_run(void)
 {
 	struct lqueue *lq;
 	struct chan *c;
-	struct rcpt *r;
 
 	if (!can_go_on())
 		return;
 	LIST_FOREACH(c, &chans, entry)
-		while (c->ready && !c->lq->delayed &&
-		    (r = next_of(c->lq)) != NULL &&
-		    give(c, r) == SEND_ASIDE)
-			;
+		feed(c);
 	while (nchans < smtp_int("SendingChannels") &&
-	    (lq = TAILQ_FIRST(&wanting)) != NULL) {
+	    (lq = TAILQ_FIRST(&wanting)) != NULL && tcp_may()) {
 		TAILQ_REMOVE(&wanting, lq, ready);
 		lq->listed = false;
-		if (chan_open(lq) == -1)
+		if (chan_open(lq, -1, false, "") == -1)
 			break;
 	}
+}
+
+int
+remote_adopt(struct lqueue *lq, int fd, bool tls, const char *peer)
+{
+	if (!can_go_on()) {
+		close(fd);
+		return -1;
+	}
+	if (chan_open(lq, fd, tls, peer) == -1)
+		return -1;
+	lqueue_release(lq);
+	return 0;
 }
 
 /* --- again, later --- */
@@ -454,7 +551,8 @@ result(struct rcpt *r, const struct msg_sent *s)
 		return;
 	if (s->code == 0) {
 		r->passed = s->dsn;
-		snprintf(text, sizeof(text), "relayed via %s", s->host);
+		snprintf(text, sizeof(text), r->msg->q.test ?
+		    "tested: %s takes the address" : "relayed via %s", s->host);
 		rcpt_finish(r, 'D', "2.0.0", text);
 	} else if (s->code == 1) {
 		snprintf(text, sizeof(text), "%s%s%s", s->host,
@@ -467,7 +565,7 @@ result(struct rcpt *r, const struct msg_sent *s)
 		if (r->lq == NULL)
 			anew(r);
 		else
-			lqueue_later(r, s->text);
+			lqueue_later(r, s->text, remote_interval(r->msg));
 	}
 }
 
@@ -550,7 +648,7 @@ unsent(struct chan *c)
 	for (i = 0; m != NULL && i < m->q.nrcpts; i++) {
 		r = &m->rcpts[i];
 		if (!r->remote || r->state != R_FLIGHT || r->chan != c->num ||
-		    r->lq != c->lq)
+		    r->lq == NULL)
 			continue;
 		r->remote = false;
 		lqueue_back(r);
@@ -594,9 +692,11 @@ remote_closed(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		fail_all(lq, m->esc, m->text);
 	else if (lq->chans > 0)
 		lq->most = lq->chans;
-	else if (m->code == 2 || useless)
+	else if (m->code == 2 || useless) {
+		lq->woken = false;
 		lqueue_delay(lq, *m->text != '\0' ? m->text :
 		    "the host closes at once");
+	}
 	lq->away--;
 	lqueue_touch(lq);
 }

@@ -5,6 +5,7 @@
  * asked again.  The loop's alone.
  */
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -137,6 +138,14 @@ static int
 go_remote(struct rcpt *r, const struct msg_routed *a)
 {
 	struct lqueue *lq;
+/* Its header says that it may go without TLS (RFC 8689). */
+static bool
+is_lax(const struct msg *m)
+{
+	return strchr(m->q.options, 'N') != NULL &&
+	    strchr(m->q.options, 'R') == NULL;
+}
+
 
 	/* What was sent before may be of one whose time as a client is over. */
 	if (!a->relay && !r->msg->trusted && r->q->attempts == 0) {
@@ -152,7 +161,8 @@ go_remote(struct rcpt *r, const struct msg_routed *a)
 	if (*a->address != '\0' && strcmp(a->address, r->q->addr) != 0 &&
 	    (r->to = strdup(a->address)) == NULL)
 		return -1;
-	if ((lq = lqueue_get(QUEUE_SMTP, a->host, a->host)) == NULL)
+	if ((lq = lqueue_remote(r->via != NULL ? r->via : a->host, a->source,
+	    is_lax(r->msg))) == NULL)
 		return -1;
 	lqueue_add(lq, r);
 	return 0;
@@ -162,6 +172,17 @@ static void
 refused(struct rcpt *r, const struct msg_routed *a)
 {
 	rcpt_finish(r, 'F', *a->esc == '5' ? a->esc : "5.1.1",
+/* A letter to NAME-wakeup: manual 29. */
+static void
+go_wake(struct rcpt *r, const char *host)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text), "the queue of %s is released: %zu "
+	    "recipients", host, wake_host(host));
+	rcpt_finish(r, 'D', "2.0.0", text);
+}
+
 	    *a->text != '\0' ? a->text : "the address cannot be routed");
 }
 
@@ -194,6 +215,8 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		rcpt_finish(r, 'D', "2.0.0", "discarded");
 	else
 		rcpt_finish(r, 'F', "5.3.5", "no such module");
+	else if (strcmp(a->module, "WAKEUP") == 0)
+		go_wake(r, a->host);
 	if (rc == -1)
 		pause_rcpt(r);
 	else
@@ -210,7 +233,9 @@ ask(struct rcpt *r)
 		.peer = q->peer,
 		.local = q->local,
 		.account = q->account == NULL ? "" : q->account,
-		.consult = 1
+		.consult = 1,
+		.client = strchr(q->options, 'C') != NULL,
+		.sender = strlen(q->sender) > 1024 ? "" : q->sender
 	};
 
 	underway++;

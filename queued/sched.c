@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -41,31 +42,56 @@ static void	sched_later(void);
 struct lqueue *
 lqueue_get(char kind, const char *name, const char *show)
 {
-	struct lqueue key, *lq;
-	char *lower = strdup(name), *p;
+	struct lqueue *lq = lqueue_find(kind, name);
 
-	if (lower == NULL)
-		return NULL;
-	for (p = lower; kind == QUEUE_SMTP && *p != '\0'; p++)
-		*p = tolower((unsigned char)*p);
-	key.kind = kind;
-	key.name = lower;
-	if ((lq = RB_FIND(lqtree, &lqueues, &key)) != NULL) {
-		free(lower);
+	if (lq != NULL)
 		return lq;
-	}
 	if ((lq = calloc(1, sizeof(*lq))) == NULL ||
-	    (lq->show = strdup(show)) == NULL) {
+	    (lq->show = strdup(show)) == NULL ||
+	    (lq->name = strdup(name)) == NULL) {
+		if (lq != NULL)
+			free(lq->show);
 		free(lq);
-		free(lower);
 		return NULL;
 	}
 	lq->kind = kind;
-	lq->name = lower;
 	TAILQ_INIT(&lq->wait);
 	TAILQ_INIT(&lq->later);
 	lq->most = 1;
 	RB_INSERT(lqtree, &lqueues, lq);
+	return lq;
+}
+
+/*
+ * "@12.34.56.78:host" (manual 29); an IPv6 address stands in brackets.  Mail
+ * that may go without TLS where other mail may not has channels of its own,
+ * and its queue's name a "!" before.
+ */
+struct lqueue *
+lqueue_remote(const char *host, const char *source, bool lax)
+{
+	char name[640], show[640], *p;
+	bool six = strchr(source, ':') != NULL;
+	struct lqueue *lq;
+
+	if (*source == '\0')
+		snprintf(show, sizeof(show), "%s%s", lax ? "!" : "", host);
+	else
+		snprintf(show, sizeof(show), "%s@%s%s%s:%s", lax ? "!" : "",
+		    six ? "[" : "", source, six ? "]" : "", host);
+	snprintf(name, sizeof(name), "%s", show);
+	for (p = name; *p != '\0'; p++)
+		*p = tolower((unsigned char)*p);
+	if ((lq = lqueue_get(QUEUE_SMTP, name, show)) == NULL ||
+	    lq->host != NULL)
+		return lq;
+	if ((lq->source = strdup(source)) == NULL) {
+		lqueue_touch(lq);	/* empty still: it goes */
+		return NULL;
+	}
+	lq->host = lq->show + strlen(show) - strlen(host);
+	lq->lax = lax;
+	lq->hold = remote_is_held(lq->host);
 	return lq;
 }
 
@@ -116,6 +142,7 @@ lqueue_free_empty(struct lqueue *lq)
 	free(lq->why);
 	free(lq->name);
 	free(lq->show);
+	free(lq->source);
 	free(lq);
 }
 
@@ -198,36 +225,51 @@ lqueue_back(struct rcpt *r)
 	lqueue_list(r->lq);
 }
 
-void
-lqueue_delay(struct lqueue *lq, const char *why)
+static void
+delay(struct lqueue *lq, int64_t seconds, const char *why)
 {
-	struct timeval tv = { .tv_sec = DELAY_MAX };
+	struct timeval tv = { .tv_sec = seconds };
 
-	if (lq->delayed || lq->waiting == 0)
-		return;
 	if (lq->timer == NULL &&
 	    (lq->timer = evtimer_new(proc_base(), delay_over, lq)) == NULL)
 		return;
-	if (lq->kind == QUEUE_SMTP)
-		tv.tv_sec = remote_interval(TAILQ_FIRST(&lq->wait)->msg);
-	else if (lq->tries < 8)
-		tv.tv_sec = DELAY_FIRST << lq->tries++;
 	free(lq->why);
 	lq->why = strdup(why);
 	lq->delayed = true;
-	lq->until = time(NULL) + tv.tv_sec;
+	lq->until = time(NULL) + seconds;
 	evtimer_add(lq->timer, &tv);
 	lqueue_list(lq);
 	log_tag(LOG_PROBLEM, "QUEUE", "%s(%s) delayed for %lld seconds: %s",
 	    lq->kind == QUEUE_LOCAL ? "LOCAL" : "SMTP", lq->show,
-	    (long long)tv.tv_sec, why);
+	    (long long)seconds, why);
+}
+
+void
+lqueue_delay(struct lqueue *lq, const char *why)
+{
+	int64_t seconds = DELAY_MAX;
+
+	if (lq->delayed || lq->waiting == 0)
+		return;
+	if (lq->kind == QUEUE_SMTP)
+		seconds = remote_interval(TAILQ_FIRST(&lq->wait)->msg);
+	else if (lq->tries < 8)
+		seconds = DELAY_FIRST << lq->tries++;
+	delay(lq, seconds, why);
+}
+
+void
+lqueue_pause(struct lqueue *lq, int64_t seconds)
+{
+	lq->byhand = true;
+	delay(lq, seconds, "delayed by the administrator");
 }
 
 void
 lqueue_worked(struct lqueue *lq)
 {
 	lq->tries = 0;
-	if (lq->delayed)
+	if (lq->delayed && !lq->byhand)
 		lqueue_release(lq);
 }
 
@@ -244,7 +286,7 @@ lqueue_release(struct lqueue *lq)
 	lqueue_hurry(lq);
 	if (!lq->delayed)
 		return;
-	lq->delayed = false;
+	lq->delayed = lq->byhand = false;
 	evtimer_del(lq->timer);
 	lqueue_touch(lq);
 }
@@ -283,13 +325,47 @@ delay_over(int fd, short what, void *arg)
 	struct lqueue *lq = arg;
 	struct rcpt *r;
 
-	lq->delayed = false;
+	lq->delayed = lq->byhand = false;
 	lq->away++;
 	while ((r = TAILQ_FIRST(&lq->wait)) != NULL)
 		if (lq->kind == QUEUE_LOCAL || !remote_expired(r, lq->why))
 			send_back(lq, r);
 	lq->away--;
 	lqueue_touch(lq);
+}
+
+/* Who asks for it may have changed where it goes. */
+void
+lqueue_wake(struct lqueue *lq)
+{
+	struct rcpt *r;
+
+	lq->away++;
+	lq->woken = lq->hold;
+	lqueue_release(lq);
+	while ((r = TAILQ_FIRST(&lq->wait)) != NULL)
+		send_back(lq, r);
+	lq->away--;
+	lqueue_touch(lq);
+}
+
+void
+lqueue_holds(void)
+{
+	struct lqueue *lq, *next;
+	bool hold;
+
+	RB_FOREACH_SAFE(lq, lqtree, &lqueues, next) {
+		if (lq->kind != QUEUE_SMTP ||
+		    (hold = remote_is_held(lq->host)) == lq->hold)
+			continue;
+		lq->hold = hold;
+		lq->woken = false;
+		if (!hold && !lq->byhand)
+			lqueue_release(lq);
+		else
+			lqueue_touch(lq);
+	}
 }
 
 static void	later_due(int, short, void *);
@@ -316,7 +392,7 @@ later_due(int fd, short what, void *arg)
 
 	lq->away++;
 	while ((r = TAILQ_FIRST(&lq->later)) != NULL && r->due <= time(NULL))
-		if (!remote_expired(r, r->text))
+		if (lq->kind == QUEUE_LOCAL || !remote_expired(r, r->text))
 			send_back(lq, r);
 	later_timer(lq);
 	lq->away--;
@@ -324,7 +400,7 @@ later_due(int fd, short what, void *arg)
 }
 
 void
-lqueue_later(struct rcpt *r, const char *why)
+lqueue_later(struct rcpt *r, const char *why, int64_t seconds)
 {
 	struct lqueue *lq = r->lq;
 	struct rcpt *o;
@@ -332,7 +408,7 @@ lqueue_later(struct rcpt *r, const char *why)
 	take(lq, r);
 	free(r->text);
 	r->text = strdup(why);
-	r->due = time(NULL) + remote_interval(r->msg);
+	r->due = time(NULL) + seconds;
 	o = TAILQ_LAST(&lq->later, waitlist);
 	while (o != NULL && o->due > r->due)
 		o = TAILQ_PREV(o, waitlist, entry);
@@ -343,8 +419,9 @@ lqueue_later(struct rcpt *r, const char *why)
 	lq->nlater++;
 	rcpt_state(r, R_LATER);
 	later_timer(lq);
-	log_tag(LOG_PROBLEM, "QUEUE", "SMTP(%s)%s delayed for %lld seconds: %s",
-	    lq->show, r->q->addr, (long long)(r->due - time(NULL)), why);
+	log_tag(LOG_PROBLEM, "QUEUE", "%s(%s)%s delayed for %lld seconds: %s",
+	    lq->kind == QUEUE_LOCAL ? "LOCAL" : "SMTP", lq->show, r->q->addr,
+	    (long long)seconds, why);
 	lqueue_list(lq);
 }
 

@@ -186,6 +186,13 @@ TABLE = [
     ("Echo x", EVERYBODY),
     ("GetVersion", EVERYBODY),
     ("GetSystemInfo serverOS", EVERYBODY),
+    ("GetQueueMessage 999999", MONITORS),
+    ("ReleaseQueueMessage 999999", SETTINGS),
+    ("DelayQueueMessage 999999 1h", SETTINGS),
+    ("DelayQueue far.example 1h", SETTINGS),
+    ("RejectQueue far.example", SETTINGS),
+    ("MoveQueue far.example TO near.example", SETTINGS),
+    ("SendWakeup", SETTINGS),
     ("GetCurrentTime", EVERYBODY),
     ("ListCLICommands", EVERYBODY),
     ("ListModules", EVERYBODY),
@@ -193,7 +200,7 @@ TABLE = [
 
 # A reason other than rights, for those who may.
 NO_SUCH = ("there is no such queue", "there is no such message",
-           "there is no such alert")
+           "there is no such alert", "SendWakeupsTo is empty")
 NO_RIGHT = ("right", "permitted", "log in first", "only", "may not")
 # Not asked here: they end the server or the session, or are asked elsewhere.
 ELSEWHERE = {"ImportAccounts", "Shutdown", "Quit", "Help", "Inline", "NewPass",
