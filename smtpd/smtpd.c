@@ -93,10 +93,6 @@ static const struct ipc_disp from_queued[] = {
 	{ IPC_NONE, NULL }
 };
 
-static const struct ipc_disp none[] = {
-	{ IPC_NONE, NULL }
-};
-
 int
 main(int argc, char **argv)
 {

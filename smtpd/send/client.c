@@ -370,19 +370,19 @@ mail_answer(struct chan *c, const struct reply *r)
 	}
 }
 
-static void (*const answers[])(struct chan *, const struct reply *) = {
-	[S_GREET] = greeted, [S_EHLO] = ehlo_done, [S_HELO] = ehlo_done,
-	[S_STARTTLS] = tls_answer, [S_AUTH] = auth_answer,
-	[S_WAKE] = wake_answer, [S_READY] = unexpected,
-	[S_MAIL] = mail_answer, [S_QUIT] = quit_done
-};
-
 static void
 wake_answer(struct chan *c, const struct reply *r)
 {
 	c->state = S_READY;
 	wake_reply(c, r);
 }
+
+static void (*const answers[])(struct chan *, const struct reply *) = {
+	[S_GREET] = greeted, [S_EHLO] = ehlo_done, [S_HELO] = ehlo_done,
+	[S_STARTTLS] = tls_answer, [S_AUTH] = auth_answer,
+	[S_WAKE] = wake_answer, [S_READY] = unexpected,
+	[S_MAIL] = mail_answer, [S_QUIT] = quit_done
+};
 
 static void
 broken(struct chan *c, const char *why)
