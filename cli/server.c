@@ -97,16 +97,6 @@ const struct cli_cmd cli_server[] = {
 	    "tries a domain's queue at once" },
 	{ "ReleaseQueue", NULL, "[queueName]", PROC_QUEUED, "Settings",
 	    "tries a queue, or all, at once" },
-	{ "RejectQueueMessage", NULL, "messageID [reason]", PROC_QUEUED,
-	    "Settings", "returns a message to its sender" },
-	{ "WriteLog", NULL, "logLevel logRecord", PROC_QUEUED, "Monitors",
-	    "puts a record into the log" },
-	{ "Status", NULL, "", PROC_AUTHD, "Monitors",
-	    "processes, sessions, queue" },
-	/* Ours: what cgctl trace asks for. */
-	{ "Trace", NULL, "processName [STOP?] [peerName]", PROC_AUTHD,
-	    "Master", "puts a process's packets into the log for ten seconds"
-	},
 	{ "ReleaseQueueMessage", NULL, "messageID", PROC_QUEUED, "Settings",
 	    "tries a message at once" },
 	{ "DelayQueue", NULL, "queueName time", PROC_QUEUED, "Settings",
@@ -115,12 +105,22 @@ const struct cli_cmd cli_server[] = {
 	    "Settings", "lets a message wait for so long" },
 	{ "RejectQueue", NULL, "queueName [reason]", PROC_QUEUED, "Settings",
 	    "returns what waits in a queue to its senders" },
-	{ "Shutdown", NULL, "", PROC_AUTHD, "Master", "stops the server" },
-	{ "Noop", NULL, "", PROC_PWDD, "", "does nothing" },
+	{ "RejectQueueMessage", NULL, "messageID [reason]", PROC_QUEUED,
+	    "Settings", "returns a message to its sender" },
 	{ "MoveQueue", NULL, "queueName TO newHost", PROC_QUEUED, "Settings",
 	    "sends what waits for a host to another one" },
 	{ "SendWakeup", NULL, "", PROC_QUEUED, "Settings",
 	    "asks the backup server for our mail (ETRN, ATRN)" },
+	{ "WriteLog", NULL, "logLevel logRecord", PROC_QUEUED, "Monitors",
+	    "puts a record into the log" },
+	{ "Status", NULL, "", PROC_AUTHD, "Monitors",
+	    "processes, sessions, queue" },
+	/* Ours: what cgctl trace asks for. */
+	{ "Trace", NULL, "processName [STOP?] [peerName]", PROC_AUTHD,
+	    "Master", "puts a process's packets into the log for ten seconds"
+	},
+	{ "Shutdown", NULL, "", PROC_AUTHD, "Master", "stops the server" },
+	{ "Noop", NULL, "", PROC_PWDD, "", "does nothing" },
 	/* What clients of later servers ask. */
 	{ "Echo", NULL, "object*", PROC_PWDD, "", "answers what it was given"
 	},

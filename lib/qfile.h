@@ -94,6 +94,8 @@ struct qfile {
 	uint32_t	 zcrc;
 	size_t		 zat;		/* its offset */
 	size_t		 body;		/* offset of the message */
+	bool		 receipt;	/* queued's: it has Return-Receipt-To */
+	bool		 test;		/* and X-Special-Delivery: test */
 	char		*text;		/* what the strings above point into */
 };
 

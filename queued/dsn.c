@@ -365,6 +365,10 @@ dsn_make(struct msg *m)
 
 	if (m->dsn || m->removing || m->reports == 0)
 		return;
+	if (m->found && load_waits()) {
+		msg_report_later(m, AGAIN);
+		return;
+	}
 	if ((id = tmp_id()) == 0 || (p = report_new(m)) == NULL) {
 		msg_report_later(m, AGAIN);
 		return;
@@ -399,10 +403,6 @@ dsn_warn(struct rcpt *r, const char *esc, const char *text, int64_t until)
 
 	if (!warning_wanted(r) || m->dsn || m->removing ||
 	    (p = report_new(m)) == NULL)
-	if (m->found && load_waits()) {
-		msg_report_later(m, AGAIN);
-		return;
-	}
 		return;
 	r->reporting = true;
 	r->letter = 'W';
@@ -423,13 +423,26 @@ dsn_warn(struct rcpt *r, const char *esc, const char *text, int64_t until)
 		report_free(p);
 }
 
+/* It was reported in an earlier life; so it waits for nothing any more. */
+static bool
+is_open(struct rcpt *r)
+{
+	if (r->state == R_FLIGHT)
+		return r->lq == NULL;	/* else its result is to come */
+	if (r->state >= R_EXPAND && (r->state != R_REPORT || r->reporting))
+		return false;
+	route_forget(r);
+	if (r->lq != NULL)
+		lqueue_remove(r);
+	return true;
+}
+
 static void
 found_rcpts(struct report *p, struct msg *m, const char *list)
 {
 	struct cur c = cur_str(list);
 	struct rcpt *r;
 	uint64_t n;
-
 	int letter;
 
 	while (cur_u64(&c, &n, UINT32_MAX) && n < m->q.nrcpts) {
@@ -450,6 +463,7 @@ dsn_found(struct msg *d)
 {
 	struct msg *m = msg_find(d->q.about);
 	struct report *p;
+
 	if (m == NULL || !m->loaded || m->removing || m->dsn ||
 	    (p = report_new(m)) == NULL)
 		return;
@@ -465,17 +479,3 @@ dsn_found(struct msg *d)
 	p->remove = m->removing = m->left == 0;
 	report_start(p);
 }
-/* It was reported in an earlier life; so it waits for nothing any more. */
-static bool
-is_open(struct rcpt *r)
-{
-	if (r->state == R_FLIGHT)
-		return r->lq == NULL;	/* else its result is to come */
-	if (r->state >= R_EXPAND && (r->state != R_REPORT || r->reporting))
-		return false;
-	route_forget(r);
-	if (r->lq != NULL)
-		lqueue_remove(r);
-	return true;
-}
-

@@ -134,10 +134,6 @@ go_local(struct rcpt *r, const struct msg_routed *a)
 	return 0;
 }
 
-static int
-go_remote(struct rcpt *r, const struct msg_routed *a)
-{
-	struct lqueue *lq;
 /* Its header says that it may go without TLS (RFC 8689). */
 static bool
 is_lax(const struct msg *m)
@@ -146,6 +142,10 @@ is_lax(const struct msg *m)
 	    strchr(m->q.options, 'R') == NULL;
 }
 
+static int
+go_remote(struct rcpt *r, const struct msg_routed *a)
+{
+	struct lqueue *lq;
 
 	/* What was sent before may be of one whose time as a client is over. */
 	if (!a->relay && !r->msg->trusted && r->q->attempts == 0) {
@@ -168,10 +168,6 @@ is_lax(const struct msg *m)
 	return 0;
 }
 
-static void
-refused(struct rcpt *r, const struct msg_routed *a)
-{
-	rcpt_finish(r, 'F', *a->esc == '5' ? a->esc : "5.1.1",
 /* A letter to NAME-wakeup: manual 29. */
 static void
 go_wake(struct rcpt *r, const char *host)
@@ -183,6 +179,10 @@ go_wake(struct rcpt *r, const char *host)
 	rcpt_finish(r, 'D', "2.0.0", text);
 }
 
+static void
+refused(struct rcpt *r, const struct msg_routed *a)
+{
+	rcpt_finish(r, 'F', *a->esc == '5' ? a->esc : "5.1.1",
 	    *a->text != '\0' ? a->text : "the address cannot be routed");
 }
 
@@ -211,12 +211,12 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		rc = go_remote(r, a);
 	else if (strcmp(a->module, "LIST") == 0)
 		rc = group_expand(r, a->host);
+	else if (strcmp(a->module, "WAKEUP") == 0)
+		go_wake(r, a->host);
 	else if (strcmp(a->module, "SYSTEM") == 0)
 		rcpt_finish(r, 'D', "2.0.0", "discarded");
 	else
 		rcpt_finish(r, 'F', "5.3.5", "no such module");
-	else if (strcmp(a->module, "WAKEUP") == 0)
-		go_wake(r, a->host);
 	if (rc == -1)
 		pause_rcpt(r);
 	else
