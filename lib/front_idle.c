@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +18,10 @@
 #include "front_int.h"
 #include "log.h"
 #include "settings.h"
+#include "trim.h"
 
 enum {
 	MAXTEXT = 256,
-	TRIM_SECONDS = 5,
-	TRIM_CLIENTS = 64,		/* as many more as make it worth it */
 	PATIENCE = 4 * IPC_TIMEOUT	/* all may come back at once */
 };
 
@@ -36,8 +34,7 @@ struct front_idle {
 	unsigned char	 sealed[];
 };
 
-static unsigned	count, trimmed;
-static struct event *trimmer;
+static unsigned	count;
 static int	autologout;		/* seconds */
 
 unsigned
@@ -205,32 +202,6 @@ on_idle(int fd, short what, void *arg)
 		arm(c->idle);
 }
 
-/*
- * Handshakes and logins of many clients leave holes between what the idle
- * ones keep: after a wave of them those pages go back to the system.
- */
-static void
-on_trim(int fd, short what, void *arg)
-{
-	trimmed = count;
-	malloc_trim(0);
-}
-
-static void
-trim_later(void)
-{
-	static const struct timeval tv = { TRIM_SECONDS, 0 };
-
-	if (trimmed > count)
-		trimmed = count;
-	if (count - trimmed < TRIM_CLIENTS)
-		return;
-	if (trimmer == NULL)
-		trimmer = event_new(proc_base(), -1, 0, on_trim, NULL);
-	if (trimmer != NULL && !event_pending(trimmer, EV_TIMEOUT, NULL))
-		event_add(trimmer, &tv);
-}
-
 /* --- what stored says --- */
 
 static void
@@ -268,7 +239,7 @@ front_got_idle(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	c->idle = i;
 	c->phase = PH_IDLE;
 	count++;
-	trim_later();
+	trim_later(count);
 }
 
 /*

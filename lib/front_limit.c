@@ -41,6 +41,7 @@ struct slot {			/* a cache line, and one for the rates */
 struct shared {
 	_Atomic uint32_t	state;
 	_Atomic uint32_t	next_id;
+	_Atomic uint32_t	columns;	/* bits: those ever used */
 	_Atomic int64_t		key_time;	/* when ticket_key was made */
 	uint64_t		seed[2];
 	unsigned char		ticket_key[TLS_TICKETKEY];
@@ -82,12 +83,26 @@ make_secrets(void)
 		fill();		/* whoever was at it has died */
 }
 
+/* What one killed at work has left.  A first one need not touch the pages. */
+static void
+clear_column(void)
+{
+	uint32_t bit = UINT32_C(1) << self;
+	size_t i;
+
+	atomic_store(&mem->total[self], 0);
+	if ((atomic_fetch_or(&mem->columns, bit) & bit) == 0)
+		return;
+	for (i = 0; i < nslots; i++)
+		atomic_store_explicit(&mem->slots[i].n[self], 0,
+		    memory_order_relaxed);
+}
+
 void
 limit_open(int fd)
 {
 	struct stat st;
 	void *p;
-	size_t i;
 
 	self = proc_conf()->instance;
 	if (mem != NULL || fstat(fd, &st) == -1 || self < 0 ||
@@ -103,10 +118,7 @@ limit_open(int fd)
 	nslots = ((size_t)st.st_size - sizeof(struct shared)) /
 	    sizeof(struct slot);
 	make_secrets();
-	atomic_store(&mem->total[self], 0);
-	for (i = 0; i < nslots; i++)
-		atomic_store_explicit(&mem->slots[i].n[self], 0,
-		    memory_order_relaxed);
+	clear_column();
 }
 
 static uint64_t

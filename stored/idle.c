@@ -16,6 +16,7 @@
 #include "log.h"
 #include "seal.h"
 #include "stored.h"
+#include "trim.h"
 
 enum { BUCKETS = 8192 };
 
@@ -108,7 +109,7 @@ idle_new(const struct session *s, const char *watch)
 	LIST_INSERT_HEAD(&table[bucket(i->front, i->instance, i->number)], i,
 	    hash);
 	LIST_INSERT_HEAD(&s->account->idles, i, next);
-	count++;
+	trim_later(++count);
 	return i;
 }
 
