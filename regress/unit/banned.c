@@ -107,7 +107,7 @@ body(void **state)
 	assert_string_equal(meets(NONE, "(\"*second*\")", text), "*second*");
 	assert_string_equal(meets(NONE, "(\"*ababac\")", text), "*ababac");
 	assert_string_equal(meets(NONE, "(\"ab*ab*ac\")", text), "ab*ab*ac");
-	assert_string_equal(meets(NONE, "(\"*abab*aba*\")", text), "");
+	assert_string_equal(meets(NONE, "(\"*abab*abab*\")", text), "");
 	assert_string_equal(meets(NONE, "(\"**bac**\")", text), "*bac*");
 	assert_string_equal(meets(NONE, "(last)", text), "last");
 	assert_string_equal(meets(NONE, "(\"Subject: x\")", text), "");
