@@ -201,8 +201,10 @@ name_removed(const struct ipc_pkt *pkt, void *arg)
 {
 	struct admin *a = arg;
 
-	/* Gone on disk: a routerd that starts anew will not find it. */
-	journal_end(1);
+	if (pkt == NULL)
+		journal_again(a->name, "", a->path, true, 1);
+	else
+		journal_end(1);
 	release(a, "");
 	log_msg(LOG_PROBLEM, "account %s removed by %s", a->name, a->account);
 	admin_done(a, NULL);
@@ -211,7 +213,7 @@ name_removed(const struct ipc_pkt *pkt, void *arg)
 static void
 delete_done(struct admin *a, bool gone)
 {
-	struct msg_name_remove m = { 0 };
+	struct msg_name_remove m = { .name = a->name, .gone = 1 };
 
 	if (!gone) {
 		log_warnx("%s: cannot be removed", a->path);
@@ -223,7 +225,6 @@ delete_done(struct admin *a, bool gone)
 	ticket_drop_account(a->name);
 	if (rights_set(a->name, a->odomain, NULL) == -1)
 		log_warn("%s: Access.settings", a->odomain);
-	m.name = a->name;
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_REMOVE, 0, &m, -1,
 	    IPC_TIMEOUT, name_removed, a);
 }
@@ -250,7 +251,7 @@ delete_quiet(const struct ipc_pkt *pkt, void *arg)
 		admin_fail(a, 501, text);
 		return;
 	}
-	journal_begin(a->name, a->path);
+	journal_remove(a->name, a->path);
 	if (account_is_single(a->path)) {
 		single_move(a->path, "", delete_moved, a);
 		return;
@@ -326,7 +327,10 @@ rename_published(const struct ipc_pkt *pkt, void *arg)
 {
 	struct admin *a = arg;
 
-	journal_end(2);
+	if (pkt == NULL)
+		journal_again(a->newname, a->name, a->newpath, false, 2);
+	else
+		journal_end(2);
 	release(a, a->newpath);
 	log_msg(LOG_PROBLEM, "account %s renamed into %s by %s", a->name,
 	    a->newname, a->account);
@@ -389,8 +393,7 @@ rename_quiet(const struct ipc_pkt *pkt, void *arg)
 		rename_undo(a, text);
 		return;
 	}
-	journal_begin(a->name, a->path);
-	journal_begin(a->newname, a->newpath);
+	journal_rename(a->newname, a->newpath, a->name, a->path);
 	if (account_is_single(a->path))
 		rename_single(a);
 	else

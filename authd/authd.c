@@ -98,6 +98,8 @@ start(void)
 static void
 peer_up(enum proc_id id, int instance, struct ipc *ipc)
 {
+	if (id == PROC_ROUTERD)
+		journal_routerd_up();
 	if (id == PROC_ROUTERD || id == PROC_STORED)
 		first_peer();
 	if (id == PROC_PRIV)

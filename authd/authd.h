@@ -258,8 +258,20 @@ void	single_move(const char *path, const char *newpath, ipc_answer_cb *,
 /* --- journal.c: what routerd must be told, should we die --- */
 
 void	journal_begin(const char *name, const char *path);
+/* Two notes. */
+void	journal_rename(const char *name, const char *path, const char *from,
+	    const char *frompath);
+/* Durable. */
+void	journal_remove(const char *name, const char *path);
 /* So many notes need not be kept any more. */
 void	journal_end(unsigned notes);
+/*
+ * routerd did not answer: it is told again when it is there, and so many notes
+ * are kept until then.
+ */
+void	journal_again(const char *name, const char *from, const char *path,
+	    bool gone, unsigned notes);
+void	journal_routerd_up(void);
 /* Is there an account, by what is on the disk? */
 bool	path_is_there(const char *path);
 /* Tells routerd what an earlier authd could not; then done. */

@@ -279,10 +279,10 @@ published(const struct ipc_pkt *pkt, void *arg)
 {
 	struct create *c = arg;
 
-	/* It is on disk: a routerd that starts anew finds it there. */
 	if (pkt == NULL)
-		log_warnx("%s: made, but not yet published", c->name);
-	journal_end(1);
+		journal_again(c->name, "", c->path, false, 1);
+	else
+		journal_end(1);
 	log_msg(LOG_PROBLEM, "account %s created (%s)", c->name, c->path);
 	finish(c, 0, "");
 }

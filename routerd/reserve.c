@@ -37,6 +37,16 @@ folder_of(const struct domain *d, const struct msg_name_reserve *m,
 	return folder_make(d, name);
 }
 
+/* One that only gets another name there is no more than there were. */
+static bool
+stays(const struct msg_name_reserve *m, const struct domain *d)
+{
+	char from[NAME_MAXLEN + 1];
+
+	return *m->from != '\0' && object_split(m->from, from,
+	    sizeof(from)) == d;
+}
+
 static int
 note_rename(const struct msg_name_reserve *m, const struct domain *d,
     const char *name, const char *path)
@@ -77,7 +87,8 @@ reserve(const struct msg_name_reserve *m, char *path, size_t size)
 		    "an object with this name already exists";
 	if ((err = object_new_name(d, name)) != NULL)
 		return err;
-	if (d->limit >= 0 && d->naccounts >= (size_t)d->limit)
+	if (d->limit >= 0 && d->naccounts >= (size_t)d->limit &&
+	    !stays(m, d))
 		return "the domain has as many accounts as it may have";
 	if ((a = names_add(&names, d, name, folder_of(d, m, name), name,
 	    type)) == NULL)
@@ -189,6 +200,9 @@ on_name_remove(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 					NULL;
 	bool was = a != NULL && names_is_account(a) && !a->reserved;
 
+	/* We may have started when its files were gone already. */
+	if (a == NULL && m->gone)
+		was = true;
 	if (a != NULL && names_is_account(a))
 		names_del(&names, d, name);
 	if (d != NULL && !d->moving)
