@@ -31,6 +31,7 @@ static const struct verb {
 	{ "SetAccountSettings",		admin_set_settings },
 	{ "SetAccountPassword",		admin_set_password },
 	{ "VerifyAccountPassword",	admin_verify_password },
+	{ "SetAccountAliases",		admin_set_aliases },
 	{ "GetAccountRights",		admin_get_rights },
 	{ "SetAccountRights",		admin_set_rights },
 	{ "ListUnreadablePasswords",	admin_list_unreadable },

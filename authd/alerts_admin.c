@@ -138,6 +138,16 @@ dispatch(struct admin *a, void (*next)(struct admin *))
 	}
 }
 
+/* An alert keeps POP out once: nobody shall do that to his administrators. */
+static bool
+may_account(const struct admin *a)
+{
+	if (admin_is_self(a) && strncmp(a->verb, "Get", 3) == 0)
+		return true;
+	return admin_may(a, a->odomain, "CanPostAlerts") &&
+	    (admin_is_users(a) || !admin_outranked(a));
+}
+
 /* A copy of the set; NULL when it has answered. */
 static struct val *
 current(struct admin *a)
@@ -148,8 +158,7 @@ current(struct admin *a)
 
 	if (kind(a) != OF_ACCOUNT)
 		set = alerts_of(a->odomain);
-	else if (!admin_may(a, a->odomain, "CanPostAlerts") &&
-	    !(admin_is_self(a) && strncmp(a->verb, "Get", 3) == 0)) {
+	else if (!may_account(a)) {
 		admin_fail(a, 501, "you have no right to do this");
 		return NULL;
 	} else {

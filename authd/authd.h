@@ -367,6 +367,8 @@ void	admin_set_rights(struct admin *);
 void	admin_shutdown(struct admin *);
 void	admin_status(struct admin *);
 void	admin_trace(struct admin *);
+/* admin_alias.c */
+void	admin_set_aliases(struct admin *);
 /* admin_access.c */
 void	admin_access(struct ipc *, struct ipc_pkt *, void *);
 /* admin_sessions.c */

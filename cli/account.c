@@ -59,7 +59,7 @@ const struct cli_cmd cli_account[] = {
 	{ "GetAccountAliases", "gtacntals", "accountName", PROC_ROUTERD, ADMIN,
 	    "an account's other names" },
 	{ "SetAccountAliases", "stacntals", "accountName newAliases()",
-	    PROC_ROUTERD, "Users, or CanCreateAliases",
+	    PROC_AUTHD, "Users, or CanCreateAliases",
 	    "replaces an account's other names" },
 	{ "GetAccountRules", "gtacntrl", "accountName", PROC_MAX, ADMIN,
 	    "an account's mail rules" },

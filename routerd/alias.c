@@ -221,20 +221,7 @@ do_get(struct command *c)
 		answer_val(c, alias_list(d, a->name));
 }
 
-static void
-do_set(struct command *c)
-{
-	const struct account *a;
-	struct domain *d;
-
-	if ((a = find_account(c, &d)) == NULL ||
-	    !object_may(c, d, "CanCreateAliases"))
-		return;
-	answer_err(c, alias_set(d, a->name, arg_val(c, 1, VAL_ARRAY)));
-}
-
 const struct verb verbs_alias[] = {
 	{ "GetAccountAliases", do_get },
-	{ "SetAccountAliases", do_set },
 	{ NULL, NULL }
 };

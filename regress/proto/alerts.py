@@ -192,6 +192,16 @@ def rights(s, cli):
     user.close()
     assert login(s, "adm@other.example") == ["for ours", "for me"]
     assert login(s, "ann") == []
+    # A domain's other name is as good as its own.
+    cli.ask("SetDomainAliases other.example (else.example)")
+    cli.ask('PostDomainAlert else.example ALERT "by the alias"')
+    cli.ask('PostAccountAlert adm@else.example ALERT "to the alias"')
+    stamp = re.search(r"(\d{14})=\"by the alias\"",
+                      ask(cli, "GetDomainAlerts other.example"))
+    assert stamp, ask(cli, "GetDomainAlerts other.example")
+    assert login(s, "adm@else.example") == ["by the alias", "to the alias"]
+    cli.ask(f"RemoveDomainAlert else.example ALERT {stamp[1]}")
+    assert "alias" not in ask(cli, "GetDomainAlerts else.example")
     cli.ask("DeleteDomain other.example FORCE")
     cli.ask("CreateDomain other.example")
     assert ask(cli, "GetDomainAlerts other.example") == "{}"
