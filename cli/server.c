@@ -91,6 +91,8 @@ const struct cli_cmd cli_server[] = {
 	},
 	{ "ListQueueMessages", NULL, "[afterID]", PROC_QUEUED, "Monitors",
 	    "messages in the queue, a page of them" },
+	{ "GetQueueMessage", NULL, "messageID", PROC_QUEUED, "Monitors",
+	    "what is known of a message, its header, each recipient" },
 	{ "GetQueueStatus", NULL, "", PROC_QUEUED, "Monitors",
 	    "numbers of the queue" },
 	{ "ReleaseSMTPQueue", NULL, "queueName", PROC_QUEUED, "Monitors",
