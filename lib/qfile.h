@@ -47,7 +47,7 @@ bool	qfile_from(struct buf *, int64_t now, const char *sender, char ret,
 /*
  * Letters: T (trusted source; queued's alone), 8 (BODY=8BITMIME), A (mail to
  * all: into INBOX, whatever rules there are; queued's alone), R (REQUIRETLS),
- * N (its header says "TLS-Required: No").
+ * N (its header says "TLS-Required: No"), C (from a client by its host's name).
  */
 bool	qfile_options(struct buf *, const char *letters);
 /* account: of an authenticated sender, or NULL.  tag: "SMTP".  peer: an IP. */

@@ -129,6 +129,15 @@ const struct setting settings_table[] = {
 	    "whose mail is relayed anywhere"),
 	WORD("SMTP", "RelayToClients", "Simple", "No|Simple|All",
 	    "is mail to hosts at client addresses relayed for anybody"),
+	ONOFF("SMTP", "RelayToBackup", "NO",
+	    "anybody's mail is relayed to domains whose MX records name this "
+	    "server after another"),
+	WORD("SMTP", "VerifyReturnPath", "Nobody",
+	    "Nobody|NonClients|Everybody",
+	    "whose HELO and Return-Path are verified by the DNS"),
+	WORD("SMTP", "ReverseConnect", "Nobody", "Nobody|NonClients|Everybody",
+	    "for whom a host of the Return-Path has to answer, too, where "
+	    "VerifyReturnPath says that it is verified"),
 
 	LEVEL("POP", "LogLevel", "3", "POP sessions"),
 	VALUE("POP", "Listener",
@@ -234,6 +243,25 @@ const struct setting settings_table[] = {
 	    "addresses whose mail is refused"),
 	TEXT("Protection", "WhiteHoleIPs", "\"\"",
 	    "addresses that are never refused"),
+	ONOFF("Protection", "ClientByName", "NO",
+	    "an address whose host's name is in ClientNames is a client's"),
+	VALUE("Protection", "ClientNames", "()",
+	    "such names, * for any part; the name must have that address"),
+	ONOFF("Protection", "UseRBL", "NO",
+	    "ask the RBLServers about addresses that are no clients'"),
+	VALUE("Protection", "RBLServers", "()",
+	    "blacklists in the DNS, a domain each; addresses or ranges behind "
+	    "it are the answers that count, else 127.0.0.2-127.1.255.255"),
+	ONOFF("Protection", "BlackListByName", "NO",
+	    "an address whose host's name is in BlackListNames is blacklisted"),
+	VALUE("Protection", "BlackListNames", "()",
+	    "such names, * for any part; \"host name is unknown\" for those "
+	    "that have none"),
+	ONOFF("Protection", "WhiteHoleByName", "NO",
+	    "an address whose host's name is in WhiteHoleNames is not "
+	    "blacklisted by the DNS"),
+	VALUE("Protection", "WhiteHoleNames", "()",
+	    "such names, * for any part"),
 	ONOFF("Protection", "ClientsOnlyLogin", "NO",
 	    "no logins from addresses that are no clients"),
 	TIME("Protection", "TempClientTime", "0", 0, DAY,

@@ -557,6 +557,7 @@ apply_router(void)
 	    "AcceptWakeupsFrom"), "Everybody") == 0;
 	env.relay_from = strcmp(from, "Nobody") == 0 ? RELAY_NOBODY :
 	    strcmp(from, "Everybody") == 0 ? RELAY_EVERYBODY : RELAY_CLIENTS;
+	env.relay_backup = settings_bool(merged, "SMTP", "RelayToBackup");
 	env.relay_to = strcmp(to, "No") == 0 ? RELAY_TO_NO :
 	    strcmp(to, "All") == 0 ? RELAY_TO_ALL : RELAY_TO_SIMPLE;
 	if (!dict_bool(proc_conf()->conf, "LogAll", false))

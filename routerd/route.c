@@ -102,7 +102,7 @@ route_suffix(const char *s, const char *suffix, size_t *len)
 bool
 route_is_client(const struct state *s)
 {
-	return *s->q->account != '\0' ||
+	return *s->q->account != '\0' || s->q->client ||
 	    (*s->q->peer != '\0' && s->env->clients != NULL &&
 	    iplist_has(s->env->clients, s->q->peer)) ||
 	    (s->env->is_roaming != NULL && s->env->is_roaming(s->q->peer));
@@ -497,7 +497,7 @@ route_address(const struct route_env *env, const struct route_query *q,
 	a->code = a->smtp = 0;
 	a->esc[0] = a->text[0] = a->module[0] = a->host[0] = '\0';
 	a->address[0] = a->path[0] = a->domain[0] = a->alias[0] = '\0';
-	a->relay = a->consult = false;
+	a->relay = a->backup = a->consult = false;
 	if (route_set_address(&s, q->address) == DONE)
 		return;
 	if (q->access && access_domain(&s) == DONE)

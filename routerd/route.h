@@ -32,6 +32,7 @@ struct route_env {
 	enum relay_from		 relay_from;
 	enum relay_to		 relay_to;
 	bool			 wake_all;	/* strangers may wake queues */
+	bool			 relay_backup;	/* to hosts we back up */
 	/* Is that a client's address for a while?  NULL: none is. */
 	bool			 (*is_roaming)(const char *ip);
 };
@@ -41,6 +42,7 @@ struct route_query {
 	const char	*peer;		/* or "" */
 	const char	*local;		/* or "" */
 	const char	*account;	/* authenticated sender, or "" */
+	bool		 client;	/* whatever its address is */
 	bool		 access;	/* a login name */
 	bool		 signal;	/* neither mail nor login */
 	bool		 consulted;	/* the external authenticator has been */
@@ -59,6 +61,7 @@ struct route_answer {
 	char	 domain[256];
 	char	 alias[513];
 	bool	 relay;
+	bool	 backup;	/* to be relayed, if we are a backup for domain */
 	bool	 consult;	/* "host@domain" is to be asked for */
 };
 

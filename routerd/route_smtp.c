@@ -259,5 +259,12 @@ route_smtp_final(struct state *s)
 	address[len] = '@';
 	memcpy(address + len + 1, s->domain, strlen(s->domain) + 1);
 	(void)take_smtp(s, s->domain, address);
+	/* The host may trust us: no route in it (manual 07). */
+	if (s->a->code == 0 && !s->a->relay && s->env->relay_backup &&
+	    *s->q->peer != '\0' && route_is_simple(s)) {
+		s->a->backup = true;
+		(void)str_copy(str_make(s->domain), s->a->domain,
+		    sizeof(s->a->domain));
+	}
 	return by_forward(s);
 }

@@ -70,6 +70,11 @@ void	own_dns_ask(void);
 /* May the domain (NULL: a new one) have these?  NULL, or what is wrong. */
 const char *own_check(const struct domain *, const struct val *settings);
 
+/* backup.c: is this server a backup for that domain?  May tell at once. */
+enum backup { BACKUP_NO, BACKUP_YES, BACKUP_LATER };
+typedef void backup_cb(enum backup, void *arg);
+void	backup_ask(const char *domain, backup_cb *, void *arg);
+
 /* names over IPC (authd makes and removes accounts): reserve.c */
 extern ipc_handler	on_name_reserve, on_name_publish, on_name_remove;
 void	reserve_forget(void);		/* authd died: its reservations go */

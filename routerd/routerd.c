@@ -36,6 +36,56 @@ routed(struct ipc_ref ref, const char *address, const struct route_answer *a,
 	ipc_answer(ref, IPC_ROUTED, &r, -1);
 }
 
+static void
+temporary(struct route_answer *a)
+{
+	a->code = 2;
+	a->smtp = 450;
+	snprintf(a->esc, sizeof(a->esc), "4.3.0");
+	snprintf(a->text, sizeof(a->text), "temporary failure");
+}
+
+/* A question that waits for the DNS: are we that domain's backup? */
+struct backing {
+	struct ipc_ref	 ref;
+	int		 level;
+	struct route_answer a;
+	char		 address[1];
+};
+
+static void
+backed(enum backup is, void *arg)
+{
+	struct backing *b = arg;
+
+	b->a.domain[0] = '\0';
+	b->a.relay = is == BACKUP_YES;
+	if (is == BACKUP_LATER)
+		temporary(&b->a);
+	routed(b->ref, b->address, &b->a, b->level);
+	free(b);
+}
+
+/* Nothing but the DNS can change it any more. */
+static void
+settle(struct ipc_ref ref, const struct route_query *q,
+    const struct route_answer *a, int level)
+{
+	size_t len = strlen(q->address);
+	struct backing *b;
+
+	if (!a->backup) {
+		routed(ref, q->address, a, level);
+		return;
+	}
+	b = xcalloc(1, sizeof(*b) + len);
+	b->ref = ref;
+	b->level = level;
+	b->a = *a;
+	memcpy(b->address, q->address, len + 1);
+	backup_ask(b->a.domain, backed, b);
+}
+
 /* A question that waits for the external authenticator. */
 struct consultation {
 	struct ipc_ref	 ref;
@@ -54,13 +104,9 @@ consulted(const struct ipc_pkt *pkt, void *arg)
 	c->q.consulted = true;
 	route_address(&env, &c->q, &a);
 	/* Perhaps it exists: nobody knows now. */
-	if (a.code == 1 && (m == NULL || m->code == 2)) {
-		a.code = 2;
-		a.smtp = 450;
-		snprintf(a.esc, sizeof(a.esc), "4.3.0");
-		snprintf(a.text, sizeof(a.text), "temporary failure");
-	}
-	routed(c->ref, c->q.address, &a, c->level);
+	if (a.code == 1 && (m == NULL || m->code == 2))
+		temporary(&a);
+	settle(c->ref, &c->q, &a, c->level);
 	free(c);
 }
 
@@ -103,7 +149,8 @@ on_route(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	const struct msg_route *m = pkt->m;
 	struct route_query q = { .address = m->address, .peer = m->peer,
 		.local = m->local, .account = m->account,
-		.access = m->access != 0, .consulted = m->consult == 0 };
+		.client = m->client != 0, .access = m->access != 0,
+		.consulted = m->consult == 0 };
 	struct route_answer a;
 	/* What is enqueued is for the log's readers, the rest is detail. */
 	int level = proc_who(ipc, NULL) == PROC_QUEUED ? LOG_MAJOR : LOG_LOW;
@@ -112,7 +159,7 @@ on_route(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if (a.consult)
 		consult(ipc_ref(ipc, pkt), &q, &a, level);
 	else
-		routed(ipc_ref(ipc, pkt), m->address, &a, level);
+		settle(ipc_ref(ipc, pkt), &q, &a, level);
 }
 
 static const struct ipc_disp from_asker[] = {

@@ -68,6 +68,7 @@ void	header_stop(struct body *);
 
 struct received {
 	const char	*helo, *peer, *host, *rcpt;	/* rcpt: NULL, or one */
+	bool		 verified;	/* helo is a name of peer */
 	bool		 esmtp, tls, auth;
 	uint64_t	 id;
 	int64_t		 now;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "addr.h"
+#include "log.h"
 #include "qfile.h"
 #include "smtpd.h"
 
@@ -34,10 +35,12 @@ ask_router(struct smtp *s, const char *address, bool rcpt,
 {
 	struct msg_route m = {
 		.address = address,
-		.peer = s->front->peer,
+		/* What a client's may be is not what is known of an address. */
+		.peer = rcpt ? s->front->peer : "",
 		.local = s->front->local,
 		.account = s->account != NULL ? s->account : "",
-		.consult = rcpt
+		.consult = rcpt || smtp_is_for(s, smtp_conf.verify),
+		.client = rcpt && s->named_client
 	};
 
 	smtp_wait(s);
@@ -63,24 +66,85 @@ welcome_sender(struct smtp *s)
 	    *s->sender != '\0' ? s->sender : "<>");
 }
 
+static void
+sender_verified(struct smtp *s, const char *refusal)
+{
+	bool alive = true;
+
+	if (refusal == NULL)
+		welcome_sender(s);
+	else {
+		front_log(s->front, LOG_PROBLEM, "'<%s>' refused: %s",
+		    s->sender, refusal);
+		smtp_reset(s);
+		if (*refusal == '5')
+			alive = smtp_error(s, "%s", refusal);
+		else
+			smtp_reply(s, "%s", refusal);
+	}
+	if (alive)
+		smtp_go_on(s);
+}
+
+/* A blacklisted host may always write to the white hole. */
+static bool
+to_verify(const struct smtp *s)
+{
+	return !s->black && smtp_is_for(s, smtp_conf.verify);
+}
+
+static void
+verify_sender(struct smtp *s, const struct msg_routed *r)
+{
+	struct str domain = { "", 0 };
+	const char *no = r == NULL ? NULL : verify_routed(s, r, &domain);
+
+	if (no != NULL)
+		sender_verified(s, no);
+	else
+		verify_start(s, domain, sender_verified);
+}
+
 /* Force AUTH (manual 29): who sends as one of our accounts has to log in. */
 static void
 sender_routed(const struct ipc_pkt *pkt, void *arg)
 {
 	struct smtp *s = arg;
 	const struct msg_routed *r = pkt == NULL ? NULL : pkt->m;
-	bool alive = true;
 
-	if (r == NULL || r->code == 2) {
-		smtp_reset(s);
-		smtp_reply(s, "451 4.3.0 the router does not answer");
-	} else if (r->code == 0 && strcmp(r->module, "LOCAL") == 0) {
-		smtp_reset(s);
-		alive = smtp_error(s, "530 5.7.0 authenticate first");
-	} else
-		welcome_sender(s);
-	if (alive)
-		smtp_go_on(s);
+	if (r == NULL || r->code == 2)
+		sender_verified(s, "451 4.3.0 the router does not answer");
+	else if (r->code == 0 && strcmp(r->module, "LOCAL") == 0 &&
+	    smtp_is_for(s, smtp_conf.force_auth))
+		sender_verified(s, "530 5.7.0 authenticate first");
+	else if (to_verify(s))
+		verify_sender(s, r);
+	else
+		sender_verified(s, NULL);
+}
+
+/* It is known who he is. */
+static void
+sender_known(struct smtp *s)
+{
+	bool verify = to_verify(s);
+
+	if (*s->sender != '\0' &&
+	    (verify || smtp_is_for(s, smtp_conf.force_auth)))
+		ask_router(s, s->sender, false, sender_routed);
+	else if (verify)
+		verify_sender(s, NULL);
+	else
+		sender_verified(s, NULL);
+}
+
+/* May he say MAIL without anything having to be asked? */
+static bool
+is_sender_free(const struct smtp *s)
+{
+	return s->account != NULL || (s->origin == NULL &&
+	    !to_verify(s) &&
+	    (*s->sender == '\0' || !smtp_is_for(s, smtp_conf.force_auth)));
 }
 
 /*
@@ -144,11 +208,15 @@ cmd_mail(struct smtp *s, struct cur *c)
 		ask_router(s, sender, false, name_routed);
 		return;
 	}
-	if (*sender != '\0' && s->account == NULL &&
-	    smtp_is_for(s, smtp_conf.force_auth))
-		ask_router(s, sender, false, sender_routed);
-	else
+	if (is_sender_free(s)) {
 		welcome_sender(s);
+		return;
+	}
+	smtp_wait(s);
+	if (s->origin != NULL)
+		origin_wait(s, sender_known);
+	else
+		sender_known(s);
 }
 
 /* --- RCPT --- */
@@ -197,6 +265,10 @@ refused(struct smtp *s, const struct msg_routed *r)
 	if (strcmp(r->module, "SYSTEM") == 0 &&
 	    strcmp(r->host, "SPAMTRAP") == 0)
 		s->refuse = "550 5.7.1 this looks like unsolicited mail";
+	if (s->black && code == 591)
+		return smtp_error(s, "%u %s %s ([%s]%s%s)", code, esc, r->text,
+		    s->front->peer, s->black_by != NULL ? " by " : "",
+		    s->black_by != NULL ? s->black_by : "");
 	if (!later)
 		return smtp_error(s, "%u %s %s", code, esc, r->text);
 	smtp_reply(s, "%u %s %s", code, esc, r->text);

@@ -38,6 +38,7 @@ greet(struct smtp *s, struct cur *c)
 	smtp_reset(s);
 	free(s->helo);
 	s->helo = copy;
+	s->helo_state = HELO_NEW;
 	s->state = ST_READY;
 	return true;
 }
@@ -51,14 +52,11 @@ cmd_helo(struct smtp *s, struct cur *c)
 	smtp_reply(s, "250 %s", front_hostname());
 }
 
-void
-cmd_ehlo(struct smtp *s, struct cur *c)
+static void
+say_capabilities(struct smtp *s)
 {
 	struct buf b, mechs;
 
-	if (!greet(s, c))
-		return;
-	s->esmtp = true;
 	buf_init(&b, 4096);
 	buf_init(&mechs, 512);
 	buf_printf(&b, "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n"
@@ -81,6 +79,27 @@ cmd_ehlo(struct smtp *s, struct cur *c)
 	conn_write(s->front->conn, b.p, b.len);
 	buf_free(&mechs);
 	buf_free(&b);
+}
+
+/* Now it is known whether he is a client. */
+static void
+ehlo_later(struct smtp *s)
+{
+	say_capabilities(s);
+	smtp_go_on(s);
+}
+
+void
+cmd_ehlo(struct smtp *s, struct cur *c)
+{
+	if (!greet(s, c))
+		return;
+	s->esmtp = true;
+	if (s->origin != NULL && smtp_conf.client_names != NULL) {
+		smtp_wait(s);
+		origin_wait(s, ehlo_later);
+	} else
+		say_capabilities(s);
 }
 
 void

@@ -32,13 +32,15 @@ compose(struct smtp *s)
 		.helo = s->helo, .peer = f->peer, .host = front_hostname(),
 		.rcpt = s->nrcpts == 1 ? s->first_rcpt : NULL,
 		.esmtp = s->esmtp, .tls = f->tls, .auth = s->account != NULL,
+		.verified = s->helo_state == HELO_VERIFIED,
 		.id = s->file->id, .now = time(NULL)
 	};
 	struct buf *out = &s->out;
 
 	buf_init(out, 0);
 	qfile_from(out, r.now, s->sender, s->mail.ret, s->mail.envid);
-	qfile_options(out, s->mail.eightbit ? "8" : "");
+	qfile_options(out, s->named_client ?
+	    (s->mail.eightbit ? "8C" : "C") : s->mail.eightbit ? "8" : "");
 	qfile_source(out, s->account, "SMTP", f->peer);
 	qfile_local(out, f->local);
 	buf_add(out, s->rcpts.p, s->rcpts.len);

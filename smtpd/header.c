@@ -179,9 +179,10 @@ header_received(struct buf *b, const struct received *r)
 	char date[64];
 
 	date_rfc5322(date, sizeof(date), r->now);
-	buf_printf(b, "Received: from %s ([%s%s])\n  by %s (cgate SMTP "
+	buf_printf(b, "Received: from %s ([%s%s]%s)\n  by %s (cgate SMTP "
 	    CG_VERSION ")\n  with %s%s%s id %" PRIu64, r->helo,
-	    strchr(r->peer, ':') != NULL ? "IPv6:" : "", r->peer, r->host,
+	    strchr(r->peer, ':') != NULL ? "IPv6:" : "", r->peer,
+	    r->verified ? " verified" : "", r->host,
 	    r->esmtp ? "ESMTP" : "SMTP", r->esmtp && r->tls ? "S" : "",
 	    r->esmtp && r->auth ? "A" : "", r->id);
 	if (r->rcpt != NULL)

@@ -78,6 +78,7 @@ replace(char **p, char *with)
 void
 smtp_reset(struct smtp *s)
 {
+	verify_forget(s);
 	if (s->sender != NULL)
 		files_unexpect();
 	if (s->wants_file)
@@ -107,8 +108,7 @@ start(struct front_session *f)
 
 	s->front = f;
 	s->state = ST_NEW;
-	s->client = iplist_has(smtp_conf.clients, f->peer);
-	s->black = !s->client && iplist_has(smtp_conf.black, f->peer);
+	origin_start(s);
 	LIST_INSERT_HEAD(&sessions, s, all);
 	if (!abuse_connect(s))
 		return;
@@ -140,6 +140,7 @@ end(struct front_session *f)
 
 	ipc_cancel(s);
 	data_forget(s);
+	origin_forget(s);
 	etrn_forget(s);
 	smtp_reset(s);
 	forget_login(s);
@@ -156,6 +157,7 @@ secured(struct front_session *f)
 	smtp_reset(s);
 	forget_login(s);
 	s->state = ST_NEW;
+	s->helo_state = HELO_NEW;
 	replace(&s->helo, NULL);
 }
 

@@ -27,6 +27,36 @@ set_addresses(const struct val *all, const char *name, struct iplist **to)
 	*to = list;
 }
 
+static void
+add_rbl(struct str row, void *arg)
+{
+	struct rbls *r = arg;
+
+	if (r->n == RBL_MAX || !rbl_parse(&r->v[r->n], row))
+		log_warnx("RBLServers: %.*s is not used", (int)row.len, row.p);
+	else
+		r->n++;
+}
+
+static void
+set_rbls(const struct val *all)
+{
+	struct rbls *r = &smtp_conf.rbls;
+
+	while (r->n > 0)
+		rbl_free(&r->v[--r->n]);
+	if (settings_bool(all, "Protection", "UseRBL"))
+		rows_each(settings_value(all, "Protection", "RBLServers"),
+		    add_rbl, r);
+}
+
+static const struct val *
+names(const struct val *all, const char *use, const char *table)
+{
+	return settings_bool(all, "Protection", use) ?
+	    settings_value(all, "Protection", table) : NULL;
+}
+
 static enum smtp_whom
 whom(const struct val *all, const char *name)
 {
@@ -56,6 +86,11 @@ settings(const struct val *all)
 	ban_settings(all);
 	set_addresses(all, "ClientIPs", &c->clients);
 	set_addresses(all, "BlackListIPs", &c->black);
+	set_addresses(all, "WhiteHoleIPs", &c->white);
+	set_rbls(all);
+	c->client_names = names(all, "ClientByName", "ClientNames");
+	c->black_names = names(all, "BlackListByName", "BlackListNames");
+	c->white_names = names(all, "WhiteHoleByName", "WhiteHoleNames");
 	size = settings_int(all, "SMTP", "MaxMessageSize");
 	c->max_size = size > 0 ? size : 0;
 	c->max_rcpts = settings_int(all, "SMTP", "MaxRecipients");
@@ -66,6 +101,8 @@ settings(const struct val *all)
 	c->advertise_auth = whom(all, "AdvertiseAUTH");
 	c->force_auth = whom(all, "ForceAUTH");
 	c->roaming = settings_int(all, "Protection", "TempClientTime") > 0;
+	c->verify = whom(all, "VerifyReturnPath");
+	c->reverse = whom(all, "ReverseConnect");
 	c->wake_all = strcmp(settings_text(all, "SMTP", "AcceptWakeupsFrom"),
 	    "Everybody") == 0;
 }
@@ -93,6 +130,10 @@ static const struct ipc_disp from_queued[] = {
 	{ IPC_NONE, NULL }
 };
 
+static const struct ipc_disp none[] = {
+	{ IPC_NONE, NULL }
+};
+
 int
 main(int argc, char **argv)
 {
@@ -108,6 +149,7 @@ main(int argc, char **argv)
 		.peers = {
 			[PROC_AUTHD] = front_authd_disp,
 			[PROC_ROUTERD] = from_routerd,
+			[PROC_SENDER] = none,
 			[PROC_QUEUED] = from_queued
 		},
 		.init = init,

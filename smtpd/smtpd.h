@@ -12,6 +12,7 @@
 #include "body.h"
 #include "front.h"
 #include "param.h"
+#include "rbl.h"
 #include "sasl.h"
 
 enum {
@@ -38,6 +39,13 @@ struct smtp_conf {
 	bool		 wake_all;	/* ETRN is anybody's */
 	struct iplist	*clients;	/* Client IP Addresses */
 	struct iplist	*black;		/* Blacklisted IP Addresses */
+	struct iplist	*white;		/* UnBlacklistable ones */
+	struct rbls	 rbls;		/* none: they are not asked */
+	const struct val *client_names;	/* tables; NULL: not in use */
+	const struct val *black_names;
+	const struct val *white_names;
+	enum smtp_whom	 verify;	/* HELO and Return-Path */
+	enum smtp_whom	 reverse;	/* and connect to its host */
 };
 extern struct smtp_conf	smtp_conf;
 
@@ -52,6 +60,9 @@ enum smtp_state {
 	ST_ANY		= ST_NEW | ST_READY | ST_MAIL | ST_RCPT | ST_BDAT
 };
 
+/* What is known of the name in HELO, once a sender was to be verified. */
+enum helo_state { HELO_NEW, HELO_BAD, HELO_SEEN, HELO_VERIFIED };
+
 /* A COMMIT under way; it outlives its session. */
 struct smtp_commit {
 	struct smtp		*session;	/* NULL: it has ended */
@@ -65,7 +76,12 @@ struct smtp {
 	enum smtp_state		 state;
 	bool			 esmtp;
 	bool			 client;	/* from Client IP Addresses */
+	bool			 named_client;	/* one by its host's name */
 	bool			 black;		/* from Blacklisted ones */
+	char			*black_by;	/* which list has it, or NULL */
+	struct origin		*origin;	/* the DNS is asked who he is */
+	struct verify		*verify;	/* and of his return-path */
+	enum helo_state		 helo_state;
 	bool			 await;		/* for a peer; conn is paused */
 	bool			 wants_file;	/* stands in files.c's list */
 	unsigned int		 errors;
@@ -143,6 +159,27 @@ void	cmd_quit(struct smtp *, struct cur *);
 /* --- cmd_mail.c --- */
 void	cmd_mail(struct smtp *, struct cur *);
 void	cmd_rcpt(struct smtp *, struct cur *);
+
+/* --- origin.c --- */
+void	origin_start(struct smtp *);	/* sets client and black */
+/* While s->origin is set: then is called once all is known. */
+void	origin_wait(struct smtp *, void (*then)(struct smtp *));
+void	origin_forget(struct smtp *);
+/* Is his address one of these lines? */
+bool	origin_has_peer(const struct smtp *, const char *records);
+
+/* --- verify.c --- */
+/* NULL, or the answer that refuses.  May come from within verify_start(). */
+typedef void verify_cb(struct smtp *, const char *refusal);
+/* Of the return-path's domain ("": not to be looked up), and HELO's. */
+void	verify_start(struct smtp *, struct str domain, verify_cb *);
+void	verify_forget(struct smtp *);
+/*
+ * What the Router says of a return-path: NULL and the domain that the DNS is
+ * to be asked about ("": it is known here), or the answer that refuses.
+ */
+const char *verify_routed(const struct smtp *, const struct msg_routed *,
+	    struct str *domain);
 
 /* --- auth.c --- */
 void	cmd_auth(struct smtp *, struct cur *);

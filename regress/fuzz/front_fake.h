@@ -255,12 +255,18 @@ fake_answer(enum ipc_type type, ipc_answer_cb *cb, void *arg)
 		.text = "x", .more = d & 64 ? d : 0 };
 	struct msg_woken woken = { .code = d % 5, .text = "" };
 	struct msg_done done = { .code = d % 8 > 2 ? 0 : d % 3, .text = "x" };
+	static const char *const records[] = { "127.0.0.2\n", "192.0.2.1\n",
+		"10 m.x.example\n0 n.x.example\n", "0 \n",
+		"pc.x.example\nmail.spam.example\n", "x\n\n99999 y\n" };
+	struct msg_dns_found found = { .code = d % 8 > 4 ? d % 5 : 0,
+		.records = records[d / 8 % 6] };
 	struct ipc_pkt pkt = { .type = type, .fd = -1 };
 
 	pkt.m = type == IPC_ROUTE ? (void *)&routed :
 	    type == IPC_QUEUE_TMP ? (void *)&file :
 	    type == IPC_COMMIT ? (void *)&committed :
-	    type == IPC_WAKE ? (void *)&woken : (void *)&done;
+	    type == IPC_WAKE ? (void *)&woken :
+	    type == IPC_DNS_FIND ? (void *)&found : (void *)&done;
 	cb(d % 16 == 15 ? NULL : &pkt, arg);
 }
 

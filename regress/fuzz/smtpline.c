@@ -17,6 +17,23 @@
 #include "smtpd/bdat.c"
 #include "smtpd/auth.c"
 #include "smtpd/etrn.c"
+#include "smtpd/rbl.c"
+#define finish	origin_finish
+#include "smtpd/origin.c"
+#undef finish
+#define step	verify_step
+#define ask	verify_ask
+#define refuse	verify_refuse
+#define one_less verify_one_less
+#include "smtpd/verify.c"
+#undef ask
+#define forget	look_forget
+#define now	look_now
+#define tell	look_tell
+#define ask	look_ask
+#define answered look_answered
+#define found	look_found
+#include "lib/lookup.c"
 
 struct smtp_conf smtp_conf = {
 	.max_size = 5000, .max_rcpts = 3, .max_errors = 10, .max_hops = 3,
@@ -29,6 +46,30 @@ smtp_is_for(const struct smtp *s, enum smtp_whom whom)
 	return whom != WHOM_NOBODY;
 }
 
+/* Names of hosts are looked up where the first byte says so. */
+static void
+with_dns(uint8_t how)
+{
+	static struct val *names;
+	struct smtp_conf *c = &smtp_conf;
+	struct question *q;
+
+	if (names == NULL) {
+		names = val_string("*.x.example\nmail.spam.example\n");
+		if (rbl_parse(&c->rbls.v[0], str_make("bl.example")) &&
+		    rbl_parse(&c->rbls.v[1], str_make("b2.example 10.0.0.1")))
+			c->rbls.n = 2;
+	}
+	while ((q = TAILQ_FIRST(&kept)) != NULL)
+		look_forget(q);
+	if (nopen != 0)
+		panic("a question was not answered");
+	c->rbls.n = how & 16 ? 2 : 0;
+	c->client_names = how & 32 ? names : NULL;
+	c->black_names = c->white_names = how & 64 ? names : NULL;
+	c->verify = c->reverse = how & 128 ? WHOM_NONCLIENTS : WHOM_NOBODY;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -38,6 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (all == NULL)
 		all = iplist_parse("192.0.2.1", &line);
 	smtp_conf.black = len > 0 && data[0] & 8 ? all : NULL;
+	with_dns(len > 0 ? data[0] : 0);
 	fake_session(&smtp_front, data, len);
 	if (files.expected != 0 || files.nwaiting != 0)
 		panic("a transaction was not ended");

@@ -7,8 +7,8 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from wire import (PASSWORD, Smtp, accounts, address, messages,  # noqa: E402
-                  run)
+from wire import (PASSWORD, Smtp, accounts, address,  # noqa: E402
+                  administrator, messages, run)
 
 TEXT = "Subject: s\r\n\r\ntext\r\n.\r\n"
 
@@ -22,6 +22,31 @@ def refused():
         s.ask('RCPT TO:<"a b"@x.example>', 591, 550, 501)
         s.ask("RCPT TO:<abuse@somehost.example>", 591)
         s.ask("DATA", 554)
+
+
+# The Router table, and what RCPT to somebody, abuse and blacklist-admin gets.
+SESSIONS = [
+    ("", (591, 591, 591), False),
+    ("<abuse*@blacklisted> = postmaster\\e", (591, 250, 591), False),
+    ("<blacklist-admin*@blacklisted> = postmaster\\e", (591, 591, 250), True),
+]
+
+
+def manual():
+    """The three sessions of manual 29."""
+    cli = administrator()
+    for table, codes, tells in SESSIONS:
+        cli.ask(f'SetRouterTable "{table}"')
+        with Smtp() as s:
+            s.ask("MAIL FROM: user@host", 250)
+            for name, code in zip(("somebody", "abuse", "blacklist-admin"),
+                                  codes):
+                told = s.ask(f"RCPT TO: {name}@somehost", code)[0]
+                if code == 591:
+                    assert (address("blacklist-admin") in told) == tells, told
+                    assert "[127.0.0.1]" in told, told
+            s.ask("DATA", 354 if 250 in codes else 554)
+    cli.close()
 
 
 def white_hole():
@@ -41,4 +66,4 @@ def authenticated():
 
 
 accounts("ann")
-run([refused, white_hole, authenticated])
+run([refused, manual, white_hole, authenticated])

@@ -43,7 +43,7 @@ PAIRS = {frozenset(p.split("-", 1)) for p in """
     authd-smtpd authd-pop3d authd-imapd authd-pwdd authd-routerd authd-queued
     authd-stored
     routerd-smtpd routerd-smtpd-send routerd-pwdd routerd-queued routerd-stored
-    queued-smtpd queued-pwdd queued-stored queued-smtpd-send
+    queued-smtpd queued-pwdd queued-stored queued-smtpd-send smtpd-smtpd-send
     stored-pop3d stored-imapd stored-pwdd""".split()} | {
     frozenset(("stored", "stored-delivery")),
     frozenset(("stored", "stored-worker"))}

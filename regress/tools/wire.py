@@ -17,9 +17,10 @@ class Wire:
     """One connection.  What is sent is exactly what is given."""
 
     def __init__(self, port, tls=False, patience=PATIENCE,
-                 server_name=None):
+                 server_name=None, source=""):
         port = int(os.environ[port] if isinstance(port, str) else port)
-        self.s = socket.create_connection(("127.0.0.1", port), patience)
+        self.s = socket.create_connection(("127.0.0.1", port), patience,
+                                          (source, 0))
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.f = None
         self.server_name = server_name

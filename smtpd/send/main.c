@@ -1,8 +1,8 @@
 /*
  * smtpd, role send: its place among the processes.  See README; how a message
  * goes is client.c's.  It must never be spoken to by anybody but queued, and
- * routerd for names of hosts; it reads no file but those that queued opened
- * for it.
+ * routerd and smtpd for names of hosts; it reads no file but those that queued
+ * opened for it.
  */
 #include <fnmatch.h>
 
@@ -123,6 +123,13 @@ static const struct ipc_disp from_queued[] = {
 
 static const struct ipc_disp from_routerd[] = {
 	{ IPC_DNS_ASK, lookup_request },
+	{ IPC_DNS_FIND, find_request },
+	{ IPC_NONE, NULL }
+};
+
+static const struct ipc_disp from_smtpd[] = {
+	{ IPC_DNS_FIND, find_request },
+	{ IPC_HOST_TRY, reverse_request },
 	{ IPC_NONE, NULL }
 };
 
@@ -141,6 +148,7 @@ main(int argc, char **argv)
 		.peers = {
 			[PROC_QUEUED] = from_queued,
 			[PROC_ROUTERD] = from_routerd,
+			[PROC_SMTPD] = from_smtpd,
 		},
 		.before = before,
 		.start = start,

@@ -35,6 +35,12 @@ void	outcome_set(struct outcome *, enum verdict, const char *esc,
 /* --- lookup.c: names that routerd asks for --- */
 void	lookup_request(struct ipc *, struct ipc_pkt *, void *);
 
+/* --- find.c: records that routerd and smtpd ask for --- */
+void	find_request(struct ipc *, struct ipc_pkt *, void *);
+
+/* --- reverse.c: a domain's host that smtpd wants to be tried --- */
+void	reverse_request(struct ipc *, struct ipc_pkt *, void *);
+
 /* --- dest.c: where a host's mail goes, one address after the other --- */
 enum { DEST_HOSTS = 20, DEST_ADDRS = 20 };
 
