@@ -8,7 +8,7 @@
 #include "log.h"
 #include "settings.h"
 
-enum { TEXT_MAX = 1024, LIMITS_MAX = 2048 };
+enum { TEXT_MAX = 900, NAME_MAX_LEN = 400, LIMITS_MAX = 2048 };
 
 /* A value that cannot be is as good as none. */
 static int64_t
@@ -64,8 +64,23 @@ suspend(const struct val *settings, const char *domain)
 	return own < all ? own : all;
 }
 
+/* Accounts/js.sub/john.macnt: whom a notice is for. */
 static int
-fill(struct val *d, const struct val *settings, const char *domain)
+put_name(struct val *d, const char *path, const char *domain)
+{
+	const char *last = strrchr(path, '/'), *dot;
+
+	last = last != NULL ? last + 1 : path;
+	if ((dot = strrchr(last, '.')) == NULL ||
+	    (size_t)(dot - last) + strlen(domain) > NAME_MAX_LEN)
+		return 0;
+	return dict_setf(d, "Name", "%.*s@%s", (int)(dot - last), last,
+	    domain);
+}
+
+static int
+fill(struct val *d, const struct val *settings, const char *path,
+    const char *domain)
 {
 	const char *text = settings_text(proc_settings(), "LOCAL",
 	    "AlertText");
@@ -74,7 +89,8 @@ fill(struct val *d, const struct val *settings, const char *domain)
 	if (!service_enabled(settings, domain, "Mail") &&
 	    dict_setf(d, "Closed", "YES") == -1)
 		return -1;
-	if (put(d, "Bytes", number(settings, domain, "MaxAccountSize")) == -1 ||
+	if (put(d, "Size", number(settings, domain, "MaxMessageSize")) == -1 ||
+	    put(d, "Bytes", number(settings, domain, "MaxAccountSize")) == -1 ||
 	    put(d, "Messages", number(settings, domain, "MaxMessages")) == -1 ||
 	    put(d, "Mailboxes", number(settings, domain, "MaxMailboxes")) ==
 	    -1)
@@ -83,6 +99,9 @@ fill(struct val *d, const struct val *settings, const char *domain)
 		return -1;
 	if (val_count(d) == 0)
 		return 0;
+	if (number(settings, domain, "QuotaNotice") > 0 &&
+	    put_name(d, path, domain) == -1)
+		return -1;
 	if (put(d, "Suspend", suspend(settings, domain)) == -1 ||
 	    put(d, "Alert", number(settings, domain, "QuotaAlert")) == -1 ||
 	    put(d, "Notice", number(settings, domain, "QuotaNotice")) == -1)
@@ -91,13 +110,14 @@ fill(struct val *d, const struct val *settings, const char *domain)
 }
 
 bool
-account_limits(struct buf *b, const struct val *settings, const char *domain)
+account_limits(struct buf *b, const struct val *settings, const char *path,
+    const char *domain)
 {
 	struct val *d = val_dict();
 	bool good;
 
 	buf_reset(b);
-	good = d != NULL && fill(d, settings, domain) == 0;
+	good = d != NULL && fill(d, settings, path, domain) == 0;
 	if (good && val_count(d) == 0)
 		good = buf_puts(b, "");
 	else if (good)
@@ -124,7 +144,7 @@ limits_ask(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct buf b;
 
 	buf_init(&b, LIMITS_MAX + TEXT_MAX);
-	if (a != NULL && account_limits(&b, a->settings,
+	if (a != NULL && account_limits(&b, a->settings, m->path,
 	    domain_of(m->account))) {
 		r.code = 0;
 		r.limits = b.p;
@@ -140,7 +160,7 @@ limits_tell(const char *path, const struct val *settings, const char *domain)
 	struct buf b;
 
 	buf_init(&b, LIMITS_MAX + TEXT_MAX);
-	if (*path != '\0' && account_limits(&b, settings, domain))
+	if (*path != '\0' && account_limits(&b, settings, path, domain))
 		m.limits = b.p;
 	ipc_send(proc_peer(PROC_STORED), IPC_ACCOUNT_CHANGED, 0, &m, -1);
 	buf_free(&b);

@@ -72,7 +72,7 @@ void	effective_settings_changed(void);
 
 /* As LIMITS has it: "" for no limits.  False when memory is out. */
 bool	account_limits(struct buf *, const struct val *settings,
-	    const char *domain);
+	    const char *path, const char *domain);
 void	limits_ask(struct ipc *, struct ipc_pkt *, void *);
 /* Tells stored that an account has other settings; "": perhaps all. */
 void	limits_tell(const char *path, const struct val *settings,

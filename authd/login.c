@@ -261,7 +261,8 @@ ask_grant(struct login *l)
 	struct buf limits;
 
 	buf_init(&limits, 0);
-	if (a != NULL && account_limits(&limits, a->settings, l->domain))
+	if (a != NULL && account_limits(&limits, a->settings, l->path,
+		l->domain))
 		m.limits = limits.p;
 	arc4random_buf(l->ticket, sizeof(l->ticket));
 	m.ticket.p = l->ticket;

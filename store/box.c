@@ -436,6 +436,7 @@ box_deliver(struct box *b, struct delivery *d, size_t n)
 		return;
 	b->fmt->deliver(b, d, n);
 	stat_delivered(b->acct, d, n);
+	(void)quota_notice(b->acct);
 }
 
 int

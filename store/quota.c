@@ -14,7 +14,7 @@
 #include "quota_int.h"
 
 static const struct quota_limits none = { QUOTA_NONE, QUOTA_NONE, QUOTA_NONE,
-	0, 0, 0, "", false };
+	0, 0, 0, "", "", false, QUOTA_NONE };
 
 struct quota *
 quota_get(struct acct *a)
@@ -31,8 +31,10 @@ quota_free(struct acct *a)
 {
 	quota_save(a);
 	quota_forget(a);
-	if (a->quota != NULL)
+	if (a->quota != NULL) {
 		free(a->quota->text);
+		free(a->quota->name);
+	}
 	free(a->quota);
 	a->quota = NULL;
 }
@@ -55,16 +57,27 @@ percent_of(const struct val *d, const char *key)
 	return n < 0 || n > 100 ? 0 : (unsigned)n;
 }
 
+static char *
+line_of(const struct val *d, const char *key)
+{
+	char *text = xstrdup(dict_str(d, key, "")), *p;
+
+	for (p = text; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
+	return text;
+}
+
 void
 quota_limit(struct acct *a, const char *limits)
 {
 	struct quota *q = quota_get(a);
 	const char *err = "";
 	struct val *d;
-	char *p;
 
 	free(q->text);
-	q->text = NULL;
+	free(q->name);
+	q->text = q->name = NULL;
 	q->limits = none;
 	if (*limits == '\0')
 		return;
@@ -72,17 +85,15 @@ quota_limit(struct acct *a, const char *limits)
 		log_warnx("limits: %s", err);
 		return;
 	}
-	q->text = xstrdup(dict_str(d, "Text", ""));
-	for (p = q->text; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = ' ';
-	q->limits.text = q->text;
+	q->limits.text = q->text = line_of(d, "Text");
+	q->limits.name = q->name = line_of(d, "Name");
 	q->limits.bytes = limit_of(d, "Bytes");
 	q->limits.messages = limit_of(d, "Messages");
 	q->limits.mailboxes = limit_of(d, "Mailboxes");
 	q->limits.suspend = percent_of(d, "Suspend");
 	q->limits.alert = percent_of(d, "Alert");
 	q->limits.notice = percent_of(d, "Notice");
+	q->limits.size = limit_of(d, "Size");
 	q->limits.closed = dict_bool(d, "Closed", false);
 	val_free(d);
 }
@@ -218,10 +229,16 @@ quota_admit(struct box *b, struct delivery *d, size_t n)
 	bool known;
 	size_t i;
 
+	if (b->acct->quota != NULL && b->acct->quota->writing)
+		return;
 	for (i = 0; l->closed && i < n; i++)
 		if (!d[i].settled)
 			settle(&d[i], 2, "4.2.1",
 			    "the account takes no mail now");
+	for (i = 0; l->size != QUOTA_NONE && i < n; i++)
+		if (!d[i].settled && d[i].size > l->size)
+			settle(&d[i], 1, "5.2.3",
+			    "the message is too large for this account");
 	if (!is_limited(b->acct))
 		return;
 	known = quota_usage(b->acct, &u) == 0;

@@ -26,7 +26,9 @@ struct quota_limits {
 	unsigned	 alert;		/* sessions are told */
 	unsigned	 notice;	/* a letter is sent */
 	const char	*text;		/* what sessions are told */
+	const char	*name;		/* whom letters are for */
 	bool		 closed;	/* no mail is taken in: it waits */
+	uint64_t	 size;		/* of one message that comes in */
 };
 
 struct quota_usage {
@@ -34,8 +36,8 @@ struct quota_usage {
 };
 
 /*
- * From now on, in LIMITS' words: "" for no limits, or a dictionary of Bytes,
- * Messages, Mailboxes, Suspend, Alert, Notice, Text, Closed.
+ * From now on, in LIMITS' words: "" for no limits, or a dictionary of Size,
+ * Bytes, Messages, Mailboxes, Suspend, Alert, Notice, Name, Text, Closed.
  */
 void	quota_limit(struct acct *, const char *limits);
 /* The ones in force; never NULL. */
@@ -48,7 +50,7 @@ int	quota_mailbox_room(struct acct *);
 /*
  * Settles those deliveries that must not be stored: 4.2.2 for one that shall
  * wait until the account has room, 5.2.2 for one that does not fit, 4.2.1 for
- * all while the account takes none.
+ * all while the account takes none, 5.2.3 for one that is too large by itself.
  */
 void	quota_admit(struct box *, struct delivery *, size_t);
 /*
@@ -56,6 +58,11 @@ void	quota_admit(struct box *, struct delivery *, size_t);
  * ten minutes, which account.info remembers (manual 12).
  */
 const char *quota_alert(struct acct *);
+/*
+ * Writes a letter into INBOX if so much is used that one is due; true if it
+ * did.  After whatever may have changed that.
+ */
+bool	quota_notice(struct acct *);
 /* So much of a limit is used, the higher of the two; -1: not known. */
 int	quota_percent(struct acct *);
 /* Was anything removed since this was last asked?  Deliveries may fit now. */

@@ -12,7 +12,10 @@ struct quota_entry {
 
 struct quota {
 	struct quota_limits limits;
-	char		*text;
+	char		*text, *name;
+	/* What account.info says of the notice. */
+	enum { NOTICE_UNKNOWN, NOTICE_NONE, NOTICE_SENT } noticed;
+	bool		 writing;		/* it, which is never refused */
 	bool		 known;
 	bool		 freed;
 	struct quota_entry *v;

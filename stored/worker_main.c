@@ -130,6 +130,7 @@ rest_now(int fd, short what, void *arg)
 		return;
 	for (b = account->boxes; b != NULL; b = b->next)
 		box_tidy(b);
+	(void)quota_notice(account);
 	ipc_call(broker, IPC_WORK_REST, 0, &m, -1, IPC_TIMEOUT, rest_answered,
 	    NULL);
 }
@@ -161,6 +162,8 @@ quota_look(void)
 	const struct client *c;
 	const char *alert;
 
+	if (quota_notice(account))
+		imap_sessions_notify(account);
 	TAILQ_FOREACH(c, &clients, next)
 		if (c->service->idle != NULL)
 			break;

@@ -95,11 +95,11 @@ def reports(name, of):
             of.encode() in m.get_payload()[2].as_bytes()]
 
 
-def report(name, of):
+def report(name, of, status="5.2.2", why="account is full"):
     m = wait_for(f"a report about {of}", lambda: reports(name, of))[0]
     blocks = m.get_payload()[1].get_payload()
-    assert blocks[1]["Status"] == "5.2.2", blocks[1].as_string()
-    assert "account is full" in m.get_payload()[0].get_payload(), m
+    assert blocks[1]["Status"] == status, blocks[1].as_string()
+    assert why in m.get_payload()[0].get_payload(), m
     return m
 
 
@@ -423,6 +423,76 @@ def alerts():
         p.login("alert")
 
 
+def one_message():
+    """MaxMessageSize: of what comes in, not of what its client appends."""
+    accounts("small", "smallsender")
+    limit("small", MaxMessageSize="2K")
+    send("small", "too large", 5000, sender=address("smallsender"))
+    report("smallsender", "too large", "5.2.3", "too large for this account")
+    send("small", "fits", 1000)
+    messages("small", 1)
+    with login("small") as m:
+        assert append(m, 5000) is None
+        send("small", "larger", 9000, sender=address("smallsender"))
+        report("smallsender", "larger", "5.2.3", "too large")
+    assert count("small") == 2
+
+
+def notices(name):
+    return [m for m in (email.message_from_bytes(t) for _, t in
+                        read_mbox(box(name)))
+            if "of your mail storage is used" in m["Subject"]]
+
+
+def notice():
+    """A letter when so much is used; once, until it was below that."""
+    accounts("note")
+    limit("note", MaxMessages=10, QuotaNotice=50, QuotaAlert=0)
+    for i in range(4):
+        send("note")
+    messages("note", 4)
+    assert not notices("note")
+    send("note")
+    letter = wait_for("a letter", lambda: notices("note"))[0]
+    assert "50%" in letter["Subject"] and letter["To"] == address("note")
+    assert "empty it" in letter.get_payload(), letter
+    assert letter["Date"] and letter["Message-ID"] and letter["From"]
+    assert letter["Auto-Submitted"] == "auto-generated"
+    send("note")
+    messages("note", 7)
+    assert len(notices("note")) == 1
+    # Whoever holds the account next knows it, and says no more.
+    kill([p for p, n in descendants(SERVER).items()
+          if n == "stored-delivery"][0])
+    send("note")
+    messages("note", 8)
+    assert len(notices("note")) == 1
+    with login("note") as m:
+        m.ask("SELECT INBOX")
+        time.sleep(1.5)
+        m.ask("STORE 1:6 +FLAGS.SILENT (\\Deleted)")
+        m.ask("EXPUNGE")
+        assert not notices("note")
+        time.sleep(1.5)
+        # By a client's own doing it comes, too, and is shown at once.
+        for i in range(3):
+            append(m)
+        wait_for("another", lambda: notices("note"))
+        wait_for("it", lambda: any(b"6 EXISTS" in u for u in m.ask("NOOP")))
+    assert len(notices("note")) == 1
+    # Even where there is no room left for others.
+    accounts("noted")
+    limit("noted", MaxMessages=2, QuotaNotice=90, QuotaSuspend=0)
+    send("noted")
+    send("noted")
+    wait_for("a letter", lambda: notices("noted"))
+    assert count("noted") == 3
+    limit("noted", QuotaNotice=0, MaxMessages=5)
+    limit("noted", MaxMessages=3)
+    time.sleep(1)
+    assert count("noted") == 3
+
+
 def warned():
     """Who waits is told once; by NOTIFY=NEVER, not at all."""
     accounts("slow", "slowsender")
@@ -470,5 +540,9 @@ def too_long():
     module("LOCAL", "{KeepFull=1d;}")
 
 
+everybody = administrator()
+everybody.ask("UpdateAllAccountsDefaults {QuotaNotice=0;}")
+everybody.close()
 run([commands, library, appending, delivered, at_once, waiting, defaults,
-     single, renamed, killed, alerts, warned, too_long])
+     single, renamed, killed, alerts, one_message,
+     notice, warned, too_long])

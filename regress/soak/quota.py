@@ -125,7 +125,7 @@ accounts(*NAMES)
 cli = administrator()
 for n in NAMES:
     cli.ask(f"UpdateAccountSettings {n} {{MaxAccountSize={LIMIT}K;"
-            f"QuotaSuspend={random.choice((0, 90, 100))};}}")
+            f"QuotaNotice=0;QuotaSuspend={random.choice((0, 90, 100))};}}")
 cli.close()
 threads = [until_end(w) for w in
            [sender] * 4 + [client(n) for n in NAMES] + [killer]]

@@ -4,6 +4,7 @@
 #include "append.h"
 #include "buf.h"
 #include "copy.h"
+#include "dict.h"
 #include "folder.h"
 #include "from.h"
 #include "quota.h"
@@ -554,8 +555,125 @@ test_admit(void **state)
 	quota_limit(a, "{Messages=6;Suspend=80;}");
 	expect(b, 4, 0, "2.0.0");
 	expect(b, 5, 2, "4.2.2");
-	quota_limit(a, "");
+	quota_limit(a, "{Size=10;}");
+	expect(b, 5, 1, "5.2.3");
+	quota_limit(a, "{Size=11;Messages=5;}");
+	expect(b, 5, 1, "5.2.2");
+	quota_limit(a, "{Size=11;}");
 	expect(b, 5, 0, "2.0.0");
+	quota_limit(a, "");
+	expect(b, 6, 0, "2.0.0");
+	check(a);
+	acct_free(a);
+}
+
+/* Letters that are there, by the file alone. */
+static unsigned
+notices(void)
+{
+	static const char subject[] = "mail storage is used\n";
+	struct from_line f;
+	size_t len, off = 0, n;
+	char *p = file_read(top, "INBOX.mbox", 1 << 20, &len), *lf;
+	unsigned found = 0;
+
+	assert_non_null(p);
+	while (off < len) {
+		lf = memchr(p + off, '\n', len - off);
+		assert_non_null(lf);
+		assert_true(from_parse(p + off, lf - (p + off), &f));
+		n = lf + 1 - (p + off) + f.length + 1;
+		if (!(f.flags & MSG_EXPUNGED) && memmem(p + off, n, subject,
+		    sizeof(subject) - 1) != NULL)
+			found++;
+		off += n;
+		if (off < len && p[off] == '\n')
+			off++;
+	}
+	free(p);
+	return found;
+}
+
+static const char much[] = "{Messages=10;Notice=50;Suspend=0;"
+    "Name=\"ann@example.com\";Text=\"empty it\";}";
+
+/* At the fifth of ten; once, for whoever holds the account. */
+static void
+test_notice(void **state)
+{
+	struct acct *a = account(false);
+	struct box *b = inbox(a);
+	struct delivery d[3];
+	uint32_t uids[6] = { 1, 2, 3, 4, 5, 6 };
+	int i;
+
+	quota_limit(a, much);
+	for (i = 1; i <= 4; i++)
+		expect(b, i, 0, "2.0.0");
+	assert_int_equal(notices(), 0);
+	expect(b, 5, 0, "2.0.0");
+	assert_int_equal(notices(), 1);
+	expect(b, 6, 0, "2.0.0");
+	assert_false(quota_notice(a));
+	assert_int_equal(notices(), 1);
+	acct_free(a);
+	/* its next holder */
+	a = account(true);
+	quota_limit(a, much);
+	assert_false(quota_notice(a));
+	assert_int_equal(notices(), 1);
+	b = inbox(a);
+	assert_int_equal(box_refresh(b), 0);
+	assert_int_equal(box_expunge(b, uids, 6), 0);
+	assert_false(quota_notice(a));
+	box_close(b);
+	acct_free(a);
+	a = account(false);
+	b = inbox(a);
+	quota_limit(a, much);
+	/* many at once: one letter */
+	for (i = 0; i < 3; i++)
+		d[i] = job(20 + i, "A: b\n\ntext\n");
+	box_deliver(b, d, 3);
+	for (i = 0; i < 3; i++)
+		close(d[i].fd);
+	expect(b, 30, 0, "2.0.0");
+	assert_int_equal(notices(), 1);
+	check(a);
+	acct_free(a);
+}
+
+/* On its way when its writer was killed: written once, in any case. */
+static void
+test_notice_killed(void **state)
+{
+	struct acct *a = account(false);
+	struct box *b = inbox(a);
+	int i;
+
+	quota_limit(a, much);
+	for (i = 1; i <= 5; i++)
+		expect(b, i, 0, "2.0.0");
+	assert_int_equal(notices(), 1);
+	/* as if it had not been noted that it was written */
+	assert_int_equal(dict_setf(info_root(&a->info), "#QuotaNotice", "W%s",
+	    dict_str(info_root(&a->info), "#QuotaNotice", "") + 1), 0);
+	assert_int_equal(info_save(&a->info), 0);
+	acct_free(a);
+	a = account(false);
+	quota_limit(a, much);
+	assert_true(quota_notice(a));
+	assert_int_equal(notices(), 1);
+	/* and as if it had been noted only that it is to be written */
+	assert_int_equal(dict_setf(info_root(&a->info), "#QuotaNotice",
+	    "W1795228000"), 0);
+	assert_int_equal(info_save(&a->info), 0);
+	acct_free(a);
+	a = account(false);
+	quota_limit(a, much);
+	assert_true(quota_notice(a));
+	assert_int_equal(notices(), 2);
+	assert_false(quota_notice(a));
 	check(a);
 	acct_free(a);
 }
@@ -574,6 +692,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_notice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_notice_killed, setup,
+		    teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
