@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -103,13 +104,30 @@ printable(char *out, size_t size, const char *name)
 	out[i] = '\0';
 }
 
+static bool
+is_our_domain(const char *name)
+{
+	const struct val *all = proc_settings();
+
+	return strcmp(name, main_domain()) == 0 ||
+	    dict_get(dict_get(all, "Domains"), name) != NULL ||
+	    dict_get(dict_get(all, "DomainAliases"), name) != NULL;
+}
+
+/* A name that is no account's may be a password in the wrong place. */
 static const char *
 logged_name(const struct login *l)
 {
 	static char name[LOGNAME_MAX];
+	const char *at;
 
-	printable(name, sizeof(name), l->account != NULL ? l->account :
-							   l->name);
+	if (l->account != NULL) {
+		printable(name, sizeof(name), l->account);
+		return name;
+	}
+	at = strrchr(l->name, '@');
+	snprintf(name, sizeof(name), "*%s",
+	    at != NULL && is_our_domain(at + 1) ? at : "");
 	return name;
 }
 

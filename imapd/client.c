@@ -14,13 +14,18 @@
 static void	vreply(struct imap *, const char *, va_list)
     __attribute__((format(printf, 2, 0)));
 
+/* Before a login a tag may be anything, a password as well: it is not logged. */
 static void
 vreply(struct imap *p, const char *fmt, va_list ap)
 {
-	char text[1024];
+	char text[1024], *c;
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	front_say(p->front, "%s %s", p->tag, text);
+	for (c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	front_log(p->front, LOG_LOW, "rsp: %s", text);
+	conn_printf(p->front->conn, "%s %s\r\n", p->tag, text);
 }
 
 void

@@ -1,19 +1,16 @@
 /*
- * The table of IMAP commands before login: name, handler, flags; and the
- * small ones among the handlers.  Runs in imapd.  What comes after the login
- * stands in session/.
+ * The table of IMAP commands before login: name, handler; and the small ones
+ * among the handlers.  Runs in imapd.  What comes after the login stands in
+ * session/.
  */
 #include <string.h>
 
 #include "imapd.h"
 #include "log.h"
 
-enum { F_SECRET = 1 << 0 };		/* parameters stay out of the log */
-
 struct command {
 	const char	*name;
 	void		(*handler)(struct imap *, struct cur *);
-	unsigned int	 flags;
 };
 
 static bool
@@ -112,13 +109,13 @@ cmd_starttls(struct imap *p, struct cur *c)
 }
 
 static const struct command commands[] = {
-	{ "CAPABILITY",		cmd_capability,		0 },
-	{ "LOGIN",		cmd_login,		F_SECRET },
-	{ "AUTHENTICATE",	cmd_authenticate,	F_SECRET },
-	{ "STARTTLS",		cmd_starttls,		0 },
-	{ "ID",			cmd_id,			0 },
-	{ "NOOP",		cmd_noop,		0 },
-	{ "LOGOUT",		cmd_logout,		0 }
+	{ "CAPABILITY",		cmd_capability },
+	{ "LOGIN",		cmd_login },
+	{ "AUTHENTICATE",	cmd_authenticate },
+	{ "STARTTLS",		cmd_starttls },
+	{ "ID",			cmd_id,		 },
+	{ "NOOP",		cmd_noop },
+	{ "LOGOUT",		cmd_logout }
 };
 
 static const struct command *
@@ -132,18 +129,15 @@ find(struct str name)
 	return NULL;
 }
 
-/* A line that is no command may be a password that came too early. */
+/* What is no command, and a tag, may be a password that came too early. */
 static void
 log_command(struct imap *p, const struct command *cmd, const struct cur *args)
 {
 	if (cmd == NULL)
-		front_log(p->front, LOG_LOW, "cmd: %s (no command)", p->tag);
-	else if (cmd->flags & F_SECRET)
-		front_log(p->front, LOG_LOW, "cmd: %s %s ...", p->tag,
-		    cmd->name);
+		front_log(p->front, LOG_LOW, "cmd: (no command)");
 	else
-		front_log(p->front, LOG_LOW, "cmd: %s %s %.*s", p->tag,
-		    cmd->name, (int)cur_left(args), args->p);
+		front_log(p->front, LOG_LOW, "cmd: %s%s", cmd->name,
+		    cur_left(args) > 0 ? " ..." : "");
 }
 
 void

@@ -1,20 +1,17 @@
 /*
- * The table of POP commands before login: verb, handler, states, flags; and
- * the small ones among the handlers.  Runs in pop3d.  What comes after the
- * login stands in session/.
+ * The table of POP commands before login: verb, handler, states; and the small
+ * ones among the handlers.  Runs in pop3d.  What comes after the login stands
+ * in session/.
  */
 #include <string.h>
 
 #include "log.h"
 #include "pop3d.h"
 
-enum { F_SECRET = 1 << 0 };		/* parameters stay out of the log */
-
 struct command {
 	const char	*verb;
 	void		(*handler)(struct pop *, struct cur *);
 	unsigned int	 states;
-	unsigned int	 flags;
 };
 
 /* RFC 2449; the same again from the worker after login. */
@@ -64,14 +61,14 @@ cmd_quit(struct pop *p, struct cur *c)
 }
 
 static const struct command commands[] = {
-	{ "USER",	cmd_user,	POP_ANY,	0 },
-	{ "PASS",	cmd_pass,	POP_USER,	F_SECRET },
-	{ "APOP",	cmd_apop,	POP_ANY,	F_SECRET },
-	{ "AUTH",	cmd_auth,	POP_ANY,	F_SECRET },
-	{ "CAPA",	cmd_capa,	POP_ANY,	0 },
-	{ "STLS",	cmd_stls,	POP_ANY,	0 },
-	{ "NOOP",	cmd_noop,	POP_ANY,	0 },
-	{ "QUIT",	cmd_quit,	POP_ANY,	0 }
+	{ "USER",	cmd_user,	POP_ANY },
+	{ "PASS",	cmd_pass,	POP_USER },
+	{ "APOP",	cmd_apop,	POP_ANY },
+	{ "AUTH",	cmd_auth,	POP_ANY },
+	{ "CAPA",	cmd_capa,	POP_ANY },
+	{ "STLS",	cmd_stls,	POP_ANY },
+	{ "NOOP",	cmd_noop,	POP_ANY },
+	{ "QUIT",	cmd_quit,	POP_ANY }
 };
 
 static const struct command *
@@ -85,7 +82,7 @@ find(struct str verb)
 	return NULL;
 }
 
-/* A line that is no command may be a password that came too early. */
+/* A line that is no command, and a name, may be a password in its place. */
 static void
 log_command(struct pop *p, const struct command *cmd, const char *line)
 {
@@ -94,10 +91,9 @@ log_command(struct pop *p, const struct command *cmd, const char *line)
 	if (cmd == NULL)
 		front_log(p->front, LOG_LOW, "cmd: (%zu bytes, no command)",
 		    strlen(line));
-	else if (cmd->flags & F_SECRET)
-		front_log(p->front, LOG_LOW, "cmd: %s ...", cmd->verb);
 	else
-		front_log(p->front, LOG_LOW, "cmd: %s", line);
+		front_log(p->front, LOG_LOW, "cmd: %s%s", cmd->verb,
+		    line[strlen(cmd->verb)] != '\0' ? " ..." : "");
 }
 
 void

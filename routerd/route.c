@@ -464,7 +464,8 @@ tell(const struct state *s, size_t i)
 static void
 turn_on(struct state *s)
 {
-	bool told = log_get_level() >= LOG_ALL;
+	/* A login's name may be a password in the wrong place. */
+	bool told = log_get_level() >= LOG_ALL && !s->q->access;
 	size_t i;
 	int n;
 
@@ -476,8 +477,9 @@ turn_on(struct state *s)
 			tell(s, i);
 	}
 	log_msg(LOG_PROBLEM, "'<%s>' is routed in a loop, at last as '<%s%s%s>'"
-	    " by the step: %s", s->q->address, s->local,
-	    *s->domain != '\0' ? "@" : "", s->domain, steps[i].name);
+	    " by the step: %s", s->q->access ? "*" : s->q->address,
+	    s->q->access ? "*" : s->local, *s->domain != '\0' ? "@" : "",
+	    s->domain, steps[i].name);
 	route_refuse(s, 554, "5.4.6", "the address is routed in a loop");
 }
 

@@ -18,9 +18,11 @@ static uint64_t	 nrouted, nrefused;
 
 /* The field limits of ROUTED and of struct route_answer are the same. */
 static void
-routed(struct ipc_ref ref, const char *address, const struct route_answer *a,
-    int level)
+routed(struct ipc_ref ref, const struct route_query *q,
+    const struct route_answer *a, int level)
 {
+	/* A login's may be a password in the wrong place. */
+	const char *address = q->access ? "*" : q->address;
 	struct msg_routed r = { .code = a->code, .smtp = a->smtp,
 		.esc = a->esc, .text = a->text, .module = a->module,
 		.host = a->host, .address = a->address, .path = a->path,
@@ -57,12 +59,13 @@ static void
 backed(enum backup is, void *arg)
 {
 	struct backing *b = arg;
+	struct route_query q = { .address = b->address };
 
 	b->a.domain[0] = '\0';
 	b->a.relay = is == BACKUP_YES;
 	if (is == BACKUP_LATER)
 		temporary(&b->a);
-	routed(b->ref, b->address, &b->a, b->level);
+	routed(b->ref, &q, &b->a, b->level);
 	free(b);
 }
 
@@ -75,7 +78,7 @@ settle(struct ipc_ref ref, const struct route_query *q,
 	struct backing *b;
 
 	if (!a->backup) {
-		routed(ref, q->address, a, level);
+		routed(ref, q, a, level);
 		return;
 	}
 	b = xcalloc(1, sizeof(*b) + len);

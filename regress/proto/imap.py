@@ -353,8 +353,25 @@ def too_many():
     cli.close()
 
 
+def misplaced():
+    """A password that is said where a tag, a command or a name belongs."""
+    cli = administrator()
+    for module in "Router", "Main":
+        cli.ask(f"UpdateModule {module} {{LogLevel=5;AccountsLogLevel=5;}}")
+    cli.close()
+    with Imap() as c:
+        for line in ("1-splaced", "2-splaced NOOP", "3-splaced x-splaced y",
+                     "4-splaced LOGIN 5-splaced 6-splaced",
+                     "7-splaced NOOP 8-splaced", "a CAPABILITY 9-splaced"):
+            c.send(line + "\r\n")
+            end = (line.split()[0] + " ", "* BAD")
+            while not c.line().startswith(end):
+                pass
+
+
 def logged():
     text = log()
+    assert "splaced" not in text
     for secret in (PASSWORD, b64(PLAIN), b64(PASSWORD), ODD):
         assert secret not in text, secret
     assert "cmd: LOGIN ..." in text or re.search(r"cmd: \S+ LOGIN \.\.\.",
@@ -369,5 +386,5 @@ with_odd.ask(f'CreateAccount "odd" {{Password="{quoted}";}}')
 with_odd.ask("UpdateAccountSettings shut {AccessModes=(2,POP,Relay);}")
 with_odd.close()
 run([greeting, commands, limits, bytes_of_all_kinds, wrong, login_forms,
-     told_of_all, authenticate, pipelined, gone, tls, trickled, too_many,
-     slow, logged])
+     told_of_all, authenticate, misplaced, pipelined, gone, tls, trickled,
+     too_many, slow, logged])

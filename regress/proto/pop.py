@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from wire import (DOMAIN, PASSWORD, Pop, Smtp, accounts, address,  # noqa: E402
-                  log, messages, run)
+                  administrator, log, messages, run, wait_for)
 
 HEAD = "Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nSubject: %d\r\n"
 
@@ -178,8 +178,28 @@ def session():
         p.ask("QUIT")
 
 
+def misplaced():
+    """A password that is said too early, or as a name."""
+    cli = administrator()
+    for module in "Router", "Main":
+        cli.ask(f"UpdateModule {module} {{LogLevel=5;AccountsLogLevel=5;}}")
+    with Pop() as p:
+        p.fails("2-splaced-Word")
+        p.ask("USER 1-splaced-Word")
+        p.fails(f"PASS {PASSWORD}")
+        p.ask("USER 3-splaced@Word")
+        p.fails(f"PASS {PASSWORD}")
+        p.ask(f"USER 4-splaced@{DOMAIN}")
+        p.fails(f"PASS {PASSWORD}")
+        p.fails("APOP 5-splaced " + "0" * 32)
+        p.ask("NOOP 6-splaced")
+    wait_for("the log", lambda: f"AUTH-FAIL POP *@{DOMAIN} " in log())
+    cli.close()
+
+
 def logged():
     text = log()
+    assert "splaced" not in text
     for secret in (PASSWORD, b64(f"\0ann\0{PASSWORD}"), b64(PASSWORD)):
         assert secret not in text, secret
     assert "cmd: PASS ..." in text
@@ -187,4 +207,5 @@ def logged():
 
 
 accounts("ann", "bob")
-run([greeting, user_pass, apop, sasl, refusals, session, logged])
+run([greeting, user_pass, apop, sasl, refusals, session, misplaced,
+     logged])
