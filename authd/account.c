@@ -145,7 +145,19 @@ final_len(const char *path)
 bool
 account_is_single(const char *path)
 {
-	return !ends_in(path, final_len(path), ".macnt");
+	size_t n = final_len(path);
+
+	/* A .mdir mailbox is a directory, which has its settings in it. */
+	return !ends_in(path, n, ".macnt") && !ends_in(path, n, ".mdir");
+}
+
+const char *
+account_type_of(const char *path)
+{
+	if (account_is_single(path))
+		return "TextMailbox";
+	return ends_in(path, final_len(path), ".mdir") ? "MailDirMailbox" :
+	    "MultiMailbox";
 }
 
 int

@@ -3,6 +3,7 @@
  * and from the LOCAL module's.  Runs in authd; only looks things up.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "authd.h"
 #include "log.h"
@@ -29,6 +30,27 @@ put(struct val *d, const char *key, int64_t n)
 	if (n < 0)
 		return 0;
 	return dict_setf(d, key, "%lld", (long long)n);
+}
+
+const char *
+account_format(const struct val *settings, const char *domain)
+{
+	const struct val *v = effective(settings, domain,
+	    "DefaultMailboxType");
+	const char *type = v != NULL ? val_text(v) : NULL;
+
+	return type != NULL && strcasecmp(type, "MailDirMailbox") == 0 ?
+	    "MailDirMailbox" : "TextMailbox";
+}
+
+/* Where it is not what every account has. */
+static int
+put_format(struct val *d, const struct val *settings, const char *domain)
+{
+	const char *type = account_format(settings, domain);
+
+	return strcmp(type, "TextMailbox") == 0 ? 0 :
+	    dict_setf(d, "Format", "%s", type);
 }
 
 /* What it may get: its own limit, or what LOCAL sets for all (manual 30). */
@@ -98,7 +120,7 @@ fill(struct val *d, const struct val *settings, const char *path,
 	if (put_flow(d, settings, domain) == -1)
 		return -1;
 	if (val_count(d) == 0)
-		return 0;
+		return put_format(d, settings, domain);
 	if (number(settings, domain, "QuotaNotice") > 0 &&
 	    put_name(d, path, domain) == -1)
 		return -1;
@@ -106,7 +128,9 @@ fill(struct val *d, const struct val *settings, const char *path,
 	    put(d, "Alert", number(settings, domain, "QuotaAlert")) == -1 ||
 	    put(d, "Notice", number(settings, domain, "QuotaNotice")) == -1)
 		return -1;
-	return dict_setf(d, "Text", "%.*s", TEXT_MAX, text);
+	if (dict_setf(d, "Text", "%.*s", TEXT_MAX, text) == -1)
+		return -1;
+	return put_format(d, settings, domain);
 }
 
 bool

@@ -30,7 +30,8 @@ created(int code, const char *text, void *arg)
 const char *
 account_type(const char *type)
 {
-	static const char *const types[] = { "MultiMailbox", "TextMailbox" };
+	static const char *const types[] = { "MultiMailbox", "TextMailbox",
+		"MailDirMailbox" };
 	size_t i;
 
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
@@ -106,7 +107,7 @@ admin_create(struct admin *a)
 	}
 	if ((type = account_type(type)) == NULL) {
 		admin_fail(a, 501, "accounts of this type cannot be made: "
-		    "mailboxes are of the Text format");
+		    "MultiMailbox, TextMailbox or MailDirMailbox");
 		return;
 	}
 	if (*admin_arg(a, 2) != '\0') {
@@ -446,7 +447,7 @@ do_rename(struct admin *a)
 	}
 	m.name = a->newname;
 	m.from = a->name;
-	m.type = account_is_single(a->path) ? "TextMailbox" : "MultiMailbox";
+	m.type = account_type_of(a->path);
 	ipc_call(proc_peer(PROC_ROUTERD), IPC_NAME_RESERVE, 0, &m, -1,
 	    IPC_TIMEOUT, rename_reserved, a);
 }

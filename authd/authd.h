@@ -40,6 +40,10 @@ int	account_save(const char *path, const struct val *settings);
 void	account_forget(const char *path);
 void	account_forget_below(const char *dir);
 bool	account_is_single(const char *path);
+/* What it was created as. */
+const char *account_type_of(const char *path);
+/* The type of its new mailboxes. */
+const char *account_format(const struct val *settings, const char *domain);
 bool	account_place(const char *path, struct place *);
 void	place_close(struct place *);
 /* The directory that a path under the base stands in; *last its name. */

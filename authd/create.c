@@ -326,8 +326,9 @@ initialised(const struct ipc_pkt *pkt, void *arg)
 static void
 fill(struct create *c)
 {
-	struct msg_account_init m = { .path = c->tmp, .format = "mbox" };
 	const char *domain = strrchr(c->name, '@') + 1;
+	struct msg_account_init m = { .path = c->tmp,
+		.format = account_format(c->settings, domain) };
 	struct buf template;
 
 	buf_init(&template, 0);

@@ -82,7 +82,7 @@ has_end(const char *s, const char *end)
 	return len > n && strcmp(s + len - n, end) == 0;
 }
 
-/* Multi-mailbox accounts' directories, which are ours; routerd does the rest. */
+/* Accounts' directories, which are ours; routerd does the rest. */
 static void
 remove_accounts(const char *path, int depth)
 {
@@ -99,7 +99,8 @@ remove_accounts(const char *path, int depth)
 	}
 	while ((e = readdir(dir)) != NULL) {
 		sub = xasprintf("%s/%s", path, e->d_name);
-		if (has_end(sub, ".macnt") || has_end(sub, ".new"))
+		if (has_end(sub, ".macnt") || has_end(sub, ".mdir") ||
+		    has_end(sub, ".new"))
 			remove_tree(sub);
 		else if (has_end(sub, ".sub") && depth < SUB_DEPTH)
 			remove_accounts(sub, depth + 1);

@@ -55,6 +55,7 @@ collect(struct val *paths, const char *dir, int depth)
 		if (!buf_printf(&path, "%s/%s", dir, de->d_name))
 			break;
 		if (has_end(de->d_name, ".macnt") ||
+		    has_end(de->d_name, ".mdir") ||
 		    has_end(de->d_name, ".settings"))
 			val_append(paths, val_string(path.p));
 		else if (has_end(de->d_name, ".sub") && depth < SUB_DEPTH)

@@ -212,6 +212,7 @@ adopt(void)
 	adopt_found.passwords = val_array();
 	adopt_found.damaged = val_array();
 	adopt_each(basefd, ".", part, NULL);
+	adopt_links_end();
 	report();
 	if (adopt_found.failures > 0)
 		log_warnx("%zu of them could not be taken over: mend that and "

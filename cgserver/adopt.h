@@ -28,11 +28,17 @@ struct adopt_owner {
 };
 
 /*
- * Opens what lies in dir by that name, a regular file of one link or a
- * directory; -1 when it is something else or cannot be had: that is told.
+ * Opens what lies in dir by that name, a regular file of one link, a
+ * directory, or a message; -1 when it is something else or cannot be had: that is told.
  */
 int	adopt_open(int dir, const char *where, const char *name,
 	    struct stat *);
+/* In a .mdir mailbox, which may share it with others. */
+bool	adopt_is_message(const char *where, const char *name);
+/* Have all names of this file been met? */
+bool	adopt_last_link(const struct stat *, const char *path);
+/* Tells of those that have others. */
+void	adopt_links_end(void);
 /* Gives it to its owner.  false: told, and counted as a failure. */
 bool	adopt_give(int fd, const struct stat *, const char *path,
 	    const struct adopt_owner *);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "adopt.h"
+#include "file.h"
 #include "log.h"
 #include "password.h"
 
@@ -98,9 +99,43 @@ macnt(int fd, const struct stat *st, const char *path, const char *name,
 
 	adopt_found.accounts++;
 	adopt_each(fd, path, in_macnt, &m);
-	if (!m.settings)
+	/* A single mailbox's are beside it: see move_in(). */
+	if (!m.settings && !ends_in(name, ".mdir"))
 		adopt_odd(path, "", "it has no account.settings");
 	adopt_give(fd, st, path, &account_dir);
+}
+
+/* john.settings and john.info become account.settings and .info in john.mdir. */
+static void
+move_in(int dir, const char *where, const char *name, void *arg)
+{
+	static const char *const ends[] = { "settings", "info" };
+	char *path, *from, *to;
+	size_t i;
+	int fd;
+
+	if (!ends_in(name, ".mdir"))
+		return;
+	path = xasprintf("%s/%s", where, name);
+	fd = file_open_beneath(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	for (i = 0; fd != -1 && i < 2; i++) {
+		from = xasprintf("%.*s%s", (int)strlen(name) - 4, name,
+		    ends[i]);
+		to = xasprintf("account.%s", ends[i]);
+		if (renameat2(dir, from, fd, to, RENAME_NOREPLACE) == -1 &&
+		    errno != ENOENT) {
+			adopt_odd(where, from, strerror(errno));
+			adopt_found.failures++;
+		}
+		if (faccessat(fd, to, F_OK, AT_SYMLINK_NOFOLLOW) == -1 &&
+		    i == 0)
+			adopt_odd(path, "", "it has no account.settings");
+		free(from);
+		free(to);
+	}
+	if (fd != -1)
+		close(fd);
+	free(path);
 }
 
 /* --- what lies in a domain's directory --- */
@@ -129,17 +164,18 @@ a_directory(int fd, const struct stat *st, int dir, const char *where,
 {
 	struct place below = { p->domain, p->depth + 1 };
 
-	if (ends_in(name, ".macnt"))
+	if (ends_in(name, ".macnt") || ends_in(name, ".mdir"))
 		macnt(fd, st, path, name, p->domain);
 	else if (ends_in(name, ".sub") && p->depth < ADOPT_DEPTH) {
 		adopt_each(fd, path, in_domain, &below);
+		adopt_each(fd, path, move_in, NULL);
 		adopt_give(fd, st, path, &domain_dir);
 	} else if (strcmp(name, "Settings") == 0 && p->depth == 0) {
 		adopt_each(fd, path, in_settings, NULL);
 		adopt_give(fd, st, path, &settings_dir);
 	} else if (strcmp(name, "Index") == 0 && p->depth == 0)
 		adopt_all(dir, where, name, &routes);
-	else if (ends_in(name, ".mdir") || ends_in(name, ".mslc")) {
+	else if (ends_in(name, ".mslc")) {
 		adopt_found.accounts++;
 		adopt_all(dir, where, name, &mails);
 	} else
@@ -215,6 +251,7 @@ adopt_domain(int dir, const char *path, const char *domain)
 
 	adopt_found.domains++;
 	adopt_each(dir, path, in_domain, &p);
+	adopt_each(dir, path, move_in, NULL);
 	if (fstat(dir, &st) == 0)
 		adopt_give(dir, &st, path, &domain_dir);
 }

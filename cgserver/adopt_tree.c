@@ -54,12 +54,14 @@ adopt_open(int dir, const char *where, const char *name, struct stat *st)
 		return -1;
 	}
 	if (!S_ISDIR(then.st_mode) && (!S_ISREG(then.st_mode) ||
-	    then.st_nlink != 1)) {
+	    (then.st_nlink != 1 && !adopt_is_message(where, name)))) {
 		adopt_odd(where, name, what_it_is(&then));
 		return -1;
 	}
-	fd = file_open_beneath(dir, name, O_RDONLY |
-	    (S_ISDIR(then.st_mode) ? O_DIRECTORY : 0), 0);
+	fd = S_ISDIR(then.st_mode) || then.st_nlink == 1 ?
+	    file_open_beneath(dir, name, O_RDONLY |
+		(S_ISDIR(then.st_mode) ? O_DIRECTORY : 0), 0) :
+	    openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd != -1 && fstat(fd, st) == 0 && st->st_ino == then.st_ino &&
 	    st->st_dev == then.st_dev)
 		return fd;
@@ -80,6 +82,11 @@ adopt_give(int fd, const struct stat *st, const char *path,
 	gid_t gid = conf_user_of(&conf, o->group)->gid;
 
 	adopt_found.files++;
+	if (S_ISREG(st->st_mode) && st->st_nlink != 1) {
+		if (!adopt_last_link(st, path))
+			return true;
+		mode = 0400;
+	}
 	if (geteuid() == 0 && (st->st_uid != uid || st->st_gid != gid) &&
 	    fchown(fd, uid, gid) == -1)
 		goto failed;
@@ -130,7 +137,7 @@ struct all {
 static void
 note_format(const char *where, const char *name)
 {
-	static const char *const others[] = { ".mdir", ".mslc", ".mb4" };
+	static const char *const others[] = { ".mslc", ".mb4" };
 	const char *dot = strrchr(name, '.');
 	size_t i;
 

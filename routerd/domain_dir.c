@@ -114,7 +114,8 @@ has_trees(int fd, int depth)
 		return false;
 	}
 	while (!yes && (e = readdir(dir)) != NULL) {
-		if (has_end(e->d_name, ".new") || has_end(e->d_name, ".macnt"))
+		if (has_end(e->d_name, ".new") ||
+		    has_end(e->d_name, ".macnt") || has_end(e->d_name, ".mdir"))
 			yes = true;
 		else if (has_end(e->d_name, ".sub") && depth < MAXDEPTH)
 			yes = has_trees(openat(dirfd(dir), e->d_name,

@@ -2,16 +2,20 @@
  * Accounts and their open mailboxes, above the formats: in delivery and in an
  * account's worker.  Reaches nothing outside the account's directory.
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "box.h"
 #include "buf.h"
 #include "cache.h"
+#include "deliver.h"
 #include "file.h"
 #include "keyword.h"
 #include "log.h"
@@ -21,7 +25,9 @@
 #include "single.h"
 #include "template.h"
 
-static const struct box_format *const formats[] = { &format_mbox };
+static const struct box_format *const formats[] = { &format_mbox,
+	&format_mdir };
+enum { NFORMATS = sizeof(formats) / sizeof(formats[0]) };
 
 /* john.mbox has john.info beside it. */
 static char *
@@ -29,7 +35,7 @@ info_name(const char *single)
 {
 	const char *dot;
 
-	if (single == NULL)
+	if (single == NULL || !single_shares(single))
 		return strdup("account.info");
 	dot = strrchr(single, '.');
 	return xasprintf("%.*s.info",
@@ -44,6 +50,7 @@ acct_new(int dirfd, const char *single, bool worker)
 
 	a->dirfd = dirfd;
 	a->worker = worker;
+	a->format = &format_mbox;
 	if (single != NULL)
 		a->single = xstrdup(single);
 	if (info == NULL || !info_init(&a->info, dirfd, info))
@@ -88,7 +95,7 @@ box_shut(struct box *b)
 void
 box_forsake(struct box *b)
 {
-	box_put_settle(b, false);
+	box_put_settle(b, true);
 	let_go(b);
 	b->gone = true;
 	b->revision++;
@@ -115,7 +122,7 @@ find_format(struct acct *a, const char *path, char **file)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+	for (i = 0; i < NFORMATS; i++) {
 		*file = xasprintf("%s%s", path, formats[i]->ext);
 		if (faccessat(a->dirfd, *file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			return formats[i];
@@ -130,15 +137,17 @@ find_file(struct box *b)
 {
 	struct acct *a = b->acct;
 	struct buf path;
+	size_t len;
 
+	errno = EINVAL;
 	if (a->single != NULL) {
 		if (strcmp(b->name, "INBOX") != 0) {
 			errno = ENOENT;
 			return -1;
 		}
 		b->file = xstrdup(a->single);
-		b->fmt = &format_mbox;
-		return 0;
+		b->fmt = box_format_of(a->single, &len);
+		return b->fmt != NULL ? 0 : -1;
 	}
 	buf_init(&path, 0);
 	if (!name_path(&path, b->name)) {
@@ -147,14 +156,84 @@ find_file(struct box *b)
 	}
 	b->fmt = find_format(a, path.p, &b->file);
 	if (b->fmt == NULL && strcmp(b->name, "INBOX") == 0) {
-		b->file = xasprintf("%s.mbox", path.p);
-		b->fmt = &format_mbox;
+		b->file = xasprintf("%s%s", path.p, a->format->ext);
+		b->fmt = a->format;
 	}
 	buf_free(&path);
 	if (b->fmt != NULL)
 		return 0;
 	errno = ENOENT;
 	return -1;
+}
+
+uint32_t
+box_birth(const struct statx *st)
+{
+	if (!(st->stx_mask & STATX_BTIME))
+		return 0;
+	return st->stx_btime.tv_sec * 2654435761u ^ st->stx_btime.tv_nsec;
+}
+
+uint32_t
+box_born(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) == -1)
+		return 0;
+	return box_birth(&st);
+}
+
+const struct box_format *
+box_format_of(const char *name, size_t *len)
+{
+	size_t i, n = strlen(name), ext;
+
+	for (i = 0; i < NFORMATS; i++) {
+		ext = strlen(formats[i]->ext);
+		if (n > ext && strcmp(name + n - ext, formats[i]->ext) == 0) {
+			*len = n - ext;
+			return formats[i];
+		}
+	}
+	return NULL;
+}
+
+const struct box_format *
+box_format_type(const char *type)
+{
+	size_t i;
+
+	for (i = 0; i < NFORMATS; i++)
+		if (strcasecmp(type, formats[i]->type) == 0)
+			return formats[i];
+	return NULL;
+}
+
+const struct box_format *
+box_locate(struct acct *a, const char *name, char **file)
+{
+	struct box b = { .acct = a,
+		.name = (char *)(uintptr_t)name_canon(name) };
+
+	if (find_file(&b) == -1)
+		return NULL;
+	if (faccessat(a->dirfd, box_place(&b), F_OK, AT_SYMLINK_NOFOLLOW) ==
+	    0) {
+		*file = b.file;
+		return b.fmt;
+	}
+	free(b.file);
+	errno = ENOENT;
+	return NULL;
+}
+
+/* A directory that is a single mailbox is the account's own. */
+const char *
+box_place(const struct box *b)
+{
+	return b->acct->single != NULL && S_ISDIR(b->fmt->mode) ? "." :
+	    b->file;
 }
 
 struct box *
@@ -277,7 +356,8 @@ acct_init(struct acct *a, const struct val *template)
 	int ret;
 
 	/* Of an earlier life of that name; a mailbox would be an account. */
-	if (a->single != NULL && single_new(a->dirfd, a->single) == -1)
+	if (a->single != NULL && single_shares(a->single) &&
+	    single_new(a->dirfd, a->single) == -1)
 		return -1;
 	if ((template != NULL && template_apply(a, template) == -1) ||
 	    info_put(&a->info, "INBOX", &bi) == -1)
@@ -434,7 +514,7 @@ box_deliver(struct box *b, struct delivery *d, size_t n)
 	}
 	if (believe(b) == -1)
 		return;
-	b->fmt->deliver(b, d, n);
+	deliver_all(b, d, n);
 	stat_delivered(b->acct, d, n);
 	(void)quota_notice(b->acct);
 }
@@ -477,27 +557,6 @@ box_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
 	if (n > r->size - off)
 		n = r->size - off;
 	return b->fmt->read(b, r, off, p, n);
-}
-
-int
-box_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
-{
-	uint32_t now = (r->flags | set) & ~clear;
-
-	box_put_settle(b, true);
-	return now == r->flags ? 0 : b->fmt->flags(b, r, set, clear);
-}
-
-int
-box_change(struct box *b, const uint32_t *uids, size_t n,
-    const struct flag_change *c)
-{
-	if (n == 0)
-		return 0;
-	box_put_settle(b, true);
-	if (box_refresh(b) == -1)
-		return -1;
-	return b->fmt->change(b, uids, n, c);
 }
 
 uint64_t

@@ -45,6 +45,10 @@ struct stored_msg {
 	uint64_t	 offset, size;
 	uint64_t	 fromlen;	/* of the old From_ line before it, or 0:
 					   the return-path stands there */
+	char		*name;		/* of a file in the directory fd, with
+					   lines that are not quoted; or NULL */
+	uint64_t	 wire;		/* of such a file */
+	bool		 open;		/* its last line has no end */
 	uint32_t	 flags, keywords;
 	int64_t		 date;
 	uint32_t	 uid;		/* out */
@@ -56,22 +60,38 @@ struct flag_change {
 	uint32_t	 kwset, kwclear;
 };
 
+struct patch;
+struct statx;
+
 struct box_format {
 	const char	*ext;		/* ".mbox" */
+	const char	*type;		/* as settings call it */
+	mode_t		 mode;		/* S_IFREG or S_IFDIR */
+	/* An empty one; one away with all that is in it. */
+	int	(*make)(int dirfd, const char *path);
+	int	(*remove)(int dirfd, const char *path);
+	/* What is in one that is closed, if its index's head is true. */
+	bool	(*peek)(const struct idx_head *, const struct statx *,
+		    uint64_t *bytes, uint64_t *messages);
 	int	(*open)(struct box *);
 	void	(*close)(struct box *);
 	/* Is the file another one now, or cut?  Growth is only noted. */
 	bool	(*changed)(struct box *);
-	void	(*deliver)(struct box *, struct delivery *, size_t);
+	/* Those that are not settled; each gets its result. */
+	void	(*append)(struct box *, struct delivery *, size_t);
 	int	(*refresh)(struct box *);
 	ssize_t	(*read)(struct box *, const struct rec *, uint64_t, void *,
 		    size_t);
-	int	(*flags)(struct box *, struct rec *, uint32_t set,
-		    uint32_t clear);
+	/* Flags and keywords of one in the mailbox, not in the record. */
+	int	(*mark)(struct box *, struct patch *, const struct rec *,
+		    uint32_t flags, uint32_t keywords);
+	/* Those that were marked are durable. */
+	int	(*marked)(struct box *);
 	int	(*expunge)(struct box *, const uint32_t *, size_t);
 	void	(*tidy)(struct box *);
-	int	(*change)(struct box *, const uint32_t *, size_t,
-		    const struct flag_change *);
+	/* Where a copy finds the bytes: offset and fromlen, or name and open. */
+	int	(*source)(struct box *, const struct rec *,
+		    struct stored_msg *);
 	/* As box_put_begin() and so on. */
 	struct put *(*put_begin)(struct box *, struct stored_msg *, size_t);
 	int	(*put_more)(struct put *);
@@ -82,9 +102,11 @@ struct box_format {
 
 struct acct {
 	int		 dirfd;
-	char		*single;	/* "john.mbox", or NULL */
+	char		*single;	/* "john.mbox", "INBOX.mdir" in a
+					   directory that it is itself; NULL */
 	bool		 worker;	/* may map indexes */
 	bool		 making;	/* a single mailbox may be made */
+	const struct box_format *format;	/* of new mailboxes */
 	struct info	 info;
 	struct box	*boxes;
 	struct putting	*putting;	/* put.c; NULL: nothing is on its way */
@@ -119,9 +141,13 @@ struct box {
 	bool		 gone;		/* deleted: every call fails */
 	struct keywords	*keywords;	/* keyword.c; NULL: not looked at */
 	struct cache	*cache;		/* cache.c; NULL: not opened */
+	struct mdir	*mdir;		/* mdir.h; NULL: it is none */
 };
 
-/* Takes the directory's fd.  single: a mailbox file in it, or NULL. */
+/*
+ * Takes the directory's fd.  single: a mailbox file in it, or INBOX.mdir for
+ * that directory; or NULL.
+ */
 struct acct	*acct_new(int dirfd, const char *single, bool worker);
 /* An orderly release: marks are left that spare the next one's checks. */
 void		 acct_free(struct acct *);
@@ -192,6 +218,18 @@ void		 box_forsake(struct box *);
 /* Makes the names in its directory durable. */
 int		 box_sync_dir(const struct box *);
 
+/* The format of what is named so, and where that ends; by type; NULL. */
+const struct box_format *box_format_of(const char *name, size_t *len);
+const struct box_format *box_format_type(const char *type);
+/* Of a mailbox that is there, and its file (free it); NULL and ENOENT. */
+const struct box_format *box_locate(struct acct *, const char *name,
+		    char **file);
+/* Where that lies in the account's directory. */
+const char	*box_place(const struct box *);
+/* When a file was made, as a number; 0 where nobody knows. */
+uint32_t	 box_birth(const struct statx *);
+uint32_t	 box_born(int fd);
+
 /*
  * For formats.  The next UID of a mailbox that nobody released in order: last
  * is the last one found in it, 0 if unknown.
@@ -201,5 +239,5 @@ int		 box_recover(struct box *, uint32_t last);
 int		 box_reserve(struct box *, uint32_t n);
 uint64_t	 box_modseq(struct box *);
 
-extern const struct box_format	format_mbox;
+extern const struct box_format	format_mbox, format_mdir;
 #endif

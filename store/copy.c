@@ -60,19 +60,20 @@ translate(uint32_t keywords, const uint32_t *map)
 	return out;
 }
 
-static void
-fill(const struct copying *c, const struct rec *r, struct stored_msg *m)
+static int
+fill(const struct copying *c, struct box *from, const struct rec *r,
+    struct stored_msg *m)
 {
 	m->fd = c->fd;
-	m->offset = r->offset + r->fromlen;
 	m->size = r->size;
-	m->fromlen = r->fromlen;
+	m->wire = r->wire;
 	m->flags = (r->flags & MSG_FLAGS) | MSG_RECENT;
 	m->keywords = r->keywords;
 	m->date = r->date;
+	return from->fmt->source(from, r, m);
 }
 
-static void
+static int
 find(struct copying *c, struct box *from, const uint32_t *uids)
 {
 	const struct rec *r;
@@ -83,8 +84,10 @@ find(struct copying *c, struct box *from, const uint32_t *uids)
 		if ((r = box_find(from, uids[i])) == NULL)
 			continue;
 		c->newuids[i] = 1;
-		fill(c, r, &c->m[c->nm++]);
+		if (fill(c, from, r, &c->m[c->nm++]) == -1)
+			return -1;
 	}
+	return 0;
 }
 
 static int
@@ -97,7 +100,8 @@ begin(struct copying *c, struct box *from, const uint32_t *uids,
 	if (c->m == NULL || box_refresh(from) == -1 ||
 	    (c->fd = fcntl(from->fd, F_DUPFD_CLOEXEC, 0)) == -1)
 		return -1;
-	find(c, from, uids);
+	if (find(c, from, uids) == -1)
+		return -1;
 	for (i = 0; i < c->nm; i++)
 		used |= c->m[i].keywords;
 	if (map_keywords(from, to, used, map) == -1)
@@ -146,10 +150,14 @@ copy_more(struct copying *c)
 void
 copy_end(struct copying *c)
 {
+	size_t i;
+
 	if (c->put != NULL)
 		box_put_end(c->put);
 	if (c->fd != -1)
 		close(c->fd);
+	for (i = 0; i < c->nm; i++)
+		free(c->m[i].name);
 	free(c->m);
 	free(c);
 }

@@ -27,10 +27,7 @@
 #include "name.h"
 #include "quota.h"
 
-/* What lies beside a mailbox; itself last. */
-static const char *const exts[] = { ".mbox.idx", ".mbox.dat", ".mbox.torn",
-	".mbox" };
-enum { NEXTS = sizeof(exts) / sizeof(exts[0]) };
+const char *const folder_beside[FOLDER_BESIDE] = { ".idx", ".dat", ".torn" };
 
 static const char *const classes[] = { "All", "Archive", "Drafts", "Flagged",
 	"Junk", "Sent", "Trash" };
@@ -67,6 +64,28 @@ folder_there(struct acct *a, const char *name, const char *ext)
 
 	free(path);
 	return yes;
+}
+
+char *
+folder_file(const char *name, const struct box_format *fmt,
+    const char *beside)
+{
+	char *ext = xasprintf("%s%s", fmt->ext, beside);
+	char *path = folder_path(name, ext);
+
+	free(ext);
+	return path;
+}
+
+const struct box_format *
+folder_format(struct acct *a, const char *name)
+{
+	const struct box_format *fmt;
+	char *file;
+
+	if ((fmt = box_locate(a, name, &file)) != NULL)
+		free(file);
+	return fmt;
 }
 
 /* Makes the names in a directory durable: "" is the account's own. */
@@ -192,32 +211,37 @@ folder_exists(struct acct *a, const char *name)
 	if (strcmp(name, "INBOX") == 0)
 		return true;
 	return a->single == NULL && name_valid(name) &&
-	    folder_there(a, name, ".mbox");
+	    folder_format(a, name) != NULL;
 }
 
 static int
-make_box(struct acct *a, const char *name, const char *class)
+make_file(struct acct *a, const char *name, const struct box_format *fmt)
 {
-	struct box *b;
-	size_t i;
 	char *path;
-	int fd;
+	size_t i;
+	int ret;
 
-	if (folder_make_parents(a, name) == -1 || enter(a, name, class) == -1)
-		return -1;
-	for (i = 0; i + 1 < NEXTS; i++) {
-		path = folder_path(name, exts[i]);
+	for (i = 0; i < FOLDER_BESIDE; i++) {
+		path = folder_file(name, fmt, folder_beside[i]);
 		(void)unlinkat(a->dirfd, path, 0);
 		free(path);
 	}
-	path = folder_path(name, ".mbox");
-	fd = file_open_beneath(a->dirfd, path, O_RDWR | O_CREAT | O_EXCL,
-	    0600);
+	path = folder_file(name, fmt, "");
+	ret = fmt->make(a->dirfd, path);
 	free(path);
-	if (fd == -1)
+	return ret;
+}
+
+static int
+make_box(struct acct *a, const char *name, const struct box_format *fmt,
+    const char *class)
+{
+	struct box *b;
+
+	if (folder_make_parents(a, name) == -1 || enter(a, name, class) == -1)
 		return -1;
-	close(fd);
-	if (folder_sync(a, name) == -1 || (b = box_open(a, name)) == NULL)
+	if (make_file(a, name, fmt) == -1 || folder_sync(a, name) == -1 ||
+	    (b = box_open(a, name)) == NULL)
 		return -1;
 	/* Nothing was used yet of what was just reserved. */
 	b->idx.head->uidnext = 1;
@@ -240,25 +264,45 @@ make_bare(struct acct *a, const char *name)
 	return ret == 0 ? folder_sync(a, name) : -1;
 }
 
-/* "A/" is a folder, "A.mbox" a format.  A name to be freed, or NULL. */
-static char *
-plain_name(const char *given, bool *bare)
+/* A format of another server that we do not have. */
+static bool
+unknown_format(const char *name)
 {
-	static const char *const others[] = { ".mdir", ".mslc" };
-	size_t len = strlen(given), i;
+	static const char *const others[] = { ".mslc", ".mb4" };
+	const char *dot = strrchr(name, '.');
+	size_t i;
+
+	for (i = 0; dot != NULL && i < sizeof(others) / sizeof(others[0]); i++)
+		if (dot > name && strcmp(dot, others[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * "A/" is a folder, "A.mbox" a format, which stays the account's where none is
+ * told.  A name to be freed, or NULL.
+ */
+static char *
+plain_name(const char *given, bool *bare, const struct box_format **fmt)
+{
+	const struct box_format *told;
+	size_t len = strlen(given);
 	char *name = strdup(given);
 
+	if (name == NULL)
+		return NULL;
 	*bare = len > 1 && name[len - 1] == '/';
 	if (*bare)
 		name[--len] = '\0';
-	else if (len > 5 && strcmp(name + len - 5, ".mbox") == 0)
-		name[len -= 5] = '\0';
-	for (i = 0; i < 2; i++)
-		if (len > 5 && strcmp(name + len - 5, others[i]) == 0) {
-			errno = ENOTSUP;
-			free(name);
-			return NULL;
-		}
+	else if ((told = box_format_of(name, &len)) != NULL) {
+		*fmt = told;
+		name[len] = '\0';
+	}
+	if (unknown_format(name)) {
+		errno = ENOTSUP;
+		free(name);
+		return NULL;
+	}
 	if (name_valid(name))
 		return name;
 	errno = EINVAL;
@@ -269,6 +313,7 @@ plain_name(const char *given, bool *bare)
 int
 folder_create(struct acct *a, const char *given, const char *class)
 {
+	const struct box_format *fmt = a->format;
 	char *name;
 	bool bare;
 	int ret = -1, err;
@@ -283,13 +328,13 @@ folder_create(struct acct *a, const char *given, const char *class)
 		errno = ENOTSUP;
 		return -1;
 	}
-	if ((name = plain_name(given, &bare)) == NULL)
+	if ((name = plain_name(given, &bare, &fmt)) == NULL)
 		return -1;
 	if (!bare && folder_exists(a, name))
 		errno = EEXIST;
 	else if (bare || quota_mailbox_room(a) == 0)
 		ret = bare ? make_bare(a, name)
-			   : make_box(a, name, folder_class(class));
+			   : make_box(a, name, fmt, folder_class(class));
 	err = errno;
 	free(name);
 	errno = err;
@@ -320,32 +365,45 @@ remove_bare(struct acct *a, const char *name)
 	return ret == 0 ? folder_sync(a, name) : -1;
 }
 
-int
-folder_delete(struct acct *a, const char *name)
+/* Itself last. */
+static int
+remove_files(struct acct *a, const char *name, const struct box_format *fmt)
 {
-	struct val *boxes;
-	struct box *b;
 	char *path;
 	size_t i;
 	int ret = 0;
 
+	for (i = 0; i < FOLDER_BESIDE && ret == 0; i++) {
+		path = folder_file(name, fmt, folder_beside[i]);
+		ret = unlinkat(a->dirfd, path, 0);
+		if (ret == -1 && errno == ENOENT)
+			ret = 0;
+		free(path);
+	}
+	if (ret == -1)
+		return -1;
+	path = folder_file(name, fmt, "");
+	ret = fmt->remove(a->dirfd, path);
+	free(path);
+	return ret;
+}
+
+int
+folder_delete(struct acct *a, const char *name)
+{
+	const struct box_format *fmt;
+	struct val *boxes;
+	struct box *b;
+	char *path;
+
 	if (check_name(a, name) == -1)
 		return -1;
-	if (!folder_there(a, name, ".mbox"))
+	if ((fmt = folder_format(a, name)) == NULL)
 		return remove_bare(a, name);
 	quota_touch(a);
 	if ((b = box_find_open(a, name)) != NULL)
 		box_forsake(b);
-	for (i = 0; i < NEXTS && ret == 0; i++) {
-		path = folder_path(name, exts[i]);
-		ret = unlinkat(a->dirfd, path, 0);
-		if (ret == -1 && errno == ENOENT && i + 1 < NEXTS)
-			ret = 0;
-		free(path);
-	}
-	if (ret == 0)
-		ret = folder_sync(a, name);
-	if (ret == -1)
+	if (remove_files(a, name, fmt) == -1 || folder_sync(a, name) == -1)
 		return -1;
 	path = folder_path(name, ".folder");
 	(void)unlinkat(a->dirfd, path, AT_REMOVEDIR);

@@ -97,12 +97,13 @@ see(struct walk *w, int fd, const struct dirent *e, const char *path,
     const char *prefix)
 {
 	char *name = NULL, *sub, *deeper;
+	const struct box_format *fmt;
 	unsigned flags = 0;
 	size_t len;
 	int ret = 0;
 
-	if ((len = before(e->d_name, ".mbox")) != 0 &&
-	    is_type(fd, e, DT_REG, S_IFREG))
+	if ((fmt = box_format_of(e->d_name, &len)) != NULL &&
+	    is_type(fd, e, IFTODT(fmt->mode), fmt->mode))
 		flags = IS_BOX;
 	else if ((len = before(e->d_name, ".folder")) == 0 ||
 	    !is_type(fd, e, DT_DIR, S_IFDIR))

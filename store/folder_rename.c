@@ -102,7 +102,7 @@ rename_open(struct acct *a, const char *from, const char *to, bool alone)
 		free(b->name);
 		b->name = name;
 		free(b->file);
-		b->file = folder_path(name, ".mbox");
+		b->file = folder_file(name, b->fmt, "");
 		b->revision++;
 	}
 }
@@ -126,13 +126,27 @@ rename_one(struct acct *a, const char *from, const char *to, const char *ext,
 }
 
 static int
-rename_files(struct acct *a, const char *from, const char *to, bool box,
-    bool bare)
+rename_box(struct acct *a, const char *from, const char *to,
+    const struct box_format *fmt)
 {
-	if (box && (rename_one(a, from, to, ".mbox.idx", false) == -1 ||
-		rename_one(a, from, to, ".mbox.dat", false) == -1 ||
-		rename_one(a, from, to, ".mbox.torn", false) == -1 ||
-		rename_one(a, from, to, ".mbox", true) == -1))
+	char *ext;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < FOLDER_BESIDE && ret == 0; i++) {
+		ext = xasprintf("%s%s", fmt->ext, folder_beside[i]);
+		ret = rename_one(a, from, to, ext, false);
+		free(ext);
+	}
+	return ret == 0 ? rename_one(a, from, to, fmt->ext, true) : -1;
+}
+
+/* fmt: NULL if there is only what is below it. */
+static int
+rename_files(struct acct *a, const char *from, const char *to,
+    const struct box_format *fmt, bool bare)
+{
+	if (fmt != NULL && rename_box(a, from, to, fmt) == -1)
 		return -1;
 	if (bare && rename_one(a, from, to, ".folder", true) == -1)
 		return -1;
@@ -173,8 +187,8 @@ done:
 }
 
 static int
-check(struct acct *a, const char *from, const char *to, bool alone, bool *box,
-    bool *bare)
+check(struct acct *a, const char *from, const char *to, bool alone,
+    const struct box_format **fmt, bool *bare)
 {
 	char *below;
 
@@ -188,9 +202,9 @@ check(struct acct *a, const char *from, const char *to, bool alone, bool *box,
 	} else if (folder_exists(a, to))
 		errno = EEXIST;
 	else {
-		*box = folder_there(a, from, ".mbox");
+		*fmt = folder_format(a, from);
 		*bare = !alone && folder_there(a, from, ".folder");
-		if (!*box && !*bare)
+		if (*fmt == NULL && !*bare)
 			errno = ENOENT;
 		else if (*bare && folder_there(a, to, ".folder"))
 			errno = EEXIST;
@@ -203,19 +217,20 @@ check(struct acct *a, const char *from, const char *to, bool alone, bool *box,
 static int
 rename_folder(struct acct *a, const char *from, const char *to, bool alone)
 {
-	bool box, bare;
+	const struct box_format *fmt;
+	bool bare;
 	int ret = -1;
 
 	from = name_canon(from);
 	quota_touch(a);
 	quota_forget(a);
-	if (check(a, from, to, alone, &box, &bare) == -1)
+	if (check(a, from, to, alone, &fmt, &bare) == -1)
 		return -1;
 	if (strcmp(from, "INBOX") == 0)
 		return rename_inbox(a, to);
 	if (folder_make_parents(a, to) == 0 &&
 	    double_entries(a, from, to, alone) == 0 &&
-	    rename_files(a, from, to, box, bare) == 0 &&
+	    rename_files(a, from, to, fmt, bare) == 0 &&
 	    folder_sync(a, to) == 0 && folder_sync(a, from) == 0)
 		ret = 0;
 	if (ret == -1)

@@ -493,3 +493,43 @@ idx_find(const struct idx *ix, uint32_t uid)
 		return NULL;
 	return idx_rec(ix, i);
 }
+
+bool
+uid_listed(const uint32_t *uids, size_t n, size_t *k, uint32_t uid)
+{
+	while (*k < n && uids[*k] < uid)
+		++*k;
+	return *k < n && uids[*k] == uid;
+}
+
+uint64_t
+idx_drop(struct idx *ix, const uint32_t *uids, size_t n)
+{
+	struct idx_head was = *ix->head;
+	struct idx_head *h = ix->head;
+	uint64_t bytes = 0;
+	uint32_t i, to = 0;
+	struct rec *r;
+	size_t k = 0;
+
+	h->count = 0;
+	h->end = h->wire = h->garbage = h->junk = 0;
+	(void)idx_put_head(ix);
+	for (i = 0; i < was.count; i++) {
+		r = idx_rec(ix, i);
+		if (uid_listed(uids, n, &k, r->uid)) {
+			was.wire -= r->wire;
+			bytes += r->fromlen + r->size + r->sep;
+			continue;
+		}
+		if (to != i)
+			*idx_rec(ix, to) = *r;
+		to++;
+	}
+	h->count = to;
+	h->end = was.end;
+	h->wire = was.wire;
+	h->garbage = was.garbage;
+	h->junk = was.junk;
+	return bytes;
+}

@@ -49,7 +49,7 @@ struct idx_head {
 	uint64_t	tailend;	/* up to here */
 	uint64_t	tailgarbage;
 	uint32_t	tailcount;
-	uint32_t	pad;
+	uint32_t	stamp;		/* .mdir: the directory's, when clean */
 	uint32_t	count;
 	uint32_t	clean;
 	uint32_t	born;		/* its mailbox: inodes come again */
@@ -156,6 +156,14 @@ void	idx_renew(struct idx *);
 /* Index of the first record with a UID of at least this. */
 uint32_t idx_lower(const struct idx *, uint32_t uid);
 struct rec *idx_find(const struct idx *, uint32_t uid);
+/* Is it among n that are in order?  *k: how far they were looked at. */
+bool	uid_listed(const uint32_t *, size_t n, size_t *k, uint32_t uid);
+/*
+ * Takes the records of these UIDs out; the bytes of what went.  In between
+ * nothing of the index is valid: a kill then costs a scan.  Put the head
+ * afterwards.
+ */
+uint64_t idx_drop(struct idx *, const uint32_t *uids, size_t n);
 /* When this machine started, to the second; two tell boots apart. */
 int64_t	idx_boot(void);
 bool	idx_same_boot(const struct idx_head *);

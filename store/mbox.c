@@ -102,29 +102,11 @@ recover(struct box *b, bool power_lost)
 	return box_recover(b, last);
 }
 
-uint32_t
-mbox_birth(const struct statx *st)
-{
-	if (!(st->stx_mask & STATX_BTIME))
-		return 0;
-	return st->stx_btime.tv_sec * 2654435761u ^ st->stx_btime.tv_nsec;
-}
-
-uint32_t
-mbox_born(int fd)
-{
-	struct statx st;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) == -1)
-		return 0;
-	return mbox_birth(&st);
-}
-
 static int
 take_over(struct box *b)
 {
 	struct idx_head *h = b->idx.head;
-	uint32_t born = mbox_born(b->fd);
+	uint32_t born = box_born(b->fd);
 	bool known = b->idx.believed && h->ino == b->ino && h->born == born;
 	bool power_lost = known && !idx_same_boot(h);
 
@@ -203,48 +185,56 @@ mbox_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
 	return file_pread(b->fd, p, n, r->offset + r->fromlen + off);
 }
 
-const struct box_format format_mbox = { ".mbox", mbox_open, mbox_close,
-	mbox_changed, mbox_deliver, mbox_refresh, mbox_read, mbox_flags,
-	mbox_expunge, mbox_tidy, mbox_change, mbox_put_begin,
-	mbox_put_more, mbox_put_end, mbox_live };
-
-int
-win_init(struct win *w, int fd, uint64_t size)
+/* A file of ours, or nothing at all, stands for it. */
+static int
+mbox_make(int dirfd, const char *path)
 {
-	w->fd = fd;
-	w->size = size;
-	w->off = 0;
-	w->len = 0;
-	w->buf = malloc(WIN_SIZE);
-	return w->buf != NULL ? 0 : -1;
+	int fd = file_open_beneath(dirfd, path, O_RDWR | O_CREAT | O_EXCL,
+	    0600);
+
+	if (fd == -1)
+		return -1;
+	close(fd);
+	return 0;
 }
 
-void
-win_free(struct win *w)
+static int
+mbox_remove(int dirfd, const char *path)
 {
-	free(w->buf);
-	w->buf = NULL;
+	return unlinkat(dirfd, path, 0);
 }
 
-struct str
-win_at(struct win *w, uint64_t off, size_t want)
+static int
+mbox_source(struct box *b, const struct rec *r, struct stored_msg *m)
 {
-	struct str s = { w->buf, 0 };
-	ssize_t n;
-
-	if (off >= w->size)
-		return s;
-	if (want > w->size - off)
-		want = w->size - off;
-	if (off < w->off || off + want > w->off + w->len) {
-		n = file_pread(w->fd, w->buf, WIN_SIZE, off);
-		w->off = off;
-		w->len = n > 0 ? n : 0;
-	}
-	s.p = w->buf + (off - w->off);
-	s.len = w->len - (off - w->off);
-	return s;
+	m->offset = r->offset + r->fromlen;
+	m->fromlen = r->fromlen;
+	return 0;
 }
+
+const struct box_format format_mbox = {
+	.ext = ".mbox",
+	.type = "TextMailbox",
+	.mode = S_IFREG,
+	.make = mbox_make,
+	.remove = mbox_remove,
+	.peek = mbox_peek,
+	.open = mbox_open,
+	.close = mbox_close,
+	.changed = mbox_changed,
+	.append = mbox_append,
+	.refresh = mbox_refresh,
+	.read = mbox_read,
+	.mark = mbox_mark,
+	.marked = mbox_marked,
+	.expunge = mbox_expunge,
+	.tidy = mbox_tidy,
+	.source = mbox_source,
+	.put_begin = mbox_put_begin,
+	.put_more = mbox_put_more,
+	.put_end = mbox_put_end,
+	.live = mbox_live
+};
 
 size_t
 mbox_from_at(struct win *w, uint64_t off, struct from_line *f)

@@ -6,26 +6,10 @@
 #define CG_STORE_MBOX_H
 
 #include "box.h"
+#include "win.h"
 
-enum {
-	WIN_SIZE = 256 * 1024,
-	/* As far back as delivery looks for the last From_ line. */
-	BACK_MAX = 64 * 1024 * 1024
-};
-
-/* A window on the file, for reading it mostly forward. */
-struct win {
-	int		 fd;
-	uint64_t	 size;		/* of the file */
-	uint64_t	 off;		/* of buf in it */
-	size_t		 len;
-	char		*buf;
-};
-
-int	win_init(struct win *, int fd, uint64_t size);
-void	win_free(struct win *);
-/* Bytes at off, at least want (at most WIN_SIZE) if the file has them. */
-struct str win_at(struct win *, uint64_t off, size_t want);
+/* As far back as delivery looks for the last From_ line. */
+enum { BACK_MAX = 64 * 1024 * 1024 };
 
 /* What stands at an offset: a From_ line?  Its length with LF, or 0. */
 size_t	mbox_from_at(struct win *, uint64_t off, struct from_line *);
@@ -57,34 +41,26 @@ void	mbox_forget(struct box *, const char *why);
 
 /* mbox_live.c */
 int	mbox_live(struct box *, uint64_t *bytes, uint64_t *messages);
+struct statx;
+bool	mbox_peek(const struct idx_head *, const struct statx *,
+	    uint64_t *bytes, uint64_t *messages);
 /* n messages more, up to end: before size is set to it. */
 void	mbox_grew(struct box *, size_t n, uint64_t end);
 /* The records were made anew or brought up to the file. */
 void	mbox_tail_reset(struct box *);
 
 /* mbox_deliver.c */
-void	mbox_deliver(struct box *, struct delivery *, size_t);
-
-/* When the file was made, as a number; 0 where nobody knows. */
-struct statx;
-uint32_t mbox_birth(const struct statx *);
-uint32_t mbox_born(int fd);
+void	mbox_append(struct box *, struct delivery *, size_t);
 
 /* mbox_put.c */
 struct put *mbox_put_begin(struct box *, struct stored_msg *, size_t);
 int	mbox_put_more(struct put *);
 void	mbox_put_end(struct put *);
 
-/* mbox_change.c */
-struct patch;
-int	mbox_change(struct box *, const uint32_t *, size_t,
-	    const struct flag_change *);
-/* Of one whose line is ours. */
-int	mbox_write_flags(struct patch *, const struct rec *, uint32_t flags,
-	    uint32_t keywords);
-
 /* mbox_edit.c */
-int	mbox_flags(struct box *, struct rec *, uint32_t, uint32_t);
+int	mbox_mark(struct box *, struct patch *, const struct rec *,
+	    uint32_t flags, uint32_t keywords);
+int	mbox_marked(struct box *);
 int	mbox_expunge(struct box *, const uint32_t *, size_t);
 void	mbox_tidy(struct box *);
 /* mbox_compact.c: all but garbage and the given UIDs into a new file. */

@@ -83,7 +83,7 @@ begin(struct copy *c, struct box *b)
 		return -1;
 	c->idx.believed = true;
 	idx_reset(&c->idx, st.st_ino);
-	c->idx.head->born = mbox_born(c->fd);
+	c->idx.head->born = box_born(c->fd);
 	/* The cache stays: UIDs and messages are the same. */
 	c->idx.head->generation = h->generation;
 	c->idx.head->uidvalidity = h->uidvalidity;

@@ -13,16 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
+#include "deliver.h"
 #include "file.h"
 #include "log.h"
 #include "mbox.h"
-#include "quota.h"
 
 enum {
-	BUFSIZE = 1024 * 1024,
-	HEADERMAX = 4096,	/* of what DELIVER adds */
-	OVERHEAD = FROM_MAX + FROM_PATHMAX + 64 + HEADERMAX,
+	BUFSIZE = DELIVER_BUFFER,
+	OVERHEAD = FROM_MAX + DELIVER_HEAD,
 	CARRY = 8		/* enough to see a LF LF From over a seam */
 };
 
@@ -36,16 +34,6 @@ struct batch {
 	unsigned	 slot, nslots;	/* not yet written */
 	unsigned	 first, total;	/* all of this batch */
 };
-
-static char *
-thread_buffer(void)
-{
-	static _Thread_local char *p;
-
-	if (p == NULL)
-		p = malloc(BUFSIZE);
-	return p;
-}
 
 /*
  * Puts > before each "From " that follows an empty line in p[0..len); matches
@@ -69,15 +57,6 @@ quote(char *p, size_t from, size_t len)
 		len++;
 	}
 	return len;
-}
-
-static void
-settle(struct delivery *d, int code, const char *esc, const char *text)
-{
-	d->code = code;
-	d->esc = esc;
-	d->text = text;
-	d->settled = true;
 }
 
 static int
@@ -128,28 +107,6 @@ compose_from(const struct delivery *d, char *p, int64_t length)
 	return n;
 }
 
-/* Return-Path and the header lines to add. */
-static size_t
-compose_head(const struct delivery *d, char *p)
-{
-	size_t k = 0, i, len = strlen(d->header);
-
-	memcpy(p, "Return-Path: <", 14);
-	k += 14;
-	for (i = 0; d->sender[i] != '\0' && i < FROM_PATHMAX; i++)
-		p[k++] = (unsigned char)d->sender[i] < ' ' ? '?'
-							   : d->sender[i];
-	memcpy(p + k, ">\n", 2);
-	k += 2;
-	if (len > HEADERMAX)
-		len = HEADERMAX;
-	memcpy(p + k, d->header, len);
-	k += len;
-	if (len > 0 && p[k - 1] != '\n')
-		p[k++] = '\n';
-	return k;
-}
-
 /* What was read is the whole message; 0 bytes short. */
 static bool
 read_message(struct delivery *d, char *p)
@@ -172,9 +129,9 @@ add_small(struct batch *t, struct delivery *d)
 	p = t->buf + t->len;
 	from = compose_from(d, p, 0);
 	p += from;
-	len = compose_head(d, p);
+	len = deliver_head(d, p);
 	if (!read_message(d, p + len)) {
-		settle(d, 2, "4.3.0", "the queue file cannot be read");
+		deliver_settle(d, 2, "4.3.0", "the queue file cannot be read");
 		return 0;
 	}
 	len = quote(p, 0, len + d->size);
@@ -207,7 +164,7 @@ add_large(struct batch *t, struct delivery *d)
 	mine = t->b->idx.next;
 	s = note(t, d, at, SLOT_NEVER);
 	scan = from = compose_from(d, t->buf, FROM_UNKNOWN);
-	len = from + compose_head(d, t->buf + from);
+	len = from + deliver_head(d, t->buf + from);
 	while (done < d->size) {
 		want = (BUFSIZE - len) / 2;
 		if (want > d->size - done)
@@ -286,27 +243,6 @@ undo(struct batch *t)
 	t->b->idx.next = t->first;
 }
 
-static void
-tell_all(struct delivery *d, size_t n, int code, const char *esc,
-    const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (!d[i].settled)
-			settle(&d[i], code, esc, text);
-}
-
-static size_t
-unsettled(const struct delivery *d, size_t n)
-{
-	size_t i, k = 0;
-
-	for (i = 0; i < n; i++)
-		k += !d[i].settled;
-	return k;
-}
-
 static int
 write_all(struct batch *t, struct delivery *d, size_t n)
 {
@@ -331,54 +267,16 @@ write_all(struct batch *t, struct delivery *d, size_t n)
 	return flush(t);
 }
 
-static bool
-same(const struct delivery *a, const struct delivery *b)
+void
+mbox_append(struct box *b, struct delivery *d, size_t n)
 {
-	return a->id == b->id && a->rcpt == b->rcpt && a->size == b->size &&
-	    a->time == b->time;
-}
-
-/* What was written before is not to be had twice. */
-static size_t
-skip_known(struct box *b, struct delivery *d, size_t n)
-{
-	size_t i, k, left = 0;
-
-	for (i = 0; i < n; i++) {
-		if (idx_slot(&b->idx, d[i].id, d[i].rcpt, d[i].size,
-			d[i].time) != NULL)
-			settle(&d[i], 0, "2.0.0",
-			    "Delivered to the user mailbox");
-		for (k = 0; k < i && !d[i].settled; k++)
-			if (same(&d[k], &d[i]))
-				settle(&d[i], 2, "4.3.0", "sent twice");
-		if (!d[i].settled)
-			left++;
-	}
-	return left;
-}
-
-static void
-full_or_broken(struct box *b, struct delivery *d, size_t n, int err)
-{
-	errno = err;
-	log_warn("%s: append", b->file);
-	if (err == ENOSPC || err == EDQUOT || err == EFBIG)
-		tell_all(d, n, 2, "4.3.1", "no room to store the message");
-	else
-		tell_all(d, n, 2, "4.3.0", "the mailbox cannot be written now");
-}
-
-static void
-append(struct box *b, struct delivery *d, size_t n)
-{
-	struct batch t = { .b = b, .buf = thread_buffer() };
+	struct batch t = { .b = b, .buf = deliver_buffer() };
 	size_t i;
 	int err;
 
 	if (t.buf == NULL || mbox_cut_tail(b) == -1 ||
 	    box_reserve(b, n) == -1) {
-		full_or_broken(b, d, n, errno);
+		deliver_failed(b, d, n, errno);
 		return;
 	}
 	t.start = t.off = b->size;
@@ -387,13 +285,13 @@ append(struct box *b, struct delivery *d, size_t n)
 		err = errno;
 		undo(&t);
 		if (n == 1 || b->bad) {
-			full_or_broken(b, d, n, err);
+			deliver_failed(b, d, n, err);
 			return;
 		}
 		/* One that is too large must not keep the others out. */
 		for (i = 0; i < n; i++)
 			if (!d[i].settled)
-				append(b, &d[i], 1);
+				mbox_append(b, &d[i], 1);
 		return;
 	}
 	if (mbox_sync(b) == -1) {
@@ -401,23 +299,11 @@ append(struct box *b, struct delivery *d, size_t n)
 		err = errno;
 		undo(&t);
 		b->bad = true;
-		full_or_broken(b, d, n, err);
+		deliver_failed(b, d, n, err);
 		return;
 	}
-	mbox_grew(b, unsettled(d, n), t.off);
+	mbox_grew(b, deliver_left(d, n), t.off);
 	b->size = t.off;
 	b->revision++;
-	tell_all(d, n, 0, "2.0.0", "Delivered to the user mailbox");
-}
-
-void
-mbox_deliver(struct box *b, struct delivery *d, size_t n)
-{
-	if (n > DELIVER_BATCH)
-		panic("%zu messages in a batch", n);
-	if (skip_known(b, d, n) == 0)
-		return;
-	quota_admit(b, d, n);
-	if (unsettled(d, n) > 0)
-		append(b, d, n);
+	deliver_tell(d, n, 0, "2.0.0", "Delivered to the user mailbox");
 }

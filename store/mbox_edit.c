@@ -15,73 +15,38 @@
 
 enum { GARBAGE_MIN = 1024 * 1024 };	/* less is not worth a copy */
 
-static int
-write_flags(struct box *b, const struct rec *r, uint32_t flags)
+int
+mbox_mark(struct box *b, struct patch *p, const struct rec *r, uint32_t flags,
+    uint32_t keywords)
 {
-	char text[FROM_FLAGS];
+	static const char hex[] = "0123456789ABCDEF";
+	char text[FROM_FLAGS + 8];
+	int i;
 
+	/* One whose line has no room for news is only noted, for a rewrite. */
+	if (!(r->flags & REC_FIXED)) {
+		b->rewrite = true;
+		return 0;
+	}
 	from_flags(text, flags);
-	return file_pwrite(b->fd, text, sizeof(text),
-	    r->offset + r->fromlen - FROM_TAIL + 1);
+	for (i = 7; i >= 0; i--, keywords >>= 4)
+		text[FROM_FLAGS + i] = hex[keywords & 15];
+	return patch_at(p, r->offset + r->fromlen - FROM_TAIL + 1, text,
+	    sizeof(text));
 }
 
 int
-mbox_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
+mbox_marked(struct box *b)
 {
-	uint32_t now = (r->flags | (set & MSG_FLAGS)) & ~clear;
-
-	if (!(r->flags & REC_FIXED))
-		b->rewrite = true;
-	else if (write_flags(b, r, now) == -1)
+	if (fdatasync(b->fd) == -1)
 		return -1;
-	r->flags = now;
-	r->modseq = box_modseq(b);
-	b->revision++;
-	idx_seal(&b->idx, r);
-	return 0;
+	return b->rewrite ? mbox_compact(b, NULL, 0) : 0;
 }
 
-static bool
-listed(const uint32_t *uids, size_t n, size_t *k, uint32_t uid)
-{
-	while (*k < n && uids[*k] < uid)
-		++*k;
-	return *k < n && uids[*k] == uid;
-}
-
-/*
- * Takes records out.  In between nothing of the index is valid: a kill then
- * costs a scan.
- */
 static void
 drop_records(struct box *b, const uint32_t *uids, size_t n)
 {
-	struct idx_head *h = b->idx.head;
-	uint32_t i, to = 0, count = h->count;
-	uint64_t end = h->end, wire = h->wire, garbage = h->garbage;
-	uint64_t junk = h->junk;
-	struct rec *r;
-	size_t k = 0;
-
-	h->count = 0;
-	h->end = h->wire = h->garbage = h->junk = 0;
-	(void)idx_put_head(&b->idx);
-	for (i = 0; i < count; i++) {
-		r = box_rec(b, i);
-		if (listed(uids, n, &k, r->uid)) {
-			wire -= r->wire;
-			garbage += r->fromlen + r->size + r->sep;
-			continue;
-		}
-		if (to != i)
-			*box_rec(b, to) = *r;
-		to++;
-	}
-	h->count = to;
-	h->end = end;
-	h->wire = wire;
-	h->garbage = garbage;
-	h->junk = junk;
+	b->idx.head->garbage += idx_drop(&b->idx, uids, n);
 	(void)idx_put_head(&b->idx);
 }
 
@@ -119,7 +84,7 @@ at_end(struct box *b, const uint32_t *uids, size_t n, size_t found,
 	if (h->end != b->size || h->junk != 0 || b->tail)
 		return false;
 	for (i = first; i < h->count; i++)
-		if (!listed(uids, n, &k, box_rec(b, i)->uid))
+		if (!uid_listed(uids, n, &k, box_rec(b, i)->uid))
 			return false;
 	*off = 0;
 	if (first > 0) {
@@ -163,7 +128,7 @@ mark(struct box *b, const uint32_t *uids, size_t n)
 	patch_begin(&p, b->fd, b->size, n);
 	for (i = 0; i < n && ret == 0; i++)
 		if ((r = box_find(b, uids[i])) != NULL)
-			ret = mbox_write_flags(&p, r, r->flags | MSG_EXPUNGED,
+			ret = mbox_mark(b, &p, r, r->flags | MSG_EXPUNGED,
 			    r->keywords);
 	patch_end(&p);
 	if (ret == -1)

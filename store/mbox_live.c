@@ -4,6 +4,8 @@
  * From_ line to From_ line, once: appends count themselves.  No message is
  * looked into where its length is true.
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 
 #include "mbox.h"
@@ -124,4 +126,19 @@ mbox_live(struct box *b, uint64_t *bytes, uint64_t *messages)
 	}
 	*bytes = gone < b->size ? b->size - gone : 0;
 	return 0;
+}
+
+/* By what the last one who closed it in order has written. */
+bool
+mbox_peek(const struct idx_head *h, const struct statx *st, uint64_t *bytes,
+    uint64_t *messages)
+{
+	uint64_t gone = h->garbage + h->tailgarbage;
+
+	if (h->size != st->stx_size || h->tailfrom != h->end ||
+	    h->tailend != h->size)
+		return false;
+	*bytes = gone < h->size ? h->size - gone : 0;
+	*messages = h->count + (uint64_t)h->tailcount;
+	return true;
 }

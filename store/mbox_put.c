@@ -29,6 +29,8 @@ struct put {
 	bool		 inside;
 	char		 last;		/* its last byte so far */
 	struct win	 w;		/* on the file that is copied from */
+	int		 src;		/* that one, if it is a message's own */
+	uint64_t	 from;		/* where its next line is to be quoted */
 	char		*buf;
 	size_t		 len;		/* in it, not yet written */
 	uint64_t	 off;		/* where buf goes */
@@ -67,9 +69,11 @@ bytes(struct put *t, const struct stored_msg *m, uint64_t off, uint64_t end)
 {
 	struct str s;
 
-	if (t->w.fd != m->fd)
+	int fd = t->src != -1 ? t->src : m->fd;
+
+	if (t->w.fd != fd)
 		t->w.len = 0;
-	t->w.fd = m->fd;
+	t->w.fd = fd;
 	t->w.size = m->offset + m->size;
 	s = win_at(&t->w, off, end - off < WIN_SIZE ? end - off : WIN_SIZE);
 	if (s.len > end - off)
@@ -77,14 +81,85 @@ bytes(struct put *t, const struct stored_msg *m, uint64_t off, uint64_t end)
 	return s;
 }
 
+/* Is the line that ends there empty? */
+static bool
+is_empty(const struct put *t, uint64_t lf)
+{
+	char c[2] = { '\n', '\n' };
+	size_t n = lf < 2 ? lf : 2;
+
+	if (file_pread(t->src, c + 2 - n, n, lf - n) != (ssize_t)n)
+		return false;
+	return c[1] == '\n' || (c[1] == '\r' && c[0] == '\n');
+}
+
+/*
+ * In a file of its own nobody has quoted lines.  Where the next "From " stands
+ * that follows an empty one, from off on; the message's size if none does.
+ */
+static uint64_t
+next_from(struct put *t, const struct stored_msg *m, uint64_t off)
+{
+	const char *hit;
+	struct str s;
+
+	while (off < m->size) {
+		s = bytes(t, m, off, m->size);
+		hit = memmem(s.p, s.len, "\nFrom ", 6);
+		if (hit != NULL) {
+			off += (uint64_t)(hit - s.p) + 1;
+			if (is_empty(t, off - 1))
+				return off;
+		} else if (s.len <= 5 || off + s.len == m->size)
+			break;
+		else
+			off += s.len - 5;
+	}
+	return m->size;
+}
+
+/* What all that quoting adds to its size. */
+static uint64_t
+quotes(struct put *t, const struct stored_msg *m)
+{
+	uint64_t n = 0, off;
+
+	for (off = t->from; off < m->size; n++)
+		off = next_from(t, m, off);
+	return n;
+}
+
+static int
+open_source(struct put *t, const struct stored_msg *m)
+{
+	t->from = m->size;
+	if (m->name == NULL)
+		return 0;
+	t->src = openat(m->fd, m->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC);
+	t->w.len = 0;
+	if (t->src == -1)
+		return -1;
+	t->from = next_from(t, m, 0);
+	return 0;
+}
+
 /* A piece of the message's text. */
 static int
 add_text(struct put *t, const struct stored_msg *m)
 {
 	struct str s = { m->text, m->size };
+	uint64_t end = m->size;
 
+	if (t->done == t->from && t->from < m->size) {
+		if (add(t, ">", 1) == -1)
+			return -1;
+		t->from = next_from(t, m, t->done);
+	}
+	if (t->from < end)
+		end = t->from;
 	if (s.p == NULL)
-		s = bytes(t, m, m->offset + t->done, m->offset + m->size);
+		s = bytes(t, m, m->offset + t->done, m->offset + end);
 	if (s.len == 0) {
 		errno = EIO;
 		return -1;
@@ -94,6 +169,26 @@ add_text(struct put *t, const struct stored_msg *m)
 	return add(t, s.p, s.len);
 }
 
+/* As delivery writes it, in a file of its own. */
+static struct str
+header_path(struct put *t, const struct stored_msg *m)
+{
+	static const char field[] = "Return-Path: <";
+	struct str s = bytes(t, m, 0, m->size), none = { "", 0 };
+	size_t n = sizeof(field) - 1;
+	const char *end;
+
+	if (s.len <= n || memcmp(s.p, field, n) != 0)
+		return none;
+	s.p += n;
+	s.len = s.len - n < FROM_PATHMAX ? s.len - n : FROM_PATHMAX;
+	end = memchr(s.p, '>', s.len);
+	if (end == NULL || memchr(s.p, '\n', end - s.p) != NULL)
+		return none;
+	s.len = end - s.p;
+	return s;
+}
+
 /* The return-path, if an old From_ line has it. */
 static struct str
 old_path(struct put *t, const struct stored_msg *m)
@@ -101,6 +196,8 @@ old_path(struct put *t, const struct stored_msg *m)
 	struct from_line f = { .path = { "", 0 } };
 	struct str s;
 
+	if (t->src != -1)
+		return header_path(t, m);
 	if (m->fromlen == 0)
 		return f.path;
 	s = bytes(t, m, m->offset - m->fromlen, m->offset);
@@ -113,10 +210,14 @@ old_path(struct put *t, const struct stored_msg *m)
 static int
 begin_message(struct put *t, struct stored_msg *m)
 {
-	struct from_line f = { .path = old_path(t, m), .flags = m->flags,
-		.keywords = m->keywords, .length = m->size, .date = m->date };
+	struct from_line f = { .flags = m->flags, .keywords = m->keywords,
+		.date = m->date };
 	char line[FROM_MAX];
 
+	if (open_source(t, m) == -1)
+		return -1;
+	f.length = m->size + quotes(t, m);
+	f.path = old_path(t, m);
 	f.uid = m->uid = t->b->idx.head->uidnext++;
 	t->inside = true;
 	t->done = 0;
@@ -129,6 +230,9 @@ end_message(struct put *t)
 {
 	t->inside = false;
 	t->next++;
+	if (t->src != -1)
+		close(t->src);
+	t->src = -1;
 	/* A last line without its end stays so: its length says it. */
 	return add(t, "\n\n", t->last == '\n' ? 1 : 2);
 }
@@ -258,6 +362,8 @@ mbox_put_end(struct put *t)
 {
 	if (t->noted && !t->over)
 		undo(t);
+	if (t->src != -1)
+		close(t->src);
 	win_free(&t->w);
 	free(t->buf);
 	free(t);
@@ -276,6 +382,7 @@ mbox_put_begin(struct box *b, struct stored_msg *m, size_t n)
 	t->m = m;
 	t->n = n;
 	t->off = b->size;
+	t->src = -1;
 	t->buf = malloc(BUFSIZE);
 	if (t->buf != NULL && win_init(&t->w, -1, 0) == 0 && note(t) == 0 &&
 	    join(t) == 0)

@@ -20,35 +20,6 @@ struct extent {
 	bool		open;		/* its last line has no end */
 };
 
-/* Octets as sent: every line end is CRLF. */
-static uint64_t
-measure(struct win *w, uint64_t off, uint64_t end, bool *open)
-{
-	uint64_t wire = end - off;
-	const char *p, *lf, *stop;
-	char prev = '\0';
-	struct str s;
-
-	*open = false;
-	if (off == end)
-		return 0;
-	for (; off < end; off += s.len) {
-		s = win_at(w, off, end - off < WIN_SIZE ? end - off : WIN_SIZE);
-		if (s.len > end - off)
-			s.len = end - off;
-		if (s.len == 0)
-			break;
-		stop = s.p + s.len;
-		for (p = s.p; (lf = memchr(p, '\n', stop - p)) != NULL;
-		     p = lf + 1)
-			if ((lf > s.p ? lf[-1] : prev) != '\r')
-				wire++;
-		prev = stop[-1];
-	}
-	*open = prev != '\n';
-	return wire;
-}
-
 /* Bytes of the empty line at off: 1, 2, or 0 if none stands there. */
 static unsigned
 empty_line(struct win *w, uint64_t off)
@@ -134,7 +105,7 @@ find_end(struct win *w, uint64_t body, const struct from_line *f,
     struct extent *x)
 {
 	x->end = mbox_end(w, body, f, &x->sep);
-	x->wire = measure(w, body, x->end, &x->open);
+	x->wire = win_measure(w, body, x->end, &x->open);
 }
 
 static bool

@@ -79,6 +79,7 @@ quota_limit(struct acct *a, const char *limits)
 	free(q->name);
 	q->text = q->name = NULL;
 	q->limits = none;
+	a->format = &format_mbox;
 	if (*limits == '\0')
 		return;
 	if ((d = val_parse_all(limits, strlen(limits), &err)) == NULL) {
@@ -95,6 +96,8 @@ quota_limit(struct acct *a, const char *limits)
 	q->limits.notice = percent_of(d, "Notice");
 	q->limits.size = limit_of(d, "Size");
 	q->limits.closed = dict_bool(d, "Closed", false);
+	if (box_format_type(dict_str(d, "Format", "")) != NULL)
+		a->format = box_format_type(dict_str(d, "Format", ""));
 	val_free(d);
 }
 

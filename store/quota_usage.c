@@ -16,8 +16,6 @@
 #include "buf.h"
 #include "folder.h"
 #include "log.h"
-#include "mbox.h"
-#include "name.h"
 #include "quota_int.h"
 
 void
@@ -155,29 +153,23 @@ quota_freed(struct acct *a)
 
 /* By what the last one who closed it in order has written. */
 static bool
-peek(struct acct *a, const char *file, uint64_t *bytes, uint64_t *messages)
+peek(const struct box *b, uint64_t *bytes, uint64_t *messages)
 {
+	int dirfd = b->acct->dirfd;
 	struct idx_head h;
 	struct statx st;
-	uint64_t gone;
 	char *path;
 	bool good;
 
-	if (statx(a->dirfd, file, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS |
-	    STATX_BTIME, &st) == -1 || !S_ISREG(st.stx_mode))
+	if (statx(dirfd, box_place(b), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS |
+	    STATX_BTIME, &st) == -1 || (st.stx_mode & S_IFMT) != b->fmt->mode)
 		return false;
-	path = xasprintf("%s.idx", file);
-	good = idx_peek(a->dirfd, path, &h);
+	path = xasprintf("%s.idx", b->file);
+	good = idx_peek(dirfd, path, &h);
 	free(path);
-	if (!good || h.ino != st.stx_ino || h.born != mbox_birth(&st) ||
-	    !(h.clean & IDX_CLEAN_TAIL) || h.size != st.stx_size ||
-	    !idx_same_boot(&h) || h.tailfrom != h.end ||
-	    h.tailend != h.size)
-		return false;
-	gone = h.garbage + h.tailgarbage;
-	*bytes = gone < h.size ? h.size - gone : 0;
-	*messages = h.count + (uint64_t)h.tailcount;
-	return true;
+	return good && h.ino == st.stx_ino && h.born == box_birth(&st) &&
+	    h.clean & IDX_CLEAN_TAIL && idx_same_boot(&h) &&
+	    b->fmt->peek(&h, &st, bytes, messages);
 }
 
 /* Opened, it is repaired and counted; closed, it has a head to peek at. */
@@ -200,30 +192,21 @@ count_opened(struct acct *a, const char *name, uint64_t *bytes,
 static int
 count_one(struct acct *a, const char *name)
 {
+	struct box b = { .acct = a };	/* not opened */
 	uint64_t bytes = 0, messages = 0;
 	struct quota *q = a->quota;
-	char *file = NULL;
-	struct buf path;
 	int ret = 0;
 
 	if (box_find_open(a, name) != NULL) {
 		quota_enter(q, name)->open = true;
 		return 0;
 	}
-	buf_init(&path, 0);
-	if (a->single != NULL)
-		file = xstrdup(a->single);
-	else if (name_path(&path, name) && buf_puts(&path, ".mbox"))
-		file = xstrdup(path.p);
-	buf_free(&path);
-	if (file == NULL) {
-		errno = ENOMEM;
+	b.fmt = box_locate(a, name, &b.file);
+	if (b.fmt == NULL && errno != ENOENT)
 		return -1;
-	}
-	if (faccessat(a->dirfd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    !peek(a, file, &bytes, &messages))
+	if (b.fmt != NULL && !peek(&b, &bytes, &messages))
 		ret = count_opened(a, name, &bytes, &messages);
-	free(file);
+	free(b.file);
 	if (ret == 0)
 		quota_set_closed(q, quota_enter(q, name), bytes, messages);
 	return ret;

@@ -1,6 +1,6 @@
 /* Which messages are \Recent, and taking that from them.  For workers only. */
+#include "box.h"
 #include "log.h"
-#include "mbox.h"
 #include "patch.h"
 #include "recent.h"
 
@@ -30,10 +30,13 @@ recent_claim(struct box *b, uint32_t from, bool take,
 		cb(arg, r->uid);
 		if (!take)
 			continue;
-		r->flags &= ~(uint32_t)MSG_RECENT;
-		if ((r->flags & REC_FIXED) && b->fmt == &format_mbox &&
-		    mbox_write_flags(&p, r, r->flags, r->keywords) == -1)
+		/* A line of foreign width is not worth a rewrite for this. */
+		if ((r->flags & REC_FIXED) && b->fmt->mark(b, &p, r,
+		    r->flags & ~(uint32_t)MSG_RECENT, r->keywords) == -1) {
 			log_warn("%s: recent", b->file);
+			continue;
+		}
+		r->flags &= ~(uint32_t)MSG_RECENT;
 		idx_seal(&b->idx, r);
 	}
 	patch_end(&p);

@@ -25,13 +25,21 @@ static const char *const beside[] = { "info", "mbox.idx", "mbox.dat",
 	"mbox.torn", "info.bad", "info.new", "mbox.idx.new", "mbox.dat.new" };
 enum { NBESIDE = sizeof(beside) / sizeof(beside[0]), NCOPIED = 2 };
 
+bool
+single_shares(const char *file)
+{
+	size_t n = strlen(file);
+
+	return n > 5 && strcmp(file + n - 5, ".mbox") == 0;
+}
+
 /* john.mbox and "info": john.info; free it. */
 static char *
 name_of(const char *file, const char *ext)
 {
 	size_t n = strlen(file);
 
-	if (n > 5 && strcmp(file + n - 5, ".mbox") == 0)
+	if (single_shares(file))
 		n -= 5;
 	return xasprintf("%.*s.%s", (int)n, file, ext);
 }

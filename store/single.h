@@ -13,6 +13,13 @@
 #ifndef CG_STORE_SINGLE_H
 #define CG_STORE_SINGLE_H
 
+#include <stdbool.h>
+
+/*
+ * Is it one of those?  A single .mdir mailbox is a directory, with account.info
+ * and the like in it, and needs none of this.
+ */
+bool	single_shares(const char *file);
 /* The descriptor of its directory. */
 int	single_lend(int dirfd, const char *file);
 int	single_return(int dirfd, const char *file);

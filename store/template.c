@@ -68,16 +68,15 @@ static int
 make_file(struct acct *a, const char *name)
 {
 	char *path;
-	int fd;
+	int ret;
 
 	if (strchr(name, '/') != NULL && folder_make_parents(a, name) == -1)
 		return -1;
-	path = folder_path(name, ".mbox");
-	fd = file_open_beneath(a->dirfd, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	path = folder_file(name, a->format, "");
+	ret = a->format->make(a->dirfd, path);
 	free(path);
-	if (fd == -1)
+	if (ret == -1)
 		return -1;
-	close(fd);
 	return strchr(name, '/') != NULL ? folder_sync(a, name) : 0;
 }
 

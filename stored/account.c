@@ -151,19 +151,30 @@ account_is_single(const char *path)
 	    strchr(path, '/') != NULL;
 }
 
+const char *
+account_file(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	if (account_is_single(path))
+		return strrchr(path, '/') + 1;
+	/* "john.mdir", or "john.mdir.new" while it is made. */
+	return dot != NULL && (strcmp(dot, ".mdir") == 0 ||
+	    (dot - path > 5 && strcmp(dot - 5, ".mdir.new") == 0)) ?
+	    "INBOX.mdir" : "";
+}
+
 int
 account_opendir(const char *path, const char **file)
 {
-	const char *slash = strrchr(path, '/');
 	char *dir;
 	int fd;
 
-	*file = "";
+	*file = account_file(path);
 	if (!account_is_single(path))
 		return file_open_beneath(proc_basefd(), path,
 		    O_RDONLY | O_DIRECTORY, 0);
-	*file = slash + 1;
-	if ((dir = strndup(path, slash - path)) == NULL)
+	if ((dir = strndup(path, *file - 1 - path)) == NULL)
 		return -1;
 	fd = file_open_beneath(proc_basefd(), dir, O_RDONLY | O_DIRECTORY, 0);
 	free(dir);

@@ -67,10 +67,6 @@ admin_init(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct init *in;
 	int fd;
 
-	if (m->format[0] != '\0' && strcmp(m->format, "mbox") != 0) {
-		answer_done(ref, 1, "mailbox format is not supported");
-		return;
-	}
 	if ((fd = account_opendir(m->path, &d.file)) == -1) {
 		log_warn("%s", m->path);
 		answer_done(ref, 2, "the account's directory is not there");

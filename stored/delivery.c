@@ -13,6 +13,7 @@
 #include "log.h"
 #include "proc.h"
 #include "settings.h"
+#include "single.h"
 #include "stat.h"
 
 enum { BUCKETS = 4096 };
@@ -56,7 +57,7 @@ got_dir(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	a->path = xstrdup(m->path);
 	a->acct = acct_new(ipc_take_fd(pkt), m->file[0] != '\0' ? m->file :
 	    NULL, false);
-	a->lent = m->file[0] != '\0';
+	a->lent = m->file[0] != '\0' && single_shares(m->file);
 	a->newdir = a->forget_fd = a->greeting = -1;
 	TAILQ_INIT(&a->jobs);
 	LIST_INSERT_HEAD(&table[bucket(m->path)], a, hash);
@@ -145,7 +146,7 @@ got_init(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	const char *err;
 
 	if (a != NULL)
-		pool_init(a, ipc_ref(ipc, pkt), m->template[0] != '\0' ?
+		pool_init(a, ipc_ref(ipc, pkt), m->format, m->template[0] != '\0' ?
 		    val_parse_all(m->template, strlen(m->template), &err) :
 		    NULL, ipc_take_fd(pkt), m->lazy);
 	else

@@ -36,6 +36,7 @@ struct daccount {
 	struct val		*template;	/* of a new one, or NULL */
 	bool			 lazy;		/* its files are synced by authd */
 	int			 greeting;	/* its first message, or -1 */
+	const struct box_format	*format;	/* of its first mailboxes */
 	struct ipc_ref		 init_ref, forget_ref;
 	int			 init_code;
 	char			 init_text[128];
@@ -57,9 +58,12 @@ void	pool_open(struct daccount *);
 void	pool_add(struct daccount *, struct djob *);
 /* For its next jobs: store/quota.h. */
 void	pool_limit(struct daccount *, const char *limits);
-/* Takes the template (or NULL) and the greeting's descriptor (or -1). */
-void	pool_init(struct daccount *, struct ipc_ref, struct val *template,
-	    int greeting, bool lazy);
+/*
+ * Takes the template (or NULL) and the greeting's descriptor (or -1).  format:
+ * a type of mailboxes, or "".
+ */
+void	pool_init(struct daccount *, struct ipc_ref, const char *format,
+	    struct val *template, int greeting, bool lazy);
 void	pool_forget(struct daccount *, struct ipc_ref);
 /* Finished jobs, and accounts whose init or forget is done. */
 void	pool_take(struct djobs *, struct daccounts *);

@@ -104,11 +104,12 @@ pool_limit(struct daccount *a, const char *limits)
 }
 
 void
-pool_init(struct daccount *a, struct ipc_ref ref, struct val *template,
-    int greeting, bool lazy)
+pool_init(struct daccount *a, struct ipc_ref ref, const char *format,
+    struct val *template, int greeting, bool lazy)
 {
 	pthread_mutex_lock(&lock);
 	a->init = true;
+	a->format = box_format_type(format);
 	a->template = template;
 	a->greeting = greeting;
 	a->lazy = lazy;
@@ -227,6 +228,8 @@ create(struct daccount *a)
 	a->init_code = 0;
 	a->init_text[0] = '\0';
 	a->acct->info.lazy = a->lazy;
+	if (a->format != NULL)
+		a->acct->format = a->format;
 	if (take_back(a) == -1 || acct_init(a->acct, a->template) == -1 ||
 	    (a->greeting != -1 && greet(a) == -1)) {
 		log_warn("%s: first files", a->path);

@@ -134,12 +134,10 @@ worker_start(struct account *a, int dir)
 {
 	struct ipc *template = proc_peer(PROC_TEMPLATE);
 	struct msg_spawn_dir d = { .account = a->id, .path = a->path,
-		.file = "" };
+		.file = account_file(a->path) };
 	struct msg_spawn_io io = { .account = a->id };
 	int sv[2];
 
-	if (account_is_single(a->path))
-		d.file = strrchr(a->path, '/') + 1;
 	if (template == NULL) {
 		close(dir);
 		worker_none(a);

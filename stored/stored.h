@@ -149,6 +149,8 @@ void	 accounts_worker_count(int);
 /* Opens what an account's path names: its directory; *file for a single one. */
 int	 account_opendir(const char *path, const char **file);
 bool	 account_is_single(const char *path);
+/* What acct_new() calls its single mailbox; "" if it has many. */
+const char *account_file(const char *path);
 int64_t	 now_ms(void);
 
 /* job.c */

@@ -104,7 +104,7 @@ test_refused(void **state)
 		assert_fails(folder_create(a, bad[i], NULL),
 		    EINVAL);
 	assert_fails(folder_create(a, "inbox", NULL), EEXIST);
-	assert_fails(folder_create(a, "x.mdir", NULL), ENOTSUP);
+	assert_fails(folder_create(a, "x.mslc", NULL), ENOTSUP);
 	assert_fails(folder_create(a, "x", "Nonsense"), ENOTSUP);
 	assert_int_equal(folder_create(a, "x", NULL), 0);
 	assert_fails(folder_create(a, "x", NULL), EEXIST);

@@ -246,7 +246,7 @@ check(const struct note *last)
 }
 
 static void
-test_kills(void **state)
+kills(void)
 {
 	struct note n = { .done = true }, last;
 	unsigned seed;
@@ -274,11 +274,27 @@ test_kills(void **state)
 	}
 }
 
+static void
+test_kills(void **state)
+{
+	kills();
+}
+
+static void
+test_mdir_kills(void **state)
+{
+	memset(model, 0, sizeof(model));
+	format = &format_mdir;
+	kills();
+	format = &format_mbox;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_kills),
+		T(test_mdir_kills),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

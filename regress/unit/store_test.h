@@ -30,6 +30,7 @@
 
 static char	dir[64];
 static int	top = -1;
+static const struct box_format *format = &format_mbox;
 
 static inline int
 drop(const char *path, const struct stat *st, int type, struct FTW *f)
@@ -58,7 +59,10 @@ teardown(void **state)
 static inline struct acct *
 account(bool worker)
 {
-	return acct_new(dup(top), NULL, worker);
+	struct acct *a = acct_new(dup(top), NULL, worker);
+
+	a->format = format;
+	return a;
 }
 
 static inline int

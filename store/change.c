@@ -1,12 +1,12 @@
 /*
- * Flags and keywords of many messages of a .mbox file at once: in workers
- * only.  The From_ lines are overwritten in place, then synced once.
+ * Flags and keywords of messages, whatever the format: in workers only.  What
+ * stands in the mailbox is changed first, then the record; many are made
+ * durable together.
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "mbox.h"
+#include "box.h"
 #include "patch.h"
 
 static uint32_t
@@ -21,37 +21,35 @@ keywords_after(const struct rec *r, const struct flag_change *c)
 	return (r->keywords & ~c->kwclear) | c->kwset;
 }
 
-int
-mbox_write_flags(struct patch *p, const struct rec *r, uint32_t flags,
-    uint32_t keywords)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	char text[FROM_FLAGS + 8];
-	int i;
-
-	from_flags(text, flags);
-	for (i = 7; i >= 0; i--, keywords >>= 4)
-		text[FROM_FLAGS + i] = hex[keywords & 15];
-	return patch_at(p, r->offset + r->fromlen - FROM_TAIL + 1, text,
-	    sizeof(text));
-}
-
-/* One whose line has no room for news is only noted, for a rewrite. */
 static int
-change_one(struct box *b, struct patch *p, struct rec *r,
-    const struct flag_change *c, uint64_t modseq)
+change_one(struct box *b, struct patch *p, struct rec *r, uint32_t flags,
+    uint32_t keywords, uint64_t modseq)
 {
-	uint32_t flags = flags_after(r, c), kw = keywords_after(r, c);
-
-	if (!(r->flags & REC_FIXED))
-		b->rewrite = true;
-	else if (mbox_write_flags(p, r, flags, kw) == -1)
+	if (b->fmt->mark(b, p, r, flags, keywords) == -1)
 		return -1;
 	r->flags = flags;
-	r->keywords = kw;
-	r->modseq = modseq;
+	r->keywords = keywords;
+	r->modseq = modseq != 0 ? modseq : box_modseq(b);
 	idx_seal(&b->idx, r);
 	return 0;
+}
+
+int
+box_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
+{
+	uint32_t now = (r->flags | (set & MSG_FLAGS)) & ~clear;
+	struct patch p;
+	int ret;
+
+	box_put_settle(b, true);
+	if (now == r->flags)
+		return 0;
+	patch_begin(&p, b->fd, b->size, 1);
+	ret = change_one(b, &p, r, now, r->keywords, 0);
+	patch_end(&p);
+	if (ret == 0)
+		b->revision++;
+	return ret;
 }
 
 /* The next of uids that is there and would change; NULL at the end. */
@@ -78,7 +76,7 @@ next(struct box *b, const uint32_t *uids, size_t n, size_t *k, uint32_t *at,
 }
 
 int
-mbox_change(struct box *b, const uint32_t *uids, size_t n,
+box_change(struct box *b, const uint32_t *uids, size_t n,
     const struct flag_change *c)
 {
 	uint64_t modseq = 0;
@@ -88,22 +86,26 @@ mbox_change(struct box *b, const uint32_t *uids, size_t n,
 	size_t k = 0;
 	int ret = 0;
 
+	if (n == 0)
+		return 0;
+	box_put_settle(b, true);
+	if (box_refresh(b) == -1)
+		return -1;
 	patch_begin(&p, b->fd, b->size, n);
 	while (ret == 0 && (r = next(b, uids, n, &k, &at, c)) != NULL) {
 		if (modseq == 0)
 			modseq = box_modseq(b);
-		ret = change_one(b, &p, r, c, modseq);
+		ret = change_one(b, &p, r, flags_after(r, c),
+		    keywords_after(r, c), modseq);
 	}
 	patch_end(&p);
 	if (modseq == 0)
 		return 0;
 	b->revision++;
 	if (ret == 0)
-		ret = fdatasync(b->fd);
-	/* Not known what of it is in the file: read it all again. */
+		ret = b->fmt->marked(b);
+	/* Not known what of it is in the mailbox: read it all again. */
 	if (ret == -1)
 		b->bad = true;
-	else if (b->rewrite)
-		ret = mbox_compact(b, NULL, 0);
 	return ret;
 }
