@@ -23,6 +23,7 @@
 
 /* Known, checked and kept for what the suite does not have yet. */
 #define LATER(n, type, d, help)	type("Account", n, d, help)
+#define DLATER(n, type, d, help) type("Domain", n, d, help)
 
 const struct setting settings_table[] = {
 	TEXT("Main", "DomainName", "\"\"",
@@ -424,5 +425,33 @@ const struct setting settings_table[] = {
 	    "a domain whose administrators may manage this one"),
 };
 
+	DLATER("AGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
+	DLATER("BGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
+	DLATER("CGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
+	DLATER("DGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
+	DLATER("AccountsLogLevel", LEVEL, "3", "the log of its accounts"),
+	DLATER("MailboxesLogLevel", LEVEL, "3", "the log of their mailboxes"),
+	DLATER("AutoCreateChats", ONOFF, "NO", "chat rooms are made when used"),
+	DLATER("AutoSignup", ONOFF, "NO", "users make accounts themselves"),
+	DLATER("CentralDirectory", TEXT, "\"Keep In Sync\"",
+	    "its accounts are in the Directory"),
+	DLATER("CertificateType", TEXT, "Test", "its keys and certificates"),
+	DLATER("ClientCertCA", TEXT, "\"\"", "who signs clients' certificates"),
+	DLATER("ClientCertReq", ONOFF, "NO", "clients must show one"),
+	DLATER("ExternalLockType", TEXT, "FileLevel",
+	    "how external mailboxes are locked"),
+	DLATER("ExternalOnProvision", ONOFF, "NO",
+	    "the external authenticator is asked for new accounts"),
+	DLATER("FastStorageType", VALUE, "0", "where fast storage is"),
+	DLATER("RecipientStatus", ONOFF, "NO",
+	    "what a recipient's address is, is told to senders"),
+	DLATER("SignalToUnknown", TEXT, "Rejected",
+	    "signals to names that do not exist"),
+	DLATER("SignalRerouteAddress", TEXT, "pbx",
+	    "where they go if rerouted, * being the name"),
+	DLATER("TrailerText", TEXT, "\"\"", "added to mail that users send"),
+	DLATER("WebBanner", TEXT, "\"\"", "added to personal web pages"),
+	DLATER("WebSitePrefix", TEXT, "\"~\"", "before a name in web addresses"),
+	DLATER("XIMSSMode", TEXT, "TCP", "how such clients connect"),
 const size_t settings_count = sizeof(settings_table) /
     sizeof(settings_table[0]);

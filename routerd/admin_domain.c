@@ -120,6 +120,24 @@ do_main_domain(struct command *c)
 {
 	if (need_users(c))
 		answer_val(c, val_string(names.main->name));
+/* Those that say so, beside the domain itself. */
+static void
+do_list_administered(struct command *c)
+{
+	struct domain *by = admin_domain(c, 0), *d;
+	struct val *v;
+
+	if (by == NULL)
+		return;
+	v = val_array();
+	for (d = names.first; d != NULL; d = d->next)
+		if (d != by && strcasecmp(domain_text(d, "AdminDomainName",
+		    settings_text(merged, "Domain", "AdminDomainName")),
+		    by->name) == 0)
+			val_append(v, val_string(d->name));
+	answer_val(c, v);
+}
+
 }
 
 static void
@@ -127,10 +145,14 @@ do_get_settings(struct command *c)
 {
 	struct domain *d = admin_domain(c, 0);
 
-	if (d != NULL)
-		answer_val(c, val_copy(d->settings));
+	if (d == NULL)
+		return;
+	v = val_copy(d->settings);
+	dict_set(v, "AccountDefaults", NULL);
+	answer_val(c, v);
 }
 
+	struct val *v;
 static void
 do_get_effective(struct command *c)
 {
@@ -142,7 +164,6 @@ do_get_effective(struct command *c)
 	if (d == NULL)
 		return;
 	v = config_update(NULL, dict_get(merged, "Domain"));
-	dict_set(v, "AccountDefaults", NULL);
 	for (i = 0; i < settings_count; i++)
 		if (strcmp(settings_table[i].module, "Domain") == 0 &&
 		    (x = settings_value(merged, "Domain",
@@ -156,6 +177,7 @@ do_get_effective(struct command *c)
 
 /* Rights are spelt as in manual 04b, a few settings otherwise. */
 static bool
+	dict_set(v, "AccountDefaults", NULL);
 has_right(const struct caller *who, const char *name)
 {
 	size_t i;
@@ -193,6 +215,25 @@ static struct val *
 allowed(const struct command *c, const char *module,
     const struct val *changes)
 {
+/*
+ * By the Main Domain's defaults a fellow could come to be let in as the
+ * server's administrators, or keep them out.
+ */
+static bool
+is_of_logins(const char *name)
+{
+	static const char *const settings[] = { "AccessModes",
+		"UseAppPassword", "UseSysPassword", "OSUserName",
+		"UseExtPassword", "UseCertificateAuth", "RequireAPOP",
+		"FailedLoginFlow", "ServiceClass", "ServiceClasses" };
+	size_t i;
+
+	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (strcasecmp(settings[i], name) == 0)
+			return true;
+	return false;
+}
+
 	struct val *v = val_copy(changes);
 	size_t i;
 
@@ -207,6 +248,42 @@ static void
 store_domain(struct command *c, struct domain *d, struct val *new)
 {
 	const char *err = config_check("Domain", new);
+/* A class has what it had, and what its maker may give to accounts. */
+static struct val *
+allowed_class(const struct command *c, const struct val *old,
+    const struct val *given)
+{
+	struct val *v = allowed(c, "Account", given);
+	size_t i;
+
+	for (i = 0; i < val_count(old); i++)
+		if (!may_set(&c->who, "Account", val_key(old, i)))
+			dict_set(v, val_key(old, i), val_copy(val_at(old, i)));
+	return v;
+}
+
+static struct val *
+allowed_defaults(const struct command *c, const struct domain *d,
+    const struct val *changes)
+{
+	const struct val *had = dict_get(dict_get(d->settings,
+	    "AccountDefaults"), "ServiceClasses");
+	struct val *v = allowed(c, "Account", changes), *classes;
+	size_t i;
+
+	if (may(&c->who, "Users"))
+		return v;
+	for (i = val_count(v); i > 0 && d->main; i--)
+		if (is_of_logins(val_key(v, i - 1)))
+			dict_set(v, val_key(v, i - 1), NULL);
+	classes = dict_get(v, "ServiceClasses");
+	for (i = 0; classes != NULL && val_type(classes) == VAL_DICT &&
+	    i < val_count(classes); i++)
+		dict_set(classes, val_key(classes, i), allowed_class(c,
+		    dict_get(had, val_key(classes, i)), val_at(classes, i)));
+	return v;
+}
+
 	char *path = xasprintf("%s/Settings/Domain.settings", d->dir);
 
 	if (err == NULL)
@@ -243,9 +320,15 @@ do_set_settings(struct command *c)
 {
 	struct domain *d;
 
-	if (need_users(c) && (d = admin_domain(c, 0)) != NULL)
-		store_domain(c, d, config_update(NULL,
-		    arg_val(c, 1, VAL_DICT)));
+	if (!need_users(c) || (d = admin_domain(c, 0)) == NULL)
+		return;
+	new = config_update(NULL, arg_val(c, 1, VAL_DICT));
+	/* They have commands of their own. */
+	if (dict_get(new, "AccountDefaults") == NULL &&
+	    (had = dict_get(d->settings, "AccountDefaults")) != NULL)
+		dict_set(new, "AccountDefaults", val_copy(had));
+	store_domain(c, d, new);
+	struct val *new, *had;
 }
 
 /* A copy; with the password for those who give new ones to accounts. */
@@ -294,7 +377,7 @@ do_update_defaults(struct command *c)
 
 	if (d == NULL)
 		return;
-	changes = allowed(c, "Account", arg_val(c, 1, VAL_DICT));
+	changes = allowed_defaults(c, d, arg_val(c, 1, VAL_DICT));
 	store_defaults(c, d, config_update(
 	    dict_get(d->settings, "AccountDefaults"), changes));
 	val_free(changes);

@@ -34,7 +34,7 @@ need_users(struct command *c)
 static const char *
 new_name(const char *text, char *name, size_t size)
 {
-	if (!name_lower(str_make(text), name, size) ||
+	if (!name_domain(str_make(text), name, size) ||
 	    !name_valid_domain(name))
 		return "illegal domain name";
 	return names_domain(&names, name) != NULL ?
@@ -117,33 +117,70 @@ is_there(const char *dir)
 	return faccessat(proc_basefd(), dir, F_OK, 0) == 0;
 }
 
-/* Aliases of the domain, and domains that it administers. */
 static int
-change_others(const char *old, const char *new)
+change_aliases(const char *old, const char *new)
 {
-	struct val *aliases = config_aliases(), *v;
-	struct domain *d;
+	struct val *aliases = config_aliases();
 	bool had = false;
-	char *path;
 	size_t i;
 	int rv = 0;
 
-	for (i = 0; i < val_count(aliases); i++) {
-		if (strcasecmp(dict_str(aliases, val_key(aliases, i), ""),
+	for (i = val_count(aliases); i > 0; i--) {
+		if (strcasecmp(dict_str(aliases, val_key(aliases, i - 1), ""),
 		    old) != 0)
 			continue;
-		dict_set(aliases, val_key(aliases, i), val_string(new));
+		dict_set(aliases, val_key(aliases, i - 1),
+		    *new != '\0' ? val_string(new) : NULL);
 		had = true;
 	}
-	if (had && config_set_aliases(aliases) == -1)
-		rv = -1;
+	if (had)
+		rv = config_set_aliases(aliases);
 	val_free(aliases);
+	return rv;
+}
+
+/* A copy with that domain's administrators no more; NULL: they are others'. */
+static struct val *
+administered(const struct val *settings, const char *old, const char *new)
+{
+	struct val *v;
+
+	if (strcasecmp(dict_str(settings, "AdminDomainName", ""), old) != 0)
+		return NULL;
+	v = val_copy(settings);
+	dict_set(v, "AdminDomainName", *new != '\0' ? val_string(new) : NULL);
+	return v;
+}
+
+static int
+change_default(const char *old, const char *new)
+{
+	struct val *v = administered(config_file("Domain"), old, new);
+	const char *err = NULL;
+
+	if (v != NULL)
+		err = config_store("Domain", v);
+	val_free(v);
+	return err == NULL ? 0 : -1;
+}
+
+/*
+ * Aliases of the domain, and domains that it administers; new is "" where it
+ * goes: one that is made under its name later is another's.
+ */
+static int
+change_others(const char *old, const char *new)
+{
+	int rv = change_aliases(old, new);
+	struct domain *d;
+	struct val *v;
+	char *path;
+
+	if (change_default(old, new) == -1)
+		rv = -1;
 	for (d = names.first; d != NULL; d = d->next) {
-		if (strcasecmp(dict_str(d->settings, "AdminDomainName", ""),
-		    old) != 0)
+		if ((v = administered(d->settings, old, new)) == NULL)
 			continue;
-		v = val_copy(d->settings);
-		dict_set(v, "AdminDomainName", val_string(new));
 		path = xasprintf("%s/Settings/Domain.settings", d->dir);
 		if (config_write(path, v) == -1)
 			rv = -1;
@@ -290,27 +327,6 @@ struct removal {
 	char		*name, *dir;
 };
 
-static int
-remove_aliases(const struct domain *d)
-{
-	struct val *aliases = config_aliases();
-	bool had = false;
-	size_t i;
-	int rv = 0;
-
-	for (i = val_count(aliases); i > 0; i--) {
-		if (strcasecmp(dict_str(aliases, val_key(aliases, i - 1), ""),
-		    d->name) != 0)
-			continue;
-		dict_set(aliases, val_key(aliases, i - 1), NULL);
-		had = true;
-	}
-	if (had)
-		rv = config_set_aliases(aliases);
-	val_free(aliases);
-	return rv;
-}
-
 /* Its directory out of sight is the commit. */
 static const char *
 remove_now(struct removal *r)
@@ -321,7 +337,8 @@ remove_now(struct removal *r)
 	if (d == NULL)
 		return "unknown domain";
 	gone = clean_name();
-	if (remove_aliases(d) == -1 || domain_dir_move(r->dir, gone) == -1) {
+	if (change_others(r->name, "") == -1 ||
+	    domain_dir_move(r->dir, gone) == -1) {
 		free(gone);
 		return "the domain cannot be removed from the disk";
 	}

@@ -179,6 +179,22 @@ config_update(const struct val *old, const struct val *changes)
 	return v;
 }
 
+/* What stands in its file as a part of it. */
+static const char *
+check_part(const char *module, const char *key, const struct val *v)
+{
+	size_t i;
+
+	if (strcmp(module, "Domain") != 0)
+		return NULL;
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (places[i].part != NULL && strcmp(places[i].part, key) == 0)
+			return val_type(v) != VAL_DICT ?
+			    "a dictionary is wanted" :
+			    config_check(places[i].module, v);
+	return NULL;
+}
+
 const char *
 config_check(const char *module, const struct val *v)
 {
@@ -192,7 +208,12 @@ config_check(const char *module, const struct val *v)
 		if (t != NULL && strcasecmp(t, "default") == 0)
 			continue;
 		s = settings_find(module, val_key(v, i));
-		wrong = s == NULL ? NULL : settings_check(s, val_at(v, i));
+		if (s == NULL) {
+			wrong = check_part(module, val_key(v, i), val_at(v, i));
+			if (wrong == text)
+				return text;
+		} else
+			wrong = settings_check(s, val_at(v, i));
 		if (wrong == NULL)
 			continue;
 		snprintf(text, sizeof(text), "%.64s: %s", val_key(v, i),
@@ -314,6 +335,21 @@ check_main_name(const char *module, const struct val *v)
 	return text;
 }
 
+/* Replacing domains' defaults leaves those of accounts as they are. */
+static void
+keep_parts(const char *file, struct val *v)
+{
+	const struct val *old = dict_get(files, file), *had;
+	size_t i;
+
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (places[i].part != NULL &&
+		    strcmp(places[i].file, file) == 0 &&
+		    dict_get(v, places[i].part) == NULL &&
+		    (had = dict_get(old, places[i].part)) != NULL)
+			dict_set(v, places[i].part, val_copy(had));
+}
+
 const char *
 config_store(const char *module, const struct val *new)
 {
@@ -326,7 +362,9 @@ config_store(const char *module, const struct val *new)
 	    (wrong = check_main_name(module, new)) != NULL)
 		return wrong;
 	whole = v = val_copy(new);
-	if (part != NULL) {
+	if (part == NULL)
+		keep_parts(file, v);
+	else {
 		whole = dict_get(files, file) != NULL ?
 		    val_copy(dict_get(files, file)) : val_dict();
 		dict_set(whole, part, v);

@@ -7,6 +7,7 @@ import imaplib
 import os
 import pathlib
 import poplib
+import re
 import signal
 import smtplib
 import socket
@@ -50,6 +51,18 @@ def cleaned(s):
         pathlib.Path(s.base, "Domains").iterdir()))
 
 
+# Of the vendor's own defaults, what is not named in tests of its own.
+REFERENCE = """AGradeLimit="-1" AccountsLogLevel=3 AutoCreateChats=NO AutoSignup=NO
+CentralDirectory="Keep In Sync" CertificateType=Test ClientCertCA=""
+ClientCertReq=NO ExternalLockType=FileLevel ExternalOnProvision=NO
+ExternalOnUnknown=NO FastStorageType=0 FolderIndex=NO Foldering=flat
+ListsLimit="-1" MailRerouteAddress=spamtrap AccessRerouteAddress=error
+MailToAllAction="Authenticated Domain Users" MailToUnknown=Rejected
+MailboxesLogLevel=3 RecipientStatus=NO RenameInPlace=NO
+SignalRerouteAddress=pbx SignalToUnknown=Rejected WebSitePrefix="~"
+XIMSSMode=TCP AllWithForwarders=NO DomainAccessModes=All"""
+
+
 def settings(s, cli):
     """Own, else of all domains, else the table's."""
     def effective(key, name="one.example"):
@@ -59,6 +72,9 @@ def settings(s, cli):
     make(cli, "one.example")
     assert cli.ask("GetDomainSettings one.example") == "201 {}"
     assert effective("AccountsLimit") == '"-1"'
+    for text in re.findall(r'\w+=(?:"[^"]*"|\w+)', REFERENCE):
+        key, value = text.split("=", 1)
+        assert effective(key) == value, (key, effective(key))
     cli.ask("UpdateDomainDefaults {AccountsLimit=2;Custom=yes;}")
     assert effective("AccountsLimit") == "2" and effective("Custom") == "yes"
     cli.ask("UpdateDomainSettings one.example {AccountsLimit=1;}")
@@ -70,6 +86,31 @@ def settings(s, cli):
     cli.ask("SetAccountAliases a@one.example (b)")
     cli.ask("CreateForwarder f@one.example TO a@one.example")
     cli.ask("CreateGroup g@one.example {Members=(a);}")
+    # One that is called otherwise is no more; one from elsewhere is.
+    cli.ask("RenameAccount a@one.example INTO a2@one.example")
+    cli.ask("RenameAccount a2@one.example INTO a@one.example")
+    refused(cli, "RenameAccount user INTO user@one.example")
+    # What its accounts have by default is no setting of the domain itself.
+    cli.ask("SetAccountDefaults one.example {MaxMailboxes=7;Password=hid;}")
+    cli.ask("SetDomainSettings one.example {AccountsLimit=1;}")
+    assert cli.ask("GetAccountDefaults one.example") == \
+        "201 {MaxMailboxes=7;Password=hid;}"
+    for verb in "GetDomainSettings", "GetDomainEffectiveSettings":
+        assert "hid" not in cli.ask(f"{verb} one.example")
+    cli.ask("SetDomainSettings one.example {AccountsLimit=1;"
+            "AccountDefaults={MaxMailboxes=8;};}")
+    assert cli.ask("GetAccountDefaults one.example") == "201 {MaxMailboxes=8;}"
+    refused(cli, "SetDomainSettings one.example {AccountDefaults=x;}",
+            "UpdateDomainSettings one.example {AccountDefaults="
+            "{MaxMailboxes=x;};}")
+    cli.ask("UpdateAllAccountsDefaults {MaxMailboxes=9;}")
+    before = cli.ask("GetDomainDefaults")
+    cli.ask("SetDomainDefaults {AccountsLimit=2;}")
+    cli.ask("SetAccountDefaults one.example {}")
+    assert "MaxMailboxes=9;" in cli.ask("GetAccountEffectiveSettings "
+                                        "a@one.example")
+    cli.ask(f"SetDomainDefaults {before[4:]}")
+    cli.ask("UpdateAllAccountsDefaults {MaxMailboxes=default;}")
     cli.ask("UpdateDomainSettings one.example {AccountsLimit=default;}")
     cli.ask("CreateAccount b2@one.example")
     refused(cli, "CreateAccount c@one.example",
@@ -347,8 +388,23 @@ def administrators(s, cli):
     a.close()
     a = Cli(s.env["CG_PWD"], "admin@chef.example", PASSWORD)
     a.ask("DeleteGroup g@sub.example")
+    assert cli.ask("ListAdminDomains chef.example") == '201 ("sub.example")'
+    a.ask("INLINE")
+    assert a.ask("ListAdminDomains") == '201 ("sub.example")'
     for c in a, h:
         c.close()
+    # It goes: one that is made under its name later is another's.
+    cli.ask("UpdateDomainDefaults {AdminDomainName=chef.example;}")
+    cli.ask("DeleteDomain chef.example FORCE")
+    assert cli.ask("GetDomainSettings sub.example") == \
+        "201 {ForceSMTPAUTH=Clients;}"
+    assert "chef" not in cli.ask("GetDomainDefaults")
+    make(cli, "chef.example", "admin")
+    cli.ask("SetAccountRights admin@chef.example (CanCreateGroups,"
+            "CanAdminSubDomains)")
+    a = Cli(s.env["CG_PWD"], "admin@chef.example", PASSWORD)
+    refused(a, "CreateGroup g@sub.example", "GetDomainSettings sub.example")
+    a.close()
     for d in "chef", "sub", "other":
         cli.ask(f"DeleteDomain {d}.example FORCE")
 

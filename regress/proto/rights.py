@@ -189,6 +189,68 @@ def own(cli):
     joe.close()
 
 
+def superiors(cli):
+    """An administrator of the main domain, and those with server rights."""
+    cli.ask("CreateAccount low {Password=pw;}")
+    cli.ask("CreateAccount mid {Password=pw;}")
+    cli.ask("CreateAccount fellow {Password=pw;}")
+    cli.ask("SetAccountAliases postmaster (root)")
+    cli.ask("SetAccountRights mid (Monitors)")
+    cli.ask("SetAccountRights low (CanCreateAliases,CanPostAlerts,"
+            "BasicSettings,UseSysPassword,OSUserName,ServiceClasses,"
+            "ServiceClass,MaxAccountSize,AccessModes)")
+    low = login("low", "pw")
+    for to in ("postmaster", "mid"):
+        refused(low, f"SetAccountAliases {to} ()",
+                f"SetAccountAliases {to} (root,my)",
+                f'PostAccountAlert {to} ALERT "call me"',
+                f"SetAccountAlerts {to} {{}}", f"GetAccountAlerts {to}",
+                f"RemoveAccountAlert {to} ALERT 20200101",
+                f"KillAccountSessions {to}", f"SetAccountPassword {to} TO x",
+                f"VerifyAccountPassword {to} PASSWORD x",
+                f"UpdateAccountSettings {to} {{RealName=X;}}")
+    assert data(cli, "GetAccountAliases postmaster") == "(root)"
+    assert data(cli, "GetAccountAlerts postmaster") == "{}"
+    # His equals are his to look after.
+    low.ask("SetAccountAliases fellow (mate)")
+    assert data(low, "GetAccountAliases fellow") == "(mate)"
+    low.ask('PostAccountAlert fellow ALERT "lunch"')
+    low.ask("SetAccountAliases low (lower)")
+    refused(low, "SetAccountAliases fellow (lower)",
+            "SetAccountAliases fellow (root)", "SetAccountAliases fellow x",
+            "SetAccountAliases nobody (x)")
+    # Whoever has Users may tell his Master something, and name him.
+    cli.ask("SetAccountRights mid (Users)")
+    mid = login("mid", "pw")
+    mid.ask("SetAccountAliases postmaster (root,chief)")
+    mid.ask('PostAccountAlert postmaster ALERT "the disk is full"')
+    mid.close()
+    cli.ask("SetAccountAlerts postmaster {}")
+    cli.ask("SetAccountRights mid (Monitors)")
+    # No one is let in as the Master by what all accounts have.
+    low.ask("UpdateAccountDefaults {AccessModes=None;OSUserName=low;UseSysPassword=YES;"
+            "UseExtPassword=YES;ServiceClass=mine;ServiceClasses={mine="
+            "{OSUserName=low;}};MaxAccountSize=2M;}")
+    assert data(cli, "GetAccountDefaults") == "{MaxAccountSize=2M;}"
+    cli.ask("SetAccountDefaults {}")
+    low.close()
+
+
+def classes(cli):
+    """A class of services holds what its maker may give, and no more."""
+    cli.ask("SetAccountRights boss@d.example (MaxAccountSize,ServiceClasses)")
+    cli.ask("SetAccountDefaults d.example {ServiceClasses={a={MaxWebSize=1M;"
+            "MaxAccountSize=1M;};};}")
+    boss = login("boss@d.example", "pw")
+    boss.ask("UpdateAccountDefaults {ServiceClasses={a={MaxAccountSize=5M;"
+             "MaxWebSize=9M;};b={MaxAccountSize=6M;OSUserName=x;};};}")
+    assert data(cli, "GetAccountDefaults d.example") == \
+        "{ServiceClasses={a={MaxAccountSize=5M;MaxWebSize=1M;};" \
+        "b={MaxAccountSize=6M;};};}"
+    boss.close()
+    cli.ask("SetAccountDefaults d.example {}")
+
+
 def settings_by_name(cli):
     """A domain administrator's settings: those that he has the right of."""
     cli.ask("SetAccountRights boss@d.example (MaxAccountSize,AccessModes)")
@@ -207,7 +269,7 @@ def settings_by_name(cli):
 def main():
     cli = login()
     for test in (names, granting, administrator_domain, outranked, own,
-                 settings_by_name):
+                 superiors, classes, settings_by_name):
         test(cli)
     cli.close()
     wait_for("the log", lambda: "rights of op" in "".join(
