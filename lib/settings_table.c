@@ -423,8 +423,6 @@ const struct setting settings_table[] = {
 	    "keep Index.data, which is read at start instead of directories"),
 	TEXT("Domain", "AdminDomainName", "\"\"",
 	    "a domain whose administrators may manage this one"),
-};
-
 	DLATER("AGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
 	DLATER("BGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
 	DLATER("CGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
@@ -453,5 +451,7 @@ const struct setting settings_table[] = {
 	DLATER("WebBanner", TEXT, "\"\"", "added to personal web pages"),
 	DLATER("WebSitePrefix", TEXT, "\"~\"", "before a name in web addresses"),
 	DLATER("XIMSSMode", TEXT, "TCP", "how such clients connect"),
+};
+
 const size_t settings_count = sizeof(settings_table) /
     sizeof(settings_table[0]);

@@ -22,6 +22,11 @@ need_users(struct command *c)
 	return false;
 }
 
+/*
+ * A domain's settings have the defaults of its accounts among them, as the
+ * vendor has them; Get and SetDomainSettings leave these alone.
+ */
+
 /* The n-th argument, or the caller's own; NULL: has been answered. */
 struct domain *
 admin_domain(struct command *c, size_t n)
@@ -115,11 +120,6 @@ do_list_domains(struct command *c)
 	answer_val(c, v);
 }
 
-static void
-do_main_domain(struct command *c)
-{
-	if (need_users(c))
-		answer_val(c, val_string(names.main->name));
 /* Those that say so, beside the domain itself. */
 static void
 do_list_administered(struct command *c)
@@ -138,12 +138,18 @@ do_list_administered(struct command *c)
 	answer_val(c, v);
 }
 
+static void
+do_main_domain(struct command *c)
+{
+	if (need_users(c))
+		answer_val(c, val_string(names.main->name));
 }
 
 static void
 do_get_settings(struct command *c)
 {
 	struct domain *d = admin_domain(c, 0);
+	struct val *v;
 
 	if (d == NULL)
 		return;
@@ -152,7 +158,6 @@ do_get_settings(struct command *c)
 	answer_val(c, v);
 }
 
-	struct val *v;
 static void
 do_get_effective(struct command *c)
 {
@@ -172,12 +177,12 @@ do_get_effective(struct command *c)
 	for (i = 0; i < val_count(d->settings); i++)
 		dict_set(v, val_key(d->settings, i),
 		    val_copy(val_at(d->settings, i)));
+	dict_set(v, "AccountDefaults", NULL);
 	answer_val(c, v);
 }
 
 /* Rights are spelt as in manual 04b, a few settings otherwise. */
 static bool
-	dict_set(v, "AccountDefaults", NULL);
 has_right(const struct caller *who, const char *name)
 {
 	size_t i;
@@ -210,11 +215,6 @@ may_set(const struct caller *who, const char *module, const char *name)
 	    settings_find("Account", name) == NULL);
 }
 
-/* Domain administrators change what they have the right for, not the rest. */
-static struct val *
-allowed(const struct command *c, const char *module,
-    const struct val *changes)
-{
 /*
  * By the Main Domain's defaults a fellow could come to be let in as the
  * server's administrators, or keep them out.
@@ -234,6 +234,11 @@ is_of_logins(const char *name)
 	return false;
 }
 
+/* Domain administrators change what they have the right for, not the rest. */
+static struct val *
+allowed(const struct command *c, const char *module,
+    const struct val *changes)
+{
 	struct val *v = val_copy(changes);
 	size_t i;
 
@@ -243,11 +248,6 @@ is_of_logins(const char *name)
 	return v;
 }
 
-/* Takes the new settings. */
-static void
-store_domain(struct command *c, struct domain *d, struct val *new)
-{
-	const char *err = config_check("Domain", new);
 /* A class has what it had, and what its maker may give to accounts. */
 static struct val *
 allowed_class(const struct command *c, const struct val *old,
@@ -284,6 +284,11 @@ allowed_defaults(const struct command *c, const struct domain *d,
 	return v;
 }
 
+/* Takes the new settings. */
+static void
+store_domain(struct command *c, struct domain *d, struct val *new)
+{
+	const char *err = config_check("Domain", new);
 	char *path = xasprintf("%s/Settings/Domain.settings", d->dir);
 
 	if (err == NULL)
@@ -318,6 +323,7 @@ do_update_settings(struct command *c)
 static void
 do_set_settings(struct command *c)
 {
+	struct val *new, *had;
 	struct domain *d;
 
 	if (!need_users(c) || (d = admin_domain(c, 0)) == NULL)
@@ -328,7 +334,6 @@ do_set_settings(struct command *c)
 	    (had = dict_get(d->settings, "AccountDefaults")) != NULL)
 		dict_set(new, "AccountDefaults", val_copy(had));
 	store_domain(c, d, new);
-	struct val *new, *had;
 }
 
 /* A copy; with the password for those who give new ones to accounts. */
@@ -514,6 +519,7 @@ const struct verb verbs_domain[] = {
 	{ "ListAccounts", do_list_accounts },
 	{ "GetAccountLocation", do_account_location },
 	{ "ListDomains", do_list_domains },
+	{ "ListAdminDomains", do_list_administered },
 	{ "MainDomainName", do_main_domain },
 	{ "GetDomainSettings", do_get_settings },
 	{ "GetDomainEffectiveSettings", do_get_effective },
