@@ -200,7 +200,7 @@ TABLE = [
 
 # A reason other than rights, for those who may.
 NO_SUCH = ("there is no such queue", "there is no such message",
-           "there is no such alert", "SendWakeupsTo is empty")
+           "there is no such alert", "the setting SendWakeupsTo is empty")
 NO_RIGHT = ("right", "permitted", "log in first", "only", "may not")
 # Not asked here: they end the server or the session, or are asked elsewhere.
 ELSEWHERE = {"ImportAccounts", "Shutdown", "Quit", "Help", "Inline", "NewPass",
