@@ -379,8 +379,10 @@ verify_routed(const struct smtp *s, const struct msg_routed *r,
 	if (r->code != 0)
 		return "550 5.1.8 the return-path is refused here";
 	addr_split(str_make(r->address), &local, domain);
+	/* A record led it elsewhere; not that all may be relayed. */
 	if (strcmp(r->module, "SMTP") != 0 || (r->relay &&
-	    strcasecmp(s->sender, r->address) != 0)) {
+	    (strcasecmp(s->sender, r->address) != 0 ||
+	    !str_caseeq(*domain, r->host)))) {
 		domain->len = 0;
 		return NULL;
 	}

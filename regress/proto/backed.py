@@ -34,7 +34,7 @@ fail.example SERVFAIL
 example TXT here
 """
 RCPTS = [
-    ("user@backed.example", 250), ("user@BACKED.example.", 250),
+    ("user@backed.example", 250), ("user@BACKED.example", 250),
     ("user%backed.example@{D}", 250),
     ("user%far.example@backed.example", 550),
     ("far.example!user@backed.example", 550),
@@ -43,7 +43,7 @@ RCPTS = [
     ("user@first.example", 550), ("user@others.example", 550),
     ("user@addr.example", 550), ("user@null.example", 550),
     ("user@nx.example", 550), ("user@fail.example", 450),
-    ("user@[127.0.0.1:26]", 550), ("user@sub.backed.example", 550),
+    ("user@[192.0.2.1]", 550), ("user@sub.backed.example", 550),
 ]
 
 with tempfile.NamedTemporaryFile("w") as zone:

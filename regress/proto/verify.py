@@ -18,6 +18,7 @@ from wire import Smtp  # noqa: E402
 
 CONF = """
 resolver 127.0.0.1:%d
+processes smtpd 1
 settings SMTP {
 	LogLevel = 5; MaxErrors = 1000; ErrorFlow = ("-1",1m);
 	VerifyReturnPath = NonClients; ReverseConnect = %s;
