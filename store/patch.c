@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "file.h"
@@ -12,7 +13,7 @@
 
 enum {
 	MANY = 32,		/* fewer are written one by one */
-	WINDOW = 64 * 1024 * 1024
+	WINDOW = 2 * 1024 * 1024
 };
 
 /*
@@ -39,8 +40,11 @@ patch_begin(struct patch *p, int fd, uint64_t size, size_t count)
 void
 patch_end(struct patch *p)
 {
-	if (p->map != NULL)
-		munmap(p->map, p->len);
+	if (p->map == NULL)
+		return;
+	munmap(p->map, p->len);
+	/* The disk begins with it while the next window is changed. */
+	(void)sync_file_range(p->fd, p->off, p->len, SYNC_FILE_RANGE_WRITE);
 	p->map = NULL;
 }
 
@@ -51,7 +55,7 @@ move(struct patch *p, uint64_t off)
 	char *map;
 
 	patch_end(p);
-	p->off = off & ~(uint64_t)(4 * 1024 * 1024 - 1);
+	p->off = off & ~(uint64_t)(WINDOW - 1);
 	p->len = p->size - p->off < WINDOW ? p->size - p->off : WINDOW;
 	map = mmap(NULL, p->len, PROT_READ | PROT_WRITE, MAP_SHARED, p->fd,
 	    p->off);
