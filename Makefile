@@ -14,7 +14,7 @@ CFLAGS		= -std=c11 $(OPT) $(WARN) $(HARDEN) $(SANFLAGS)
 CPPFLAGS	= $(DEFS) -I. -Ilib -Istore -Icli
 LDFLAGS		= $(LDHARDEN) $(SANFLAGS)
 
-LIBS		= -levent_core -lssl -lcrypto -lcrypt -lseccomp -licuuc -lbsd \
+LIBS		= -levent_core -lssl -lcrypto -lcrypt -lseccomp -licuuc -lidn2 -lbsd \
 		  -lpthread
 LIBS_authd-priv	= -lpam
 LIBS_smtpd-send	= -lcares

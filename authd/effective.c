@@ -6,7 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "addr.h"
 #include "authd.h"
+#include "idn.h"
 #include "iplist.h"
 #include "log.h"
 #include "settings.h"
@@ -41,6 +43,16 @@ domain_setting(const char *domain, const char *name)
 const char *
 domain_real(const char *name)
 {
+	static char ascii[ADDR_MAXDOMAIN + 1];
+	struct buf b;
+
+	if (!utf8_is_ascii(str_make(name))) {
+		buf_init(&b, sizeof(ascii));
+		if (idn_ascii(&b, str_make(name)) && str_copy(
+		    (struct str){ b.p, b.len }, ascii, sizeof(ascii)))
+			name = ascii;
+		buf_free(&b);
+	}
 	return dict_str(dict_get(proc_settings(), "DomainAliases"), name,
 	    name);
 }

@@ -11,12 +11,14 @@
 #include <arpa/inet.h>
 
 #include "addr.h"
+#include "idn.h"
 
+/* Beyond ASCII all are (RFC 6531); whether it is UTF-8 is seen later. */
 static bool
 is_atext(int ch)
 {
-	return ch > 0 && ch < 0x80 &&
-	    (isalnum(ch) || strchr("!#$%&'*+-/=?^_`{|}~", ch) != NULL);
+	return ch >= 0x80 || (ch > 0 &&
+	    (isalnum(ch) || strchr("!#$%&'*+-/=?^_`{|}~", ch) != NULL));
 }
 
 /* Moves over a quoted string; false if its end is missing. */
@@ -103,7 +105,15 @@ addr_valid_literal(struct str s)
 static bool
 valid_domain_part(struct str s)
 {
-	return addr_valid_domain(s) || addr_valid_literal(s);
+	struct buf b;
+	bool ok;
+
+	if (utf8_is_ascii(s))
+		return addr_valid_domain(s) || addr_valid_literal(s);
+	buf_init(&b, ADDR_MAXDOMAIN + 1);
+	ok = idn_ascii(&b, s);
+	buf_free(&b);
+	return ok;
 }
 
 static bool
@@ -125,7 +135,7 @@ addr_valid_local(struct str s)
 {
 	struct cur c = cur_make(s.p, s.len);
 
-	if (s.len == 0 || s.len > ADDR_MAXLOCAL)
+	if (s.len == 0 || s.len > ADDR_MAXLOCAL || !utf8_valid(s))
 		return false;
 	if (s.p[0] == '"')
 		return skip_quoted(&c) && cur_left(&c) == 0;
@@ -190,6 +200,13 @@ addr_split(struct str s, struct str *local, struct str *domain)
 
 /* --- SMTP paths --- */
 
+static bool
+is_domain_byte(int ch)
+{
+	return ch >= 0x80 || (ch > 0 &&
+	    (isalnum(ch) || strchr("-._", ch) != NULL));
+}
+
 /* One mailbox at the cursor, with or without a domain; what it covers. */
 static bool
 mailbox(struct cur *c, struct str *out)
@@ -213,9 +230,7 @@ mailbox(struct cur *c, struct str *out)
 			if (!skip_literal(c))
 				return false;
 		} else
-			while (isalnum(cur_peek(c)) ||
-			    (cur_peek(c) != -1 &&
-			    strchr("-._", cur_peek(c)) != NULL))
+			while (is_domain_byte(cur_peek(c)))
 				cur_get(c);
 		domain.len = c->p - domain.p;
 		if (!valid_domain_part(domain))
@@ -248,6 +263,17 @@ source_route(struct cur *c, struct str *out)
 	return c->p == start;
 }
 
+static bool
+put_mailbox(struct buf *out, struct str box)
+{
+	struct str local, domain;
+
+	if (utf8_is_ascii(box) || !addr_split(box, &local, &domain))
+		return buf_add(out, box.p, box.len);
+	return buf_add(out, local.p, local.len) && buf_putc(out, '@') &&
+	    idn_ascii(out, domain);
+}
+
 static int
 path(struct cur *c, struct buf *out, bool lax, bool keep)
 {
@@ -271,7 +297,7 @@ path(struct cur *c, struct buf *out, bool lax, bool keep)
 		return -1;
 	if (route.len + box.len > ADDR_MAX ||
 	    (keep && !buf_add(out, route.p, route.len)) ||
-	    !buf_add(out, box.p, box.len))
+	    !put_mailbox(out, box))
 		return -1;
 	return 0;
 }
@@ -357,13 +383,13 @@ put_percent(struct buf *out, struct str s)
 	if (at >= 0) {
 		return valid_host(tail(s, at + 1)) &&
 		    put_percent(out, head(s, at)) && buf_putc(out, '%') &&
-		    buf_add(out, s.p + at + 1, s.len - at - 1);
+		    idn_ascii(out, tail(s, at + 1));
 	}
 	at = find(s, "!", false);
 	if (at >= 0) {
 		return valid_host(head(s, at)) &&
 		    put_percent(out, tail(s, at + 1)) &&
-		    buf_putc(out, '%') && buf_add(out, s.p, at);
+		    buf_putc(out, '%') && idn_ascii(out, head(s, at));
 	}
 	return put_plain_local(out, s);
 }
@@ -376,7 +402,7 @@ put_mailbox_percent(struct buf *out, struct str s)
 	if (!addr_split(s, &local, &domain))
 		return put_percent(out, s);
 	return valid_host(domain) && put_percent(out, local) &&
-	    buf_putc(out, '%') && buf_add(out, domain.p, domain.len);
+	    buf_putc(out, '%') && idn_ascii(out, domain);
 }
 
 /* "@a,@b:c@d": a is first; what is left is c%d%b. */
@@ -392,7 +418,7 @@ parse_source_route(struct str s, struct buf *local, struct buf *domain)
 	rest = (struct str){ route.p + 1, route.len - 2 };
 	at = find(rest, ",", false);
 	first = at < 0 ? rest : head(rest, at);
-	if (!buf_add(domain, first.p, first.len) ||
+	if (!idn_ascii(domain, first) ||
 	    !put_mailbox_percent(local,
 	    (struct str){ c.p, cur_left(&c) }))
 		return -1;
@@ -400,7 +426,7 @@ parse_source_route(struct str s, struct buf *local, struct buf *domain)
 	while (at >= 0 && (at = find(rest, "@", true)) >= 0) {
 		struct str d = tail(rest, at + 1);
 
-		if (!buf_putc(local, '%') || !buf_add(local, d.p, d.len))
+		if (!buf_putc(local, '%') || !idn_ascii(local, d))
 			return -1;
 		rest = head(rest, at);
 		while (rest.len > 0 && strchr(", \t", rest.p[rest.len - 1]))
@@ -433,7 +459,7 @@ addr_route_parse(struct str s, struct buf *local, struct buf *domain)
 		d = head(s, at);
 	} else
 		return put_plain_local(local, s) ? 0 : -1;
-	if (!valid_host(d) || !buf_add(domain, d.p, d.len) ||
+	if (!valid_host(d) || !idn_ascii(domain, d) ||
 	    !put_percent(local, l))
 		return -1;
 	return 0;

@@ -1,6 +1,7 @@
 /*
  * Mail addresses: RFC 5321 paths with source routes, RFC 5322 header lists
- * with groups and comments, and the % and ! forms of manual 27.
+ * with groups and comments, and the % and ! forms of manual 27.  UTF-8 is
+ * taken wherever RFC 6531 has it; what comes out has domains in ASCII (idn.h).
  */
 #ifndef CG_ADDR_H
 #define CG_ADDR_H

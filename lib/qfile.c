@@ -123,7 +123,8 @@ qfile_local(struct buf *b, const char *ip)
 
 /*
  * The second flag is one of S F Y N.  What does not fit there stands where
- * the vendor's files have it: S before, Y behind.
+ * the vendor's files have it: S before, Y behind.  X, last: no more than that
+ * was wanted, not even what is usual where nothing is said.
  */
 static void
 notify_flags(unsigned int notify, char flags[5])
@@ -141,6 +142,8 @@ notify_flags(unsigned int notify, char flags[5])
 		flags[0] = 'S';
 	if ((notify & QN_DELAY) && (flags[1] == 'F' || flags[1] == 'S'))
 		flags[2] = 'Y';
+	if (notify & QN_SAID)
+		flags[3] = 'X';
 }
 
 bool
@@ -226,10 +229,13 @@ parse_notify(const char *flags)
 		case 'Y':
 			n |= QN_DELAY;
 			break;
+		case 'X':
+			n |= QN_SAID;
+			break;
 		case 'N':
 			return QN_NEVER;
 		}
-	return n == 0 ? QN_DEFAULT : n;
+	return (n & ~QN_SAID) == 0 ? QN_DEFAULT : n;
 }
 
 static const char *

@@ -35,6 +35,7 @@ enum {
 	QN_FAILURE	= 1 << 1,
 	QN_DELAY	= 1 << 2,
 	QN_NEVER	= 1 << 3,
+	QN_SAID		= 1 << 4,	/* by the sender: then no more than that */
 	QN_DEFAULT	= QN_FAILURE
 };
 
@@ -47,7 +48,9 @@ bool	qfile_from(struct buf *, int64_t now, const char *sender, char ret,
 /*
  * Letters: T (trusted source; queued's alone), 8 (BODY=8BITMIME), A (mail to
  * all: into INBOX, whatever rules there are; queued's alone), R (REQUIRETLS),
- * N (its header says "TLS-Required: No"), C (from a client by its host's name).
+ * N (its header says "TLS-Required: No"), U (SMTPUTF8), C
+ * (from a client by its host's name), X (to the sender: its
+ * header says "X-Special-Delivery: test", no file has that).
  */
 bool	qfile_options(struct buf *, const char *letters);
 /* account: of an authenticated sender, or NULL.  tag: "SMTP".  peer: an IP. */

@@ -184,6 +184,8 @@ const struct setting settings_table[] = {
 	WORD("Queue", "OnFailureReturn", "\"headers by default\"",
 	    "headers by default|body by default|always headers|always body",
 	    "what of a message is in its failure report"),
+	SIZE("Queue", "ReturnLimit", "10M", 0, 64 * GB,
+	    "of a larger message a report returns the header alone"),
 	TEXT("Queue", "CopyReports", "\"\"",
 	    "an address that gets a copy of each failure report"),
 	ONOFF("Queue", "DirectorySync", "NO",

@@ -553,7 +553,7 @@ subfile_notify(struct str s)
 			return 0;
 		n |= words[i].bit;
 	} while (cur_lit(&c, ","));
-	return n;
+	return n | QN_SAID;
 }
 
 char

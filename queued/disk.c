@@ -185,6 +185,10 @@ disk_message(int fd, struct qfile *q, uint64_t *size, uint32_t *crc,
 		return rc;
 	*size = (uint64_t)st.st_size - q->body;
 	*crc = 0;
+	if (q->body < (size_t)n)
+		special_look(q, chunk() + q->body, n - q->body);
+	else
+		special_read(q, fd);
 	if (st.st_size <= CHUNK)
 		*crc = crc32c(0, chunk() + q->body, *size);
 	else if (long_crc(fd, q->body, *size, crc) == -1) {

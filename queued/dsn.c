@@ -57,17 +57,27 @@ copy_to(void)
 	return copy == NULL || strlen(copy) > QFILE_MAXVALUE ? "" : copy;
 }
 
+/* It was asked for, or (manual 57) a field asks for it. */
+static bool
+success_wanted(const struct rcpt *r)
+{
+	unsigned int notify = r->q->notify;
+
+	if (r->relayed || *dsn_to(r->msg) == '\0')
+		return false;
+	if (notify & QN_SUCCESS)
+		return !r->passed;
+	return r->boxed && r->msg->q.receipt && !(notify & QN_NEVER);
+}
+
 bool
 dsn_wanted(const struct rcpt *r)
 {
 	const char *sender = r->msg->q.sender;
 	unsigned int notify = r->q->notify;
 
-	if (r->letter == 'D' && r->relayed)
-		return false;
 	if (r->letter == 'D')
-		return (notify & QN_SUCCESS) && !r->passed &&
-		    *dsn_to(r->msg) != '\0';
+		return success_wanted(r);
 	if (*dsn_to(r->msg) != '\0')
 		return (notify & QN_FAILURE) != 0;
 	if ((notify & QN_FAILURE) && *copy_to() != '\0' &&
@@ -86,56 +96,80 @@ puts_out(struct disk_out *o, const char *s)
 	return disk_put(o, s, strlen(s));
 }
 
-/* How much of the message comes back, and whether it is 8-bit. */
+/* What comes back of the message. */
+struct returned {
+	uint64_t	 length;
+	bool		 header8;	/* more than ASCII in its header */
+	bool		 high;		/* or anywhere */
+};
+
 static int
-measure(int fd, struct report *p, char *buf, uint64_t *n, bool *high)
+measure(int fd, struct report *p, char *buf, struct returned *r)
 {
 	uint64_t at = 0, end = p->length, i;
+	bool header = true;
 	ssize_t got;
 	char last = '\n';
 
 	if (p->text.what == DSN_HEADERS && end > MAXHEADER)
 		end = MAXHEADER;
-	*high = false;
+	memset(r, 0, sizeof(*r));
+	r->length = end;
 	while (at < end) {
 		got = file_pread(fd, buf, end - at < CHUNK ? end - at : CHUNK,
 		    p->offset + at);
 		if (got <= 0)
 			return -1;
 		for (i = 0; i < (uint64_t)got; i++) {
-			if (p->text.what == DSN_HEADERS && buf[i] == '\n' &&
-			    last == '\n') {
-				*n = at + i;
-				return 0;
+			if (header && buf[i] == '\n' && last == '\n') {
+				header = false;
+				if (p->text.what == DSN_HEADERS) {
+					r->length = at + i;
+					return 0;
+				}
 			}
 			last = buf[i];
-			if ((unsigned char)last >= 0x80)
-				*high = true;
+			if ((unsigned char)last >= 0x80) {
+				r->high = true;
+				r->header8 |= header;
+			}
 		}
 		at += got;
 	}
-	*n = end;
 	return 0;
+}
+
+static const char *
+type_of(const struct report *p, const struct returned *r)
+{
+	static const char *const types[2][2] = {
+		[DSN_HEADERS] = { "text/rfc822-headers",
+		    "message/global-headers" },
+		[DSN_MESSAGE] = { "message/rfc822", "message/global" }
+	};
+
+	return types[p->text.what][p->text.utf8 && r->header8];
 }
 
 static int
 put_message(struct disk_out *o, int fd, struct report *p, char *buf)
 {
 	static const char mark[] = "Content-Transfer-Encoding: 8bit\n";
-	uint64_t at, n;
+	struct returned r;
+	uint64_t at;
 	ssize_t got;
-	bool high;
 
-	if (measure(fd, p, buf, &n, &high) == -1 ||
+	if (measure(fd, p, buf, &r) == -1 ||
 	    disk_put(o, p->text.head.p + p->text.body,
 	    p->text.head.len - p->text.body) == -1 ||
-	    (high && puts_out(o, mark) == -1) ||
+	    ((r.high || p->text.eightbit) && puts_out(o, mark) == -1) ||
 	    disk_put(o, p->text.parts.p, p->text.parts.len) == -1 ||
-	    (high && puts_out(o, mark) == -1) || puts_out(o, "\n") == -1)
+	    puts_out(o, type_of(p, &r)) == -1 || puts_out(o, "\n") == -1 ||
+	    (r.high && puts_out(o, mark) == -1) || puts_out(o, "\n") == -1)
 		return -1;
-	for (at = 0; at < n; at += got) {
-		got = file_pread(fd, buf, n - at < CHUNK ? n - at : CHUNK,
-		    p->offset + at);
+	for (at = 0; at < r.length; at += got) {
+		got = file_pread(fd, buf, r.length - at < CHUNK ?
+		    r.length - at : CHUNK, p->offset + at);
 		if (got <= 0 || disk_put(o, buf, got) == -1)
 			return -1;
 	}
@@ -386,38 +420,78 @@ dsn_make(struct msg *m)
 	report_start(p);
 }
 
-/* Who did not ask for reports at all, or for successes alone, gets none. */
+/* Who said what he wants to hear of hears of nothing else. */
 static bool
 warning_wanted(const struct rcpt *r)
 {
 	return !r->warned && *dsn_to(r->msg) != '\0' &&
-	    (r->q->notify & (QN_FAILURE | QN_DELAY)) != 0;
+	    (r->q->notify == QN_DEFAULT || (r->q->notify & QN_DELAY) != 0);
+}
+
+/* It waits as that one does, and is as old: one report tells of both. */
+static bool
+waits_too(const struct rcpt *o, const struct rcpt *r)
+{
+	return o->lq != NULL && r->lq != NULL && warning_wanted(o) &&
+	    o->lq->kind == r->lq->kind && (o->state == R_LATER ||
+	    (o->state == R_WAIT && (o->lq == r->lq || o->lq->delayed)));
+}
+
+static const char *
+why_waits(const struct rcpt *o, const struct rcpt *r, const char *text)
+{
+	if (o->state == R_LATER && o->text != NULL)
+		return o->text;
+	return o->lq != r->lq && o->lq->why != NULL ? o->lq->why : text;
+}
+
+static bool
+warn_compose(struct report *p, const struct rcpt *r, const char *esc,
+    const char *text, int64_t until)
+{
+	struct msg *m = r->msg;
+	struct rcpt *o, *before;
+	bool ok;
+	size_t i, bytes = m->q.nrcpts * sizeof(*before);
+
+	if ((p->id = tmp_id()) == 0 || (before = malloc(bytes)) == NULL)
+		return false;
+	memcpy(before, m->rcpts, bytes);
+	for (i = 0; i < m->q.nrcpts; i++) {
+		o = &m->rcpts[i];
+		if (o != r && !waits_too(o, r))
+			continue;
+		o->reporting = true;
+		o->letter = 'W';
+		o->until = until;
+		o->esc = strdup(esc);
+		o->text = strdup(o == r ? text :
+		    why_waits(&before[i], r, text));
+	}
+	ok = dsn_compose(&p->text, m, p->id, "");
+	for (i = 0; i < m->q.nrcpts; i++) {
+		o = &m->rcpts[i];
+		if (!o->reporting)
+			continue;
+		free(o->esc);
+		free(o->text);
+		*o = before[i];
+		o->warned = ok;
+	}
+	free(before);
+	return ok;
 }
 
 void
 dsn_warn(struct rcpt *r, const char *esc, const char *text, int64_t until)
 {
-	struct rcpt before = *r;
 	struct msg *m = r->msg;
 	struct report *p;
 
 	if (!warning_wanted(r) || m->dsn || m->removing ||
 	    (p = report_new(m)) == NULL)
 		return;
-	r->reporting = true;
-	r->letter = 'W';
-	r->until = until;
-	r->esc = strdup(esc);
-	r->text = strdup(text);
-	r->warned = (p->id = tmp_id()) != 0 &&
-	    dsn_compose(&p->text, m, p->id, "");
-	free(r->esc);
-	free(r->text);
-	r->esc = before.esc;
-	r->text = before.text;
-	r->letter = before.letter;
-	r->reporting = false;
-	if (r->warned)
+	if (warn_compose(p, r, esc, text, until))
 		report_start(p);
 	else
 		report_free(p);

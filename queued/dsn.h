@@ -18,6 +18,8 @@ struct dsn_text {
 	struct buf	 parts;		/* its end, and the first parts */
 	char		 boundary[DSN_BOUNDARY];
 	enum dsn_return	 what;
+	bool		 utf8;		/* the sender takes UTF-8: RFC 6533 */
+	bool		 eightbit;	/* so much is there already */
 };
 
 /* Whom a report goes to: the return-path, or "" if it must go nowhere. */

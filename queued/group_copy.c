@@ -174,16 +174,19 @@ static bool
 envelope(struct buf *b, const struct expand *x, struct cur *list)
 {
 	const struct qfile *q = &x->msg->q;
-	char options[4] = "T", which[32];
+	char options[8] = "T", which[32];
+	static const char passed_on[] = "8URN";
 	int64_t now = time(NULL);
 	struct cur ahead;
 	struct buf rcpts;
+	size_t n = 1, i;
 	bool ok;
 
-	if (strchr(q->options, '8') != NULL)
-		strcat(options, "8");
+	for (i = 0; passed_on[i] != '\0'; i++)
+		if (strchr(q->options, passed_on[i]) != NULL)
+			options[n++] = passed_on[i];
 	if (x->all)
-		strcat(options, "A");
+		options[n++] = 'A';
 	buf_init(&rcpts, 0);
 	ok = put_rcpts(&rcpts, x, list, now);
 	ahead = *list;
@@ -211,6 +214,8 @@ write_copy(struct expand *x, struct copy *c, struct buf *env, int from, int fd)
 	if (qfile_parse(&c->q, env->p, env->len, &why) != 0 ||
 	    copy_message(&o, x, from) == -1)
 		return -1;
+	c->q.receipt = x->msg->q.receipt;
+	c->q.test = x->msg->q.test;
 	qfile_z(z, o.len, o.crc);
 	memcpy(env->p + c->q.zat, z, QFILE_ZLEN);
 	c->size = o.len;

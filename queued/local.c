@@ -275,6 +275,7 @@ result(struct rcpt *r, uint8_t code, const char *esc, const char *text)
 	landed(r);
 	r->ack = true;
 	if (code == 0) {
+		r->boxed = true;
 		if (r->lq != NULL) {
 			stat_delivered(r->lq->show, r->msg->size);
 			lqueue_worked(r->lq);

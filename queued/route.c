@@ -120,6 +120,10 @@ go_local(struct rcpt *r, const struct msg_routed *a)
 		rcpt_finish(r, 'F', "5.1.1", "unknown user account");
 		return 0;
 	}
+	if (r->msg->q.test) {
+		rcpt_finish(r, 'D', "2.1.5", "tested: there is such an account");
+		return 0;
+	}
 	free(r->mailbox);
 	free(r->realto);
 	r->mailbox = r->realto = NULL;

@@ -154,6 +154,7 @@ write_message(struct submit *p, struct buf *env, const struct subfile *f,
 
 	if (qfile_parse(&p->q, env->p, env->len, &why) != 0)
 		return -1;
+	special_look(&p->q, f->header.p, f->header.len);
 	buf_init(&rcvd, 0);
 	put_received(&rcvd, p, now);
 	rc = rcvd.failed ? -1 : disk_put(&o, rcvd.p, rcvd.len);

@@ -485,7 +485,7 @@ put_aliases(struct domain *d, const struct val *list)
 	for (i = 0; err == NULL && i < val_count(list); i++) {
 		text = val_text(val_at(list, i));
 		if (text == NULL ||
-		    !name_lower(str_make(text), alias, sizeof(alias)) ||
+		    !name_domain(str_make(text), alias, sizeof(alias)) ||
 		    !name_valid_domain(alias)) {
 			err = "illegal domain name";
 			break;

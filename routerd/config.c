@@ -282,7 +282,7 @@ main_name(const struct val *main, char *lower, size_t size)
 {
 	const char *name = dict_str(main, "DomainName", "");
 
-	if (*name == '\0' || !name_lower(str_make(name), lower, size) ||
+	if (*name == '\0' || !name_domain(str_make(name), lower, size) ||
 	    !name_valid_domain(lower))
 		name_lower(str_make(proc_conf()->hostname), lower, size);
 }
@@ -403,9 +403,9 @@ apply_aliases(const struct val *v)
 	names_clear_aliases(&names);
 	for (i = 0; i < val_count(v); i++) {
 		if (val_text(val_at(v, i)) == NULL ||
-		    !name_lower(str_make(val_key(v, i)), alias,
+		    !name_domain(str_make(val_key(v, i)), alias,
 		    sizeof(alias)) ||
-		    !name_lower(str_make(val_text(val_at(v, i))), name,
+		    !name_domain(str_make(val_text(val_at(v, i))), name,
 		    sizeof(name)))
 			continue;
 		d = *name == '\0' ? names.main : names_domain(&names, name);

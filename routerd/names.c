@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "idn.h"
 #include "log.h"
 #include "names.h"
 
@@ -49,6 +50,23 @@ name_lower(struct str s, char *out, size_t size)
 	return true;
 }
 
+bool
+name_domain(struct str s, char *out, size_t size)
+{
+	struct buf b;
+	bool ok;
+
+	if (utf8_is_ascii(s))
+		return name_lower(s, out, size);
+	buf_init(&b, DOMAIN_MAXLEN + 1);
+	ok = idn_ascii(&b, s) && str_copy((struct str){ b.p, b.len }, out,
+	    size);
+	buf_free(&b);
+	if (!ok)
+		out[0] = '\0';
+	return ok;
+}
+
 /*
  * What may become a file name and the left side of an address without quotes.
  * Upper case has gone already.
@@ -90,8 +108,7 @@ name_valid_domain(const char *s)
 			continue;
 		}
 		if (c == '-' ? label == 0 :
-		    !(c >= 0x80 || isdigit(c) || c == '_' ||
-		    (c >= 'a' && c <= 'z')))
+		    !(isdigit(c) || c == '_' || (c >= 'a' && c <= 'z')))
 			return false;
 		label++;
 	}
@@ -525,7 +542,15 @@ names_init(struct names *n, const char *main_name)
 struct domain *
 names_domain(const struct names *n, const char *name)
 {
-	return map_get(n->domains, name, strlen(name));
+	char ascii[DOMAIN_MAXLEN + 1];
+	struct str s = str_make(name);
+
+	if (!utf8_is_ascii(s)) {
+		if (!name_domain(s, ascii, sizeof(ascii)))
+			return NULL;
+		s = str_make(ascii);
+	}
+	return map_get(n->domains, s.p, s.len);
 }
 
 /* In its place, by its name. */

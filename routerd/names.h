@@ -96,10 +96,13 @@ struct names {
 uint32_t	 name_hash(const char *, size_t);
 /* Lower case into a fixed array; false if too long. */
 bool		 name_lower(struct str, char *, size_t);
+/* The same of a domain's, which becomes ASCII (idn.h). */
+bool		 name_domain(struct str, char *, size_t);
 bool		 name_valid_account(const char *);
 bool		 name_valid_domain(const char *);
 
 void		 names_init(struct names *, const char *main_name);
+/* By any of its names, in lower case; A-labels or not. */
 struct domain	*names_domain(const struct names *, const char *);
 /* Without its aliases and accounts; NULL if out of memory. */
 struct domain	*names_add_domain(struct names *, const char *);

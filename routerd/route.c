@@ -84,7 +84,7 @@ route_set_address(struct state *s, const char *text)
 enum step
 route_set_domain(struct state *s, struct str name)
 {
-	return name_lower(name, s->domain, sizeof(s->domain)) ? AGAIN :
+	return name_domain(name, s->domain, sizeof(s->domain)) ? AGAIN :
 	    route_too_long(s);
 }
 

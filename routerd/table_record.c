@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "idn.h"
 #include "names.h"
 #include "table.h"
 
@@ -39,6 +40,40 @@ lower_dup(struct str s)
 	char *p = xcalloc(1, s.len + 1);
 
 	name_lower(s, p, s.len + 1);
+	return p;
+}
+
+/*
+ * A domain, or two with @ between, in ASCII, label by label: one of them may be
+ * an asterisk.  What is no name stays, and is refused later.
+ */
+static char *
+domain_dup(struct str s)
+{
+	struct cur c = cur_make(s.p, s.len);
+	struct str label;
+	struct buf b;
+	char *p;
+
+	buf_init(&b, 0);
+	while (cur_left(&c) > 0) {
+		label = cur_until(&c, ".@");
+		if (!idn_ascii(&b, label))
+			buf_add(&b, label.p, label.len);
+		if (cur_left(&c) > 0)
+			buf_putc(&b, cur_get(&c));
+	}
+	p = xstrdup(b.p != NULL ? b.p : "");
+	buf_free(&b);
+	return p;
+}
+
+static char *
+lower_domain_dup(struct str s)
+{
+	char *p = domain_dup(s);
+
+	name_lower(str_make(p), p, strlen(p) + 1);
 	return p;
 }
 
@@ -127,7 +162,7 @@ set_alias(struct record *r, struct str left)
 	addr_split(left, &local, &domain);
 	r->alias = true;
 	r->local = lower_dup(unquote(local));
-	r->domain = lower_dup(domain);
+	r->domain = lower_domain_dup(domain);
 	if (*r->local == '\0')
 		return "no name left of the @";
 	if (strchr(r->domain, '*') != NULL)
@@ -142,7 +177,7 @@ static const char *
 set_domain(struct record *r, struct str left)
 {
 	r->local = xstrdup("");
-	r->domain = lower_dup(left);
+	r->domain = lower_domain_dup(left);
 	if (*r->domain == '\0')
 		return "nothing left of the =";
 	if (strchr(r->domain, '@') != NULL)
@@ -233,9 +268,14 @@ parse_right(struct cur *c, struct record *r)
 	take_until(c, ';', &right);
 	if (right.len > RECORD_MAXSIDE)
 		return "too long on the right";
-	r->right = xcalloc(1, right.len + 1);
-	memcpy(r->right, right.p, right.len);
-	return r->alias ? check_address(right) : check_domain(right);
+	if (r->alias) {
+		r->right = xcalloc(1, right.len + 1);
+		memcpy(r->right, right.p, right.len);
+		return check_address(right);
+	}
+	r->right = domain_dup(right);
+	return strlen(r->right) > RECORD_MAXSIDE ? "too long on the right" :
+	    check_domain(str_make(r->right));
 }
 
 struct record *

@@ -50,6 +50,9 @@ chunk_begin(struct smtp *s)
 	if (!data_begin(s))
 		chunk_skip(s, "451 4.3.0 the envelope cannot be written");
 	s->body.counted = true;
+	s->raw = 0;
+	if (s->mail.binary && (s->binary = binary_new()) == NULL)
+		chunk_skip(s, "452 4.3.1 out of memory");
 	chunk_start(s);
 }
 
@@ -100,6 +103,26 @@ bdat_file(struct smtp *s, const char *why)
 /* --- the bytes --- */
 
 static void
+chunk_feed(struct smtp *s, const char *p, size_t n, bool last)
+{
+	struct buf lines;
+
+	if (s->binary == NULL) {
+		body_feed(&s->body, p, n);
+		return;
+	}
+	s->raw += n;
+	buf_init(&lines, 0);
+	if (s->refuse == NULL &&
+	    !binary_feed(s->binary, p, n, last, &lines))
+		s->refuse = "554 5.6.0 not MIME that can be understood";
+	if (lines.len > 0)
+		body_feed(&s->body, lines.p, lines.len);
+	s->body.size = s->raw;
+	buf_free(&lines);
+}
+
+static void
 chunk_take(struct smtp *s, struct evbuffer *in)
 {
 	struct evbuffer_iovec v[CHUNK_PIECES];
@@ -110,7 +133,7 @@ chunk_take(struct smtp *s, struct evbuffer *in)
 		n = v[i].iov_len < s->chunk.left ? v[i].iov_len :
 		    s->chunk.left;
 		if (*s->chunk.skip == '\0')
-			body_feed(&s->body, v[i].iov_base, n);
+			chunk_feed(s, v[i].iov_base, n, false);
 		s->chunk.left -= n;
 		used += n;
 	}
@@ -144,6 +167,8 @@ chunk_whole(struct smtp *s)
 	}
 	if (s->chunk.last) {
 		s->chunk.any = false;
+		if (s->binary != NULL)
+			chunk_feed(s, "", 0, true);
 		body_end(&s->body);
 		data_ended(s);
 		return;

@@ -27,6 +27,7 @@ struct body {
 	bool		 header;	/* not at the end of the header yet */
 	bool		 first;		/* nor behind its first line */
 	size_t		 line;		/* where a header line begins in out */
+	bool		 dropped;	/* the field that goes on there */
 	bool		 counted;	/* its length is known: dots mean nothing */
 	bool		 discard;	/* nothing more goes out */
 	uint64_t	 size;		/* on the wire, without stuffing */
@@ -34,6 +35,7 @@ struct body {
 	bool		 bare;		/* a bare CR or LF was there */
 	bool		 longline;	/* a header line was too long */
 	bool		 date, message_id;
+	bool		 no_tls;	/* "TLS-Required: No" */
 	unsigned int	 hops;		/* Received fields */
 
 	/* for what must be added */
@@ -69,7 +71,7 @@ void	header_stop(struct body *);
 struct received {
 	const char	*helo, *peer, *host, *rcpt;	/* rcpt: NULL, or one */
 	bool		 verified;	/* helo is a name of peer */
-	bool		 esmtp, tls, auth;
+	bool		 esmtp, utf8, tls, auth;
 	uint64_t	 id;
 	int64_t		 now;
 };

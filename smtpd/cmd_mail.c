@@ -8,14 +8,21 @@
 #include <time.h>
 
 #include "addr.h"
+#include "idn.h"
 #include "log.h"
 #include "qfile.h"
 #include "smtpd.h"
 
-/* The path behind "FROM:" or "TO:" as a fresh string, or NULL. */
+static const char no_utf8[] = "553 5.6.7 that address needs SMTPUTF8";
+
+/*
+ * The path behind "FROM:" or "TO:" as a fresh string, or NULL.  utf8: there
+ * was more than ASCII in it; its domain is in ASCII by now.
+ */
 static char *
-path(struct cur *c, const char *word)
+path(struct cur *c, const char *word, bool *utf8)
 {
+	const char *start = c->p;
 	struct buf b;
 	char *p = NULL;
 
@@ -26,7 +33,15 @@ path(struct cur *c, const char *word)
 	if (addr_path(c, &b, true) == 0 && !b.failed && b.len <= ADDR_MAX)
 		p = b.len == 0 ? strdup("") : buf_steal(&b);
 	buf_free(&b);
+	*utf8 = !utf8_is_ascii((struct str){ start, c->p - start });
 	return p;
+}
+
+/* As much of it as an answer needs. */
+static int
+shown(const char *address)
+{
+	return (int)utf8_fit(address, 256);
 }
 
 static void
@@ -62,8 +77,8 @@ welcome_sender(struct smtp *s)
 	s->state = ST_MAIL;
 	buf_init(&s->rcpts, 65536 + SMTP_RCPT_ROOM *
 	    (size_t)smtp_conf.max_rcpts);
-	smtp_reply(s, "250 2.1.0 %.256s sender accepted",
-	    *s->sender != '\0' ? s->sender : "<>");
+	smtp_reply(s, "250 2.1.0 %.*s sender accepted", *s->sender != '\0' ?
+	    shown(s->sender) : 2, *s->sender != '\0' ? s->sender : "<>");
 }
 
 static void
@@ -180,6 +195,7 @@ cmd_mail(struct smtp *s, struct cur *c)
 {
 	const char *no;
 	char *sender;
+	bool utf8;
 
 	if ((no = check_mail(s)) != NULL) {
 		smtp_error(s, "%s", no);
@@ -189,7 +205,7 @@ cmd_mail(struct smtp *s, struct cur *c)
 		smtp_reply(s, "%s", no);
 		return;
 	}
-	if ((sender = path(c, "FROM:")) == NULL) {
+	if ((sender = path(c, "FROM:", &utf8)) == NULL) {
 		smtp_error(s, "501 5.1.7 MAIL FROM:<address> is wanted");
 		return;
 	}
@@ -197,6 +213,10 @@ cmd_mail(struct smtp *s, struct cur *c)
 	if (no == NULL && smtp_conf.max_size > 0 &&
 	    s->mail.size > smtp_conf.max_size)
 		no = "552 5.3.4 too large a message";
+	if (no == NULL && utf8 && !s->mail.utf8)
+		no = no_utf8;
+	if (no == NULL && s->mail.tls && !s->front->tls)
+		no = "530 5.7.10 REQUIRETLS is only good inside TLS";
 	if (no != NULL) {
 		free(sender);
 		smtp_error(s, "%s", no);
@@ -238,11 +258,11 @@ accepted(struct smtp *s)
 	if (s->nrcpts++ == 0) {
 		s->first_rcpt = s->rcpt_addr;
 		s->rcpt_addr = NULL;
-		smtp_reply(s, "250 2.1.5 %.256s recipient accepted",
-		    s->first_rcpt);
+		smtp_reply(s, "250 2.1.5 %.*s recipient accepted",
+		    shown(s->first_rcpt), s->first_rcpt);
 	} else
-		smtp_reply(s, "250 2.1.5 %.256s recipient accepted",
-		    s->rcpt_addr);
+		smtp_reply(s, "250 2.1.5 %.*s recipient accepted",
+		    shown(s->rcpt_addr), s->rcpt_addr);
 	s->state = ST_RCPT;
 }
 
@@ -363,14 +383,18 @@ void
 cmd_rcpt(struct smtp *s, struct cur *c)
 {
 	const char *no;
+	bool utf8;
 
 	free(s->rcpt_addr);
-	s->rcpt_addr = path(c, "TO:");
+	s->rcpt_addr = path(c, "TO:", &utf8);
 	if (s->rcpt_addr == NULL || *s->rcpt_addr == '\0') {
 		smtp_error(s, "501 5.1.3 RCPT TO:<address> is wanted");
 		return;
 	}
-	if ((no = param_rcpt(c, &s->rcpt)) != NULL) {
+	no = param_rcpt(c, &s->rcpt);
+	if (no == NULL && (utf8 || s->rcpt.utf8) && !s->mail.utf8)
+		no = no_utf8;
+	if (no != NULL) {
 		smtp_error(s, "%s", no);
 		return;
 	}

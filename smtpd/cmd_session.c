@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "idn.h"
 #include "log.h"
 #include "smtpd.h"
 
@@ -66,10 +67,13 @@ say_capabilities(struct smtp *s)
 		buf_printf(&b, "250-SIZE %" PRIu64 "\r\n", smtp_conf.max_size);
 	else
 		buf_puts(&b, "250-SIZE\r\n");
+	buf_puts(&b, "250-BINARYMIME\r\n");
 	if (smtp_is_for(s, smtp_conf.advertise_8bit))
-		buf_puts(&b, "250-8BITMIME\r\n");
+		buf_puts(&b, "250-8BITMIME\r\n250-SMTPUTF8\r\n");
 	if (!s->front->tls && front_tls_ctx() != NULL)
 		buf_puts(&b, "250-STARTTLS\r\n");
+	if (s->front->tls)
+		buf_puts(&b, "250-REQUIRETLS\r\n");
 	sasl_list(&mechs, front_sasl_offers(s->front));
 	if (s->account == NULL && mechs.len > 0 &&
 	    smtp_is_for(s, smtp_conf.advertise_auth))
@@ -142,11 +146,26 @@ cmd_help(struct smtp *s, struct cur *c)
 	buf_free(&b);
 }
 
+/* ... SMTPUTF8, behind what is well-formed */
+static bool
+says_utf8(struct str s)
+{
+	static const char word[] = " SMTPUTF8";
+	size_t n = sizeof(word) - 1;
+
+	return utf8_valid(s) && s.len > n && str_caseeq(
+	    (struct str){ s.p + s.len - n, n }, word);
+}
+
 void
 cmd_vrfy(struct smtp *s, struct cur *c)
 {
-	if (cur_left(c) == 0)
+	struct str whom = { c->p, cur_left(c) };
+
+	if (whom.len == 0)
 		smtp_error(s, "501 5.5.4 say whom");
+	else if (!utf8_is_ascii(whom) && !says_utf8(whom))
+		smtp_error(s, "553 5.6.7 say SMTPUTF8, too");
 	else
 		smtp_reply(s, "252 2.1.5 send mail, and see");
 }

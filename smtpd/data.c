@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -31,16 +32,24 @@ compose(struct smtp *s)
 	struct received r = {
 		.helo = s->helo, .peer = f->peer, .host = front_hostname(),
 		.rcpt = s->nrcpts == 1 ? s->first_rcpt : NULL,
-		.esmtp = s->esmtp, .tls = f->tls, .auth = s->account != NULL,
+		.esmtp = s->esmtp, .utf8 = s->mail.utf8, .tls = f->tls,
+		.auth = s->account != NULL,
 		.verified = s->helo_state == HELO_VERIFIED,
 		.id = s->file->id, .now = time(NULL)
 	};
 	struct buf *out = &s->out;
+	char letters[8];
 
 	buf_init(out, 0);
 	qfile_from(out, r.now, s->sender, s->mail.ret, s->mail.envid);
-	qfile_options(out, s->named_client ?
-	    (s->mail.eightbit ? "8C" : "C") : s->mail.eightbit ? "8" : "");
+	snprintf(letters, sizeof(letters), "%s%s", s->mail.eightbit ? "8" : "",
+	    s->mail.utf8 ? "U" : "");
+	if (s->named_client)
+		strcat(letters, "C");
+	if (s->mail.tls)
+		strcat(letters, "R");
+	s->options = out->len;
+	qfile_options(out, letters);
 	qfile_source(out, s->account, "SMTP", f->peer);
 	qfile_local(out, f->local);
 	buf_add(out, s->rcpts.p, s->rcpts.len);
@@ -85,6 +94,8 @@ cmd_data(struct smtp *s, struct cur *c)
 {
 	if (s->nrcpts == 0)
 		smtp_error(s, "554 5.5.1 no valid recipients");
+	else if (s->mail.binary)
+		smtp_error(s, "503 5.5.1 BINARYMIME comes by BDAT");
 	else if (files_get(s))
 		begin(s);
 	else
@@ -125,11 +136,34 @@ data_interrupted(struct smtp *s)
 	refuse(s, "451 4.3.0 the queue has been interrupted");
 }
 
+/*
+ * "TLS-Required: No" was in the header: the envelope says so, unless it has
+ * gone to the file, as before a very long header's end.  Whoever said
+ * REQUIRETLS means that (RFC 8689, 3).
+ */
+static size_t
+note_no_tls(struct smtp *s)
+{
+	struct buf *out = &s->out;
+	bool there = strncmp(out->p + s->options, "O ", 2) == 0;
+	const char *text = there ? "N" : "O N\n";
+	size_t n = strlen(text), at = s->options + (there ? 2 : 0);
+
+	if (!s->body.no_tls || s->mail.tls || s->written > 0 ||
+	    s->body.header || !buf_add(out, text, n))
+		return 0;
+	memmove(out->p + at + n, out->p + at, out->len - n - at);
+	memcpy(out->p + at, text, n);
+	s->envelope += n;
+	return n;
+}
+
 static void
 write_out(struct smtp *s, size_t n)
 {
 	if (n == 0)
 		return;
+	n += note_no_tls(s);
 	if (file_write(s->file->fd, s->out.p, n) == -1) {
 		log_warn("Queue/%" PRIu64 ".tmp", s->file->id);
 		refuse(s, "452 4.3.1 cannot be stored now");

@@ -1,7 +1,8 @@
 /*
  * The header of a message that comes in: its fields are looked at as they
  * pass, what is missing is put in at its end (manual 57), and a text without
- * a header gets one.  Pure; part of body.h.  Must never change what is there.
+ * a header gets one.  Pure; part of body.h.  Must never change what is there;
+ * a Return-Path of others alone is left out.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +25,21 @@ field_name(const char *p, size_t len)
 	return n > 0 && i < len && p[i] == ':' ? n : 0;
 }
 
+/* Behind the name: "No", and nothing else (RFC 8689, 3). */
+static bool
+says_no(const struct body *b, const char *p)
+{
+	struct cur c = { p, b->out->p + b->out->len };
+	bool no;
+
+	(void)cur_until(&c, ":");
+	cur_get(&c);
+	cur_span(&c, " \t");
+	no = cur_caselit(&c, "No");
+	cur_span(&c, " \t\n");
+	return no && cur_left(&c) == 0;
+}
+
 static void
 note_field(struct body *b, const char *p, size_t len)
 {
@@ -37,6 +53,8 @@ note_field(struct body *b, const char *p, size_t len)
 		b->message_id = true;
 	else if (str_caseeq(name, "Sender"))
 		b->has_sender = true;
+	else if (str_caseeq(name, "TLS-Required"))
+		b->no_tls = says_no(b, p);
 	b->in_from = str_caseeq(name, "From");
 	if (b->in_from && b->nfrom++ == 0)
 		b->from_at = b->line;
@@ -155,15 +173,18 @@ header_line(struct body *b)
 		finish(b, "");
 		return;
 	}
-	if ((n = field_name(p, len)) > 0)
+	if ((n = field_name(p, len)) > 0) {
 		note_field(b, p, n);
-	else if (b->first || (*p != ' ' && *p != '\t')) {
+		b->dropped = str_caseeq((struct str){ p, n }, "Return-Path");
+	} else if (b->first || (*p != ' ' && *p != '\t')) {
 		finish(b, "\n");
 		return;
 	}
 	if (b->in_from && b->nfrom == 1)
 		b->from_len = b->out->len - b->from_at;
 	b->first = false;
+	if (b->dropped)		/* ours alone says that (RFC 5321, 4.4) */
+		b->out->len = b->line;
 	b->line = b->out->len;
 }
 
@@ -183,7 +204,8 @@ header_received(struct buf *b, const struct received *r)
 	    CG_VERSION ")\n  with %s%s%s id %" PRIu64, r->helo,
 	    strchr(r->peer, ':') != NULL ? "IPv6:" : "", r->peer,
 	    r->verified ? " verified" : "", r->host,
-	    r->esmtp ? "ESMTP" : "SMTP", r->esmtp && r->tls ? "S" : "",
+	    r->utf8 ? "UTF8SMTP" : r->esmtp ? "ESMTP" : "SMTP",
+	    r->esmtp && r->tls ? "S" : "",
 	    r->esmtp && r->auth ? "A" : "", r->id);
 	if (r->rcpt != NULL)
 		buf_printf(b, "\n  for <%s>", r->rcpt);

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "idn.h"
 #include "param.h"
 #include "qfile.h"
 
@@ -30,8 +31,27 @@ mail_body(void *arg, struct str v)
 {
 	struct mail_params *m = arg;
 
-	m->eightbit = str_caseeq(v, "8BITMIME");
+	m->binary = str_caseeq(v, "BINARYMIME");
+	m->eightbit = m->binary || str_caseeq(v, "8BITMIME");
 	return m->eightbit || str_caseeq(v, "7BIT");
+}
+
+static bool
+mail_utf8(void *arg, struct str v)
+{
+	struct mail_params *m = arg;
+
+	m->utf8 = true;
+	return v.len == 0;
+}
+
+static bool
+mail_tls(void *arg, struct str v)
+{
+	struct mail_params *m = arg;
+
+	m->tls = true;
+	return v.len == 0;
 }
 
 static bool
@@ -81,6 +101,8 @@ static const struct param mail_table[] = {
 	{ "RET",	mail_ret },
 	{ "ENVID",	mail_envid },
 	{ "AUTH",	mail_auth },
+	{ "SMTPUTF8",	mail_utf8 },
+	{ "REQUIRETLS",	mail_tls },
 	{ NULL,		NULL }
 };
 
@@ -110,23 +132,29 @@ rcpt_notify(void *arg, struct str v)
 			return false;
 		r->notify |= bit;
 	} while (cur_get(&c) == ',');
+	r->notify |= QN_SAID;
 	return true;
 }
 
-/* type;xtext */
+/* type;xtext, or utf-8;address as it is (RFC 6533, 3) */
 static bool
 rcpt_orcpt(void *arg, struct str v)
 {
 	struct rcpt_params *r = arg;
 	struct cur c = cur_make(v.p, v.len);
-	struct str type = cur_until(&c, ";");
+	struct str type = cur_until(&c, ";"), text;
 	size_t i;
 
-	if (type.len == 0 || cur_get(&c) != ';' ||
-	    !is_xtext((struct str) { c.p, cur_left(&c) }))
+	if (type.len == 0 || cur_get(&c) != ';')
 		return false;
-	for (i = 0; i < type.len; i++)
-		if (type.p[i] <= ' ' || type.p[i] >= 0x7f)
+	text = (struct str){ c.p, cur_left(&c) };
+	r->utf8 = !utf8_is_ascii(text);
+	if (r->utf8 ? !str_caseeq(type, "utf-8") || !utf8_valid(text) :
+	    !is_xtext(text))
+		return false;
+	for (i = 0; i < v.len; i++)
+		if ((unsigned char)v.p[i] <= ' ' || v.p[i] == 0x7f ||
+		    (i < type.len && (unsigned char)v.p[i] >= 0x80))
 			return false;
 	return str_copy(v, r->orcpt, sizeof(r->orcpt));
 }

@@ -93,6 +93,8 @@ smtp_reset(struct smtp *s)
 	buf_free(&s->out);
 	ban_forget(s);
 	s->own_sender = false;
+	binary_free(s->binary);
+	s->binary = NULL;
 	s->nrcpts = 0;
 	s->refuse = NULL;
 	if (s->state != ST_NEW)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "binary.h"
 #include "body.h"
 #include "front.h"
 #include "param.h"
@@ -100,11 +101,14 @@ struct smtp {
 	unsigned int		 nrcpts;
 	struct queue_file	*file;
 	struct body		 body;
+	struct binary		*binary;	/* BODY=BINARYMIME's */
+	uint64_t		 raw;		/* its bytes so far */
 	struct buf		 out;		/* not yet in the file */
 	uint64_t		 commit_id;
 	struct smtp_commit	*commit;	/* under way */
 	uint64_t		 written;
 	size_t			 envelope;	/* its bytes */
+	size_t			 options;	/* where its O line is, or was */
 	struct banned_scan	*ban;		/* NULL: nothing is banned */
 	size_t			 scanned;	/* of out, by it */
 	bool			 own_sender;	/* sender is a name of account */

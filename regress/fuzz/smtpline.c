@@ -4,6 +4,19 @@
 #define take	files_take
 #include "smtpd/files.c"
 #undef take
+#define is_delimiter	binary_is_delimiter
+#define push	binary_push
+#define encode	binary_encode
+#define type	binary_type
+#define value	binary_value
+#define take	binary_take
+#include "smtpd/binary.c"
+#undef take
+#undef value
+#undef type
+#undef encode
+#undef push
+#undef is_delimiter
 #include "smtpd/header.c"
 #define step	body_step
 #include "smtpd/body.c"

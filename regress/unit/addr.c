@@ -55,6 +55,16 @@ routes(void **state)
 		{ "<>", "", "" },
 		{ "", "", "" },
 		{ "null", "null", "" },
+		{ "gr\xc3\xbcn@EX\xc3\x84MPLE.com", "gr\xc3\xbcn",
+		    "xn--exmple-cua.com" },
+		{ "gr\xc3\xbcn%ex\xc3\xa4mple.com@b",
+		    "gr\xc3\xbcn%xn--exmple-cua.com", "b" },
+		{ "ex\xc3\xa4mple.com!x", "x", "xn--exmple-cua.com" },
+		{ "<@ex\xc3\xa4mple.com,@a.ex\xc3\xa4mple.com:x@y>",
+		    "x%y%a.xn--exmple-cua.com", "xn--exmple-cua.com" },
+		/* the same letter in two characters, and a full stop of Japan */
+		{ "x@exa\xcc\x88mple\xe3\x80\x82" "com", "x",
+		    "xn--exmple-cua.com" },
 		{ "listname-admin@list_domain.com", "listname-admin",
 		    "list_domain.com" },
 	};
@@ -62,7 +72,10 @@ routes(void **state)
 	    "%", "a%", "%b", "!", "a!", "!b", "a b@c", "a@b c", "a@b@c",
 	    "\"a@b", "\"a\"b@c", "a@-b", "a@b..c", "a@[1.2.3]", "a@[]",
 	    "a\x01@b", "a@b\r\n", "<a@b", "a..b@c", ".a@b", "a.@b",
-	    "<<a@b>>", "a@b.", "\"\"x@y", "a@[IPv6:1::2::3]" };
+	    "<<a@b>>", "a@b.", "\"\"x@y", "a@[IPv6:1::2::3]", "gr\xfcn@b",
+	    "a\xc2\x80@b", "\xed\xa0\x80@b", "\xc0\xaf@b", "a@\xfc.com",
+	    "a@-\xc3\xa4.com", "a@b\xef\xbc\xa0" "c\xc3\xa4.com",
+	    "a@b\xc3\xa4\xef\xbc\x9e.com", "\"\xff\"@b" };
 	struct buf l, d;
 	size_t i;
 
@@ -109,10 +122,13 @@ paths(void **state)
 		{ " < a@b > x", "a@b", " x", true, false },
 		{ "a@b SIZE=1", "a@b", " SIZE=1", true, false },
 		{ "a%b!c@d", "a%b!c@d", "", true, false },
+		{ "<a\xc3\xa4@b>", "a\xc3\xa4@b", "", false, false },
+		{ "<\"a\xc3\xa4\"@b\xc3\xa4.c> x", "\"a\xc3\xa4\"@xn--b-0fa.c",
+		    " x", false, false },
 	};
 	static const char *bad[] = { "a@b", "<a@b", "<a b@c>", 
 	    "<a@@b>", "<a@>", "<@b>", "<a@b.>", "<.a@b>", "<a@b c>",
-	    "<\"a@b>", "<a@[300.1.1.1]>", "<a\xc3\xa4@b>", "<a@b\r>", "<",
+	    "<\"a@b>", "<a@[300.1.1.1]>", "<a\xc3@b>", "<a@b\r>", "<",
 	    "<@a:@b:c@d>", "<@a,:c@d>", "<@a b@c>" };
 	struct buf out;
 	struct cur c;

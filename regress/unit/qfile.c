@@ -275,7 +275,7 @@ test_sub_envelope(void **state)
 	assert_string_equal(f.rcpts[0], "only@here");
 	assert_string_equal(f.sender, "");
 	assert_string_equal(f.envid, "id+201");
-	assert_int_equal(f.notify, QN_SUCCESS | QN_DELAY);
+	assert_int_equal(f.notify, QN_SUCCESS | QN_DELAY | QN_SAID);
 	assert_int_equal(f.ret, 'F');
 	assert_false(has(&f, "Envelope"));
 	assert_false(has(&f, "Return-Path"));

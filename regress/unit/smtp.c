@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "qfile.h"
+#include "smtpd/binary.c"
 #include "smtpd/body.c"
 #include "smtpd/header.c"
 #include "smtpd/param.c"
@@ -278,10 +279,12 @@ test_mail_params(void **state)
 	assert_non_null(mail(" SIZE=12x", &m));
 	assert_non_null(mail(" SIZE=99999999999999999999", &m));
 	assert_non_null(mail(" SIZE=1 SIZE=2", &m));
-	assert_non_null(mail(" BODY=BINARYMIME", &m));
+	assert_null(mail(" BODY=BINARYMIME SMTPUTF8", &m));
+	assert_true(m.binary && m.eightbit && m.utf8);
+	assert_non_null(mail(" BODY=BINARY", &m));
 	assert_non_null(mail(" RET=ALL", &m));
 	assert_non_null(mail(" ENVID=a=b", &m));
-	assert_non_null(mail(" SMTPUTF8", &m));
+	assert_non_null(mail(" SMTPUTF8=1", &m));
 }
 
 static const char *
@@ -300,7 +303,7 @@ test_rcpt_params(void **state)
 	assert_null(rcpt("", &r));
 	assert_int_equal(r.notify, 0);
 	assert_null(rcpt(" NOTIFY=success,DELAY ORCPT=rfc822;a@b", &r));
-	assert_int_equal(r.notify, QN_SUCCESS | QN_DELAY);
+	assert_int_equal(r.notify, QN_SUCCESS | QN_DELAY | QN_SAID);
 	assert_string_equal(r.orcpt, "rfc822;a@b");
 	assert_null(rcpt(" NOTIFY=NEVER", &r));
 	assert_non_null(rcpt(" NOTIFY=NEVER,SUCCESS", &r));
@@ -309,6 +312,130 @@ test_rcpt_params(void **state)
 	assert_non_null(rcpt(" NOTIFY=SUCCESS,", &r));
 	assert_non_null(rcpt(" ORCPT=a@b", &r));
 	assert_non_null(rcpt(" ORCPT=;a@b", &r));
+	assert_null(rcpt(" ORCPT=utf-8;gr\\x{FC}n@b", &r));
+	assert_false(r.utf8);
+	assert_null(rcpt(" ORCPT=UTF-8;gr\xc3\xbcn@b", &r));
+	assert_true(r.utf8);
+	assert_non_null(rcpt(" ORCPT=utf-8;gr\xfcn@b", &r));
+	assert_non_null(rcpt(" ORCPT=utf-8;gr\xc3\xbcn\x01@b", &r));
+	assert_non_null(rcpt(" ORCPT=rfc822;gr\xc3\xbcn@b", &r));
+}
+
+/* --- BINARYMIME --- */
+
+/* In pieces of every size the same comes out. */
+static void
+expect_binary(const char *in, size_t len, const char *want)
+{
+	struct binary *b;
+	struct buf out;
+	size_t piece, at, n;
+
+	for (piece = 1; piece <= len; piece++) {
+		b = binary_new();
+		assert_non_null(b);
+		buf_init(&out, 0);
+		for (at = 0; at < len; at += n) {
+			n = len - at < piece ? len - at : piece;
+			assert_true(binary_feed(b, in + at, n, false, &out));
+		}
+		assert_true(binary_feed(b, "", 0, true, &out));
+		assert_string_equal(out.p, want);
+		buf_free(&out);
+		binary_free(b);
+	}
+}
+
+#define BINARY(in, want) expect_binary(in, sizeof(in) - 1, want)
+#define CTE "Content-Transfer-Encoding: "
+
+static void
+test_binary(void **state)
+{
+	/* nothing to do */
+	BINARY("A: b\r\n\r\nlines\r\n\r\n--x\r\n",
+	    "A: b\r\n\r\nlines\r\n\r\n--x\r\n");
+	/* all of it */
+	BINARY("A: b\r\n" CTE " BINARY\r\nC: d\r\n\r\n\0\r\n\n\xff\r",
+	    "A: b\r\n" CTE "base64\r\nC: d\r\n\r\nAA0KCv8N\r\n");
+	/* one part of two; its last line end is the delimiter's */
+	BINARY("Content-Type: multipart/mixed; x=\"a;boundary=no\";\r\n"
+	    "\tboundary=\"b b\"\r\n" CTE "binary\r\n\r\npre\r\n--b b\r\n"
+	    CTE "binary\r\n\r\n\n--b b\r\n--b bx\r--\r\n\r\n--b b \r\n"
+	    "\r\ntext\r\n--b b--\r\npost\r\n",
+	    "Content-Type: multipart/mixed; x=\"a;boundary=no\";\r\n"
+	    "\tboundary=\"b b\"\r\n" CTE "8bit\r\n\r\npre\r\n--b b\r\n"
+	    CTE "base64\r\n\r\nCi0tYiBiDQotLWIgYngNLS0NCg==\r\n--b b \r\n"
+	    "\r\ntext\r\n--b b--\r\npost\r\n");
+	/* an empty one, one with no header's end, and the outer's boundary */
+	BINARY("Content-Type: multipart/x; boundary=o\r\n\r\n--o\r\n"
+	    "Content-Type: multipart/digest; boundary=i\r\n\r\n--i\r\n\r\n"
+	    CTE "binary\r\n\r\n--i\r\nA: b\r\n--o\r\n" CTE "binary\r\n\r\n"
+	    "\r\n--o--",
+	    "Content-Type: multipart/x; boundary=o\r\n\r\n--o\r\n"
+	    "Content-Type: multipart/digest; boundary=i\r\n\r\n--i\r\n\r\n"
+	    CTE "base64\r\n\r\n--i\r\nA: b\r\n--o\r\n" CTE "base64\r\n"
+	    "\r\n\r\n--o--");
+	/* a message in a message */
+	BINARY("Content-Type: message/rfc822\r\n" CTE "binary\r\n\r\n"
+	    "A: b\r\n" CTE "binary\r\n\r\n\n",
+	    "Content-Type: message/rfc822\r\n" CTE "8bit\r\n\r\n"
+	    "A: b\r\n" CTE "base64\r\n\r\nCg==\r\n");
+	BINARY("A: b\r\n", "A: b\r\n");
+}
+
+static void
+test_binary_long(void **state)
+{
+	char in[1000], want[2000];
+	size_t i, n;
+
+	n = snprintf(in, sizeof(in), CTE "binary\r\n\r\n");
+	for (i = 0; i < 120; i++)
+		in[n++] = i;
+	snprintf(want, sizeof(want), CTE "base64\r\n\r\n"
+	    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4v"
+	    "MDEyMzQ1Njc4\r\n"
+	    "OTo7PD0+P0BBQkNERUZHSElKS0xNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdo"
+	    "aWprbG1ub3Bx\r\ncnN0dXZ3\r\n");
+	expect_binary(in, n, want);
+}
+
+/* It is refused before it takes much memory. */
+static void
+test_binary_bounds(void **state)
+{
+	struct binary *b = binary_new();
+	struct buf out;
+	char text[100];
+	bool ok = true;
+	int i;
+
+	buf_init(&out, 0);
+	for (i = 0; i < 100 && ok; i++) {
+		snprintf(text, sizeof(text), "Content-Type: multipart/x; "
+		    "boundary=b%d\r\n\r\n--b%d\r\n", i, i);
+		ok = binary_feed(b, text, strlen(text), false, &out);
+	}
+	assert_int_equal(i, BINARY_MAXDEPTH + 1);
+	binary_free(b);
+	b = binary_new();
+	memset(text, 'a', sizeof(text));
+	for (i = 0, ok = true; i < 10000 && ok; i++)
+		ok = binary_feed(b, text, sizeof(text), false, &out);
+	assert_false(ok);
+	binary_free(b);
+	buf_free(&out);
+}
+
+static void
+test_return_path(void **state)
+{
+	char want[512];
+
+	snprintf(want, sizeof(want), "Subject: x\nTo: y\n%s\nhi\n", DATE);
+	expect("Return-Path: <evil@x>\r\n\t(really)\r\nSubject: x\r\n"
+	    "return-path: <>\r\nTo: y\r\n\r\nhi\r\n.\r\n", want);
 }
 
 int
@@ -326,7 +453,11 @@ main(void)
 		cmocka_unit_test(test_long_header_line),
 		cmocka_unit_test(test_received),
 		cmocka_unit_test(test_mail_params),
-		cmocka_unit_test(test_rcpt_params)
+		cmocka_unit_test(test_rcpt_params),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_binary_long),
+		cmocka_unit_test(test_binary_bounds),
+		cmocka_unit_test(test_return_path)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "addr.h"
 #include "conn.h"
+#include "idn.h"
 #include "log.h"
 #include "proc.h"
 #include "qfile.h"
@@ -38,6 +40,10 @@ struct mail {
 	uint64_t	 id;
 	uint64_t	 offset, size;
 	bool		 eightbit;
+	bool		 tls;		/* REQUIRETLS */
+	bool		 utf8;		/* it came by SMTPUTF8 */
+	bool		 say_utf8;	/* and goes by it */
+	bool		 test;		/* of addresses: nothing is sent */
 	char		*sender, *envid;
 	char		 ret;
 	struct to	*to;
@@ -57,6 +63,23 @@ struct mail {
 
 /* --- what queued gave us --- */
 
+/* Others wrote the queue file, perhaps: the domain in ASCII.  NULL: no memory. */
+static char *
+address(const char *s)
+{
+	struct cur c = cur_str(s);
+	char *p = NULL;
+	struct buf b;
+
+	if (utf8_is_ascii(str_make(s)))
+		return strdup(s);
+	buf_init(&b, ADDR_MAX + 1);
+	p = addr_path(&c, &b, true) == 0 && cur_left(&c) == 0 ?
+	    buf_steal(&b) : strdup(s);
+	buf_free(&b);
+	return p;
+}
+
 static bool
 read_rcpts(struct mail *m, const char *text)
 {
@@ -72,7 +95,7 @@ read_rcpts(struct mail *m, const char *text)
 			    NULL)
 				f[k] = "";
 		m->to[i].index = strtoul(f[0], NULL, 10);
-		m->to[i].addr = strdup(f[1]);
+		m->to[i].addr = address(f[1]);
 		m->to[i].notify = strtoul(f[2], NULL, 10);
 		m->to[i].orcpt = strdup(f[3]);
 		m->nto = i + 1;
@@ -96,9 +119,12 @@ mail_new(struct chan *c, const struct msg_send_mail *q, int fd)
 	m->offset = q->offset;
 	m->size = q->size;
 	m->eightbit = q->eightbit;
+	m->tls = strchr(q->options, 'R') != NULL;
+	m->utf8 = strchr(q->options, 'U') != NULL;
+	m->test = strchr(q->options, 'X') != NULL;
 	m->ret = *q->ret;
 	m->fd = fd;
-	if ((m->sender = strdup(q->sender)) == NULL ||
+	if ((m->sender = address(q->sender)) == NULL ||
 	    (m->envid = strdup(q->envid)) == NULL ||
 	    !read_rcpts(m, q->rcpts)) {
 		mail_free(m);
@@ -147,17 +173,19 @@ mail_jobs(const struct mail *m, struct ipc *ipc)
  * else would be a line's end or another parameter.
  */
 static const char *
-unsendable(const char *addr, const char **esc)
+unsendable(const struct chan *c, const char *addr, const char **esc)
 {
 	bool quoted = false;
 	const char *p;
 
 	*esc = "5.1.3";
+	if (!utf8_valid(str_make(addr)))
+		return "bad address";
+	if (!utf8_is_ascii(str_make(addr)) && !(c->caps & CAP_UTF8)) {
+		*esc = "5.6.7";
+		return "the host does not take such an address (SMTPUTF8)";
+	}
 	for (p = addr; *p != '\0'; p++) {
-		if ((unsigned char)*p >= 0x80) {
-			*esc = "5.6.7";	/* that is SMTPUTF8 */
-			return "the address is not ASCII";
-		}
 		if (iscntrl((unsigned char)*p) ||
 		    (!quoted && strchr(" <>", *p) != NULL))
 			break;
@@ -182,18 +210,38 @@ is_param(const char *s)
 
 static void	tell(const struct chan *, struct to *, const struct outcome *);
 
-/* Whom it cannot be sent to, and nobody if that is the sender's fault. */
-static void
+/* Is it the sender's, or the header's, fault that nobody can have it? */
+static int
+unsendable_to_all(struct chan *c, const char **why, const char **esc)
+{
+	const struct mail *m = c->mail;
+	int rc = 0;
+
+	*why = unsendable(c, m->sender, esc);
+	if (*why != NULL || !m->utf8 || c->caps & CAP_UTF8)
+		return 0;
+	if ((rc = header_needs_utf8(m->fd, m->offset, m->size)) == 1) {
+		*esc = "5.6.9";
+		*why = "the host does not take such a header (SMTPUTF8)";
+	}
+	return rc == -1 ? -1 : 0;
+}
+
+/* Whom it cannot be sent to; -1: that cannot be found out. */
+static int
 leave_out(struct chan *c)
 {
 	struct mail *m = c->mail;
-	const char *esc, *why, *sender_esc;
-	const char *sender = unsendable(m->sender, &sender_esc);
+	const char *esc, *why, *sender_esc, *sender;
 	struct outcome o;
 	size_t i, n = 0;
 
+	if (unsendable_to_all(c, &sender, &sender_esc) == -1)
+		return -1;
+	m->say_utf8 = m->utf8 || !utf8_is_ascii(str_make(m->sender));
 	for (i = 0; i < m->nto; i++) {
-		why = unsendable(m->to[i].addr, &esc);
+		why = unsendable(c, m->to[i].addr, &esc);
+		m->say_utf8 |= !utf8_is_ascii(str_make(m->to[i].addr));
 		if (why == NULL && sender == NULL) {
 			m->to[n++] = m->to[i];
 			continue;
@@ -205,6 +253,8 @@ leave_out(struct chan *c)
 		free(m->to[i].orcpt);
 	}
 	m->nto = n;
+	m->say_utf8 &= (c->caps & CAP_UTF8) != 0;
+	return 0;
 }
 
 /* --- what is said --- */
@@ -218,8 +268,12 @@ say_mail(struct chan *c, const struct mail *m)
 	buf_printf(&b, "MAIL FROM:<%s>", m->sender);
 	if (c->caps & CAP_SIZE)
 		buf_printf(&b, " SIZE=%" PRIu64, m->size);
-	if (m->eightbit && c->caps & CAP_8BIT)
+	if ((m->eightbit || m->say_utf8) && c->caps & CAP_8BIT)
 		buf_puts(&b, " BODY=8BITMIME");
+	if (m->say_utf8)
+		buf_puts(&b, " SMTPUTF8");
+	if (m->tls)
+		buf_puts(&b, " REQUIRETLS");
 	if (c->caps & CAP_DSN && (m->ret == 'H' || m->ret == 'F'))
 		buf_printf(&b, " RET=%s", m->ret == 'H' ? "HDRS" : "FULL");
 	if (c->caps & CAP_DSN && is_param(m->envid))
@@ -235,6 +289,20 @@ static const struct {
 	{ QN_NEVER, "NEVER" }, { QN_SUCCESS, "SUCCESS" },
 	{ QN_FAILURE, "FAILURE" }, { QN_DELAY, "DELAY" }
 };
+
+/* RFC 6533, 3: as it is, or its other form, which is xtext. */
+static void
+say_orcpt(struct buf *b, const char *orcpt, bool utf8)
+{
+	struct buf ascii;
+
+	buf_init(&ascii, 0);
+	if (utf8_valid(str_make(orcpt)))
+		orcpt_ascii(&ascii, orcpt);
+	if (ascii.p != NULL && is_param(ascii.p))
+		buf_printf(b, " ORCPT=%s", utf8 ? orcpt : ascii.p);
+	buf_free(&ascii);
+}
 
 static void
 say_rcpt(struct chan *c, const struct to *to)
@@ -253,8 +321,8 @@ say_rcpt(struct chan *c, const struct to *to)
 				sep = ',';
 			}
 	}
-	if (c->caps & CAP_DSN && is_param(to->orcpt))
-		buf_printf(&b, " ORCPT=%s", to->orcpt);
+	if (c->caps & CAP_DSN)
+		say_orcpt(&b, to->orcpt, c->mail->say_utf8);
 	client_command(c, "%s", b.p == NULL ? "" : b.p);
 	buf_free(&b);
 }
@@ -340,7 +408,10 @@ mail_start(struct chan *c)
 {
 	struct mail *m = c->mail;
 
-	leave_out(c);
+	if (leave_out(c) == -1) {
+		give_up(c, "the message cannot be read");
+		return;
+	}
 	if (m->nto == 0) {
 		mail_free(m);
 		c->mail = NULL;
@@ -351,7 +422,7 @@ mail_start(struct chan *c)
 	if (!(c->caps & CAP_PIPELINING))
 		return;
 	say_rcpts(c);
-	if (!in_chunks(c) || m->size <= AT_ONCE)
+	if (!m->test && (!in_chunks(c) || m->size <= AT_ONCE))
 		(void)say_data(c);
 }
 
@@ -370,7 +441,8 @@ tell(const struct chan *c, struct to *to, const struct outcome *o)
 	if (to->told)
 		return;
 	to->told = true;
-	result_send(c->mail->id, to->index, c->caps & CAP_DSN,
+	result_send(c->mail->id, to->index, c->caps & CAP_DSN &&
+	    !c->mail->test,
 	    c->addr == NULL ? "" : c->addr->host, o);
 }
 
@@ -451,11 +523,16 @@ static bool
 rcpts_done(struct chan *c)
 {
 	struct mail *m = c->mail;
+	struct outcome o;
 
 	m->step = R_DATA;
 	if (m->data)		/* asked already: its reply comes */
 		return false;
-	if (m->ntaken == 0)
+	if (m->test) {
+		outcome_set(&o, GOOD, "2.1.5", "the address is good");
+		end_all(c, &o);
+	}
+	if (m->ntaken == 0 || m->test)
 		return reset(c);
 	(void)say_data(c);
 	return false;

@@ -184,6 +184,12 @@ int		 body_write(struct body *, struct conn *);
 /* How many BDATs were sent: so many replies come. */
 unsigned int	 body_chunks(const struct body *);
 
+/* --- utf8.c: mail beyond ASCII --- */
+/* Has a header of it more than ASCII?  1, 0, -1: it cannot be read. */
+int		 header_needs_utf8(int fd, uint64_t offset, uint64_t size);
+/* An ORCPT in ASCII: utf-8-addr-xtext of RFC 6533. */
+void		 orcpt_ascii(struct buf *, const char *);
+
 /* --- login.c: AUTH as a client --- */
 void	login_start(struct chan *);
 /* true: done; the outcome is GOOD if we are in. */
