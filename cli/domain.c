@@ -9,6 +9,8 @@
 const struct cli_cmd cli_domain[] = {
 	{ "ListDomains", "lstdmn", "", PROC_ROUTERD, "Users",
 	    "names of all domains" },
+	{ "ListAdminDomains", NULL, "[domainName]", PROC_ROUTERD, ADMIN,
+	    "domains that a domain's administrators look after" },
 	{ "MainDomainName", NULL, "", PROC_ROUTERD, "Users",
 	    "the Main Domain's name" },
 	{ "CreateDomain", "crdmn", "domainName [settings{}]", PROC_ROUTERD,

@@ -377,7 +377,8 @@ cli_parse(struct cur line, const struct cli_cmd **cmd, struct val **args,
 	}
 	*cmd = cli_find((struct str){ word.p, word.len });
 	if (*cmd == NULL) {
-		buf_puts(err, "unknown command");
+		buf_puts(err, cli_is_later((struct str){ word.p, word.len }) ?
+		    "this command is not available yet" : "unknown command");
 		goto done;
 	}
 	if ((*args = val_array()) == NULL) {

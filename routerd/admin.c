@@ -249,6 +249,7 @@ on_admin(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	p->fn = find_verb(m->verb);
 	p->cmd.who.reads = strncasecmp(m->verb, "Get", 3) == 0 ||
 	    strncasecmp(m->verb, "List", 4) == 0 ||
+	    strncasecmp(m->verb, "Find", 4) == 0 ||
 	    strcasecmp(m->verb, "MainDomainName") == 0;
 	p->args = read_args(pkt, m);
 	p->cmd.args = p->args;

@@ -252,6 +252,34 @@ do_update_router(struct command *c)
 }
 
 static void
+do_get_queue(struct command *c)
+{
+	if (need(c, "Settings"))
+		get_module(c, "Queue");
+}
+
+static void
+do_set_queue(struct command *c)
+{
+	if (need(c, "Settings"))
+		set_module(c, "Queue", arg_val(c, 0, VAL_DICT));
+}
+
+static void
+do_get_log(struct command *c)
+{
+	if (need(c, "Settings"))
+		get_module(c, "Log");
+}
+
+static void
+do_update_log(struct command *c)
+{
+	if (need(c, "Settings"))
+		update_module(c, "Log", arg_val(c, 0, VAL_DICT));
+}
+
+static void
 do_get_domain_defaults(struct command *c)
 {
 	if (need(c, "Users"))
@@ -348,6 +376,10 @@ const struct verb verbs_server[] = {
 	{ "SetProtection", do_set_protection },
 	{ "GetBanned", do_get_banned },
 	{ "SetBanned", do_set_banned },
+	{ "GetQueueSettings", do_get_queue },
+	{ "SetQueueSettings", do_set_queue },
+	{ "GetLogSettings", do_get_log },
+	{ "UpdateLogSettings", do_update_log },
 	{ "GetDomainDefaults", do_get_domain_defaults },
 	{ "SetDomainDefaults", do_set_domain_defaults },
 	{ "UpdateDomainDefaults", do_update_domain_defaults },

@@ -52,6 +52,21 @@ def forwarders(s, cli, d):
     cli.ask("CreateForwarder w@two.example TO j.smith")
     assert cli.ask("Route w@two.example") == '201 (LOCAL,"j.smith","")'
     assert cli.ask("ListForwarders two.example") == "201 (w)"
+    # Another name, another domain; groups know it by that.
+    cli.ask("CreateGroup g {Members=(js);}")
+    cli.ask("RenameForwarder js INTO jss")
+    assert cli.ask("ListForwarders") == "201 (jim,jss,me,tick,tock)"
+    assert cli.ask("GetGroup g") == "201 {Members=(jss);}"
+    refused(cli, "RenameForwarder jss INTO jim", "RenameForwarder jss INTO w"
+            "@two.example", "RenameForwarder js INTO x",
+            "RenameForwarder j.smith INTO x")
+    cli.ask("RenameForwarder jss INTO jss@two.example")
+    assert cli.ask("ListForwarders two.example") == "201 (jss,w)"
+    assert cli.ask("GetGroup g") == '201 {Members=("jss@two.example");}'
+    cli.ask(f"RenameForwarder jss@two.example INTO js@{d}")
+    cli.ask("DeleteGroup g")
+    assert cli.ask(f"FindForwarders {d} TO J.Smith") == "201 (js)"
+    assert cli.ask("FindForwarders two.example TO nobody") == "201 ()"
     # It stays what it is when the account is renamed.
     cli.ask("RenameAccount j.smith INTO james")
     assert cli.send("Route js") == "501 unknown user account"

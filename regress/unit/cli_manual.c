@@ -338,6 +338,33 @@ test_others(void **state)
 		assert_non_null(cli_find(str_make(others[i])));
 }
 
+/* Later servers' are known, though not done; mistypes are not. */
+static void
+test_later(void **state)
+{
+	static const char *const names[] = { "GetLANIPs", "setlanips",
+		"ReadStorageFile", "GetAccountPrefs", "GetServerMailRules" };
+	const struct cli_cmd *cmd;
+	struct val *args;
+	struct buf err;
+	size_t i;
+
+	buf_init(&err, 0);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(cli_parse(cur_str(names[i]), &cmd, &args,
+		    &err), -1);
+		assert_string_equal(err.p, "this command is not available "
+		    "yet");
+	}
+	assert_int_equal(cli_parse(cur_str("GetLANIP"), &cmd, &args, &err),
+	    -1);
+	assert_string_equal(err.p, "unknown command");
+	/* Whoever gets a row is none of them. */
+	for (cmd = NULL; (cmd = cli_next(cmd)) != NULL;)
+		assert_false(cli_is_later(str_make(cmd->name)));
+	buf_free(&err);
+}
+
 static bool
 says(const struct val *lines, const char *text)
 {
@@ -406,6 +433,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_near),
 	};
