@@ -123,8 +123,8 @@ qfile_local(struct buf *b, const char *ip)
 
 /*
  * The second flag is one of S F Y N.  What does not fit there stands where
- * the vendor's files have it: S before, Y behind.  X, last: no more than that
- * was wanted, not even what is usual where nothing is said.
+ * the vendor's files have it: S before, Y behind.  F alone is usual, where
+ * nothing is said; X, last: it was said, and nothing else is wanted.
  */
 static void
 notify_flags(unsigned int notify, char flags[5])
@@ -142,7 +142,7 @@ notify_flags(unsigned int notify, char flags[5])
 		flags[0] = 'S';
 	if ((notify & QN_DELAY) && (flags[1] == 'F' || flags[1] == 'S'))
 		flags[2] = 'Y';
-	if (notify & QN_SAID)
+	if (notify == (QN_DEFAULT | QN_SAID))
 		flags[3] = 'X';
 }
 

@@ -121,7 +121,7 @@ go_local(struct rcpt *r, const struct msg_routed *a)
 		return 0;
 	}
 	if (r->msg->q.test) {
-		rcpt_finish(r, 'D', "2.1.5", "tested: there is such an account");
+		rcpt_finish(r, 'D', "2.1.5", "tested: the account exists");
 		return 0;
 	}
 	free(r->mailbox);

@@ -12,7 +12,7 @@
 
 enum {
 	LINE = 57,			/* bytes in a line of base64 */
-	MAXDELIM = BINARY_MAXBOUNDARY + 200	/* bytes of a delimiter's line */
+	MAXDELIM = BINARY_MAXBOUNDARY + 200	/* bytes of such a line */
 };
 
 enum state { HEADER, LINES, ENCODE };
@@ -20,7 +20,7 @@ enum state { HEADER, LINES, ENCODE };
 struct level {
 	char	 boundary[BINARY_MAXBOUNDARY + 1];
 	size_t	 len;
-	bool	 digest;		/* parts are messages, unless they say */
+	bool	 digest;		/* its parts are messages by default */
 };
 
 struct binary {
@@ -319,7 +319,7 @@ delimiter(struct binary *b, struct str s, bool last, size_t *used)
 	return all;
 }
 
-/* --- the three states; each tells how many bytes it took, 0: more please --- */
+/* --- the three states: each tells how many bytes it took; 0: too few --- */
 
 static size_t
 take_header(struct binary *b, struct str s, bool last)

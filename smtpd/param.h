@@ -1,6 +1,6 @@
 /*
- * The ESMTP parameters of MAIL and RCPT (RFC 1870, 6152, 3030, 3461, 4954, 6531).
- * Pure.
+ * The ESMTP parameters of MAIL and RCPT (RFC 1870, 6152, 3030, 3461, 4954,
+ * 6531).  Pure.
  */
 #ifndef CG_SMTPD_PARAM_H
 #define CG_SMTPD_PARAM_H

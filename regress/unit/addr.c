@@ -62,7 +62,7 @@ routes(void **state)
 		{ "ex\xc3\xa4mple.com!x", "x", "xn--exmple-cua.com" },
 		{ "<@ex\xc3\xa4mple.com,@a.ex\xc3\xa4mple.com:x@y>",
 		    "x%y%a.xn--exmple-cua.com", "xn--exmple-cua.com" },
-		/* the same letter in two characters, and a full stop of Japan */
+		/* a letter in two characters, and Japan's full stop */
 		{ "x@exa\xcc\x88mple\xe3\x80\x82" "com", "x",
 		    "xn--exmple-cua.com" },
 		{ "listname-admin@list_domain.com", "listname-admin",
