@@ -180,7 +180,8 @@ def rejected(s):
         code, _, err = cgctl(s, "queue", "reject", number, "go away")
         assert code == 0, err
         wait_for("a report", lambda: len(reports(s)) == before + 1)
-        assert b"go away" in reports(s)[-1] and b"r0@" in reports(s)[-1]
+        assert re.search(rb"rfc822; ?r[012]@", reports(s)[-1]) and \
+            b"go away" in reports(s)[-1], reports(s)[-1]
         code, _, err = cgctl(s, "queue", "reject", host(k))
         assert code == 0, err
         wait_for("reports", lambda: len(reports(s)) == before + 3)
