@@ -131,6 +131,8 @@ roamed(struct str ip, uint8_t how)
 		return;
 	if (how == LOGIN && !is_roaming(text))
 		log_msg(LOG_MAJOR, "[%s] is a client's for a while", text);
+	if (how == GONE && roaming < STILL)	/* not as long as that */
+		(void)iptable_set(clients, text, 0, "");
 	(void)iptable_set(clients, text, seconds, "");
 }
 
