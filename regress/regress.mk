@@ -52,6 +52,9 @@ NAMES_CORE	= $(call objs,routerd/names.c routerd/members.c \
 $(O)/unit/names $(O)/fuzz/members: $(NAMES_CORE)
 $(O)/fuzz/dns: LIBS += -lcares
 $(O)/unit/seal: $(O)/o/stored/seal.o
+$(O)/unit/sts $(O)/fuzz/sts: $(O)/o/smtpd/send/sts_parse.o
+$(O)/fuzz/sts: $(O)/o/smtpd/send/dane.o
+$(O)/fuzz/sts: LIBS += -lcares
 $(O)/unit/import $(O)/fuzz/import: $(O)/o/authd/import_list.o
 $(O)/fuzz/pwd: $(O)/o/pwdd/session.o $(O)/o/pwdd/login.o \
 		  $(O)/o/pwdd/command.o $(O)/o/pwdd/local.o

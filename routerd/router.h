@@ -124,6 +124,10 @@ void	temp_smtpd_up(struct ipc *);
 extern ipc_handler	on_temp_black, on_roaming;
 extern const struct verb	verbs_temp[];
 
+/* keep.c: what smtpd's sending role would find again. */
+extern ipc_handler	keep_sender;
+void	keep_give(struct ipc *);
+
 /* stat.c: what was delivered to domains. */
 extern ipc_handler	on_domain_stat;
 int	stat_save(void);

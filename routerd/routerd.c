@@ -200,8 +200,11 @@ static const struct ipc_disp from_pwdd[] = {
 	{ IPC_NONE,		NULL }
 };
 
-/* It answers only. */
-static const struct ipc_disp from_sender[] = { { IPC_NONE, NULL } };
+/* What it wants to find again; else it answers only. */
+static const struct ipc_disp from_sender[] = {
+	{ IPC_SENDER_STATE,	keep_sender },
+	{ IPC_NONE,		NULL }
+};
 
 static void
 before(const struct proc_conf *conf)
@@ -233,8 +236,10 @@ peer_up(enum proc_id id, int instance, struct ipc *ipc)
 		clean_authd_up();
 	else if (id == PROC_SMTPD)
 		temp_smtpd_up(ipc);
-	else if (id == PROC_SENDER)
+	else if (id == PROC_SENDER) {
+		keep_give(ipc);
 		own_dns_ask();
+	}
 }
 
 static void

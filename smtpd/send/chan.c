@@ -6,10 +6,7 @@
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <event2/event.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +15,11 @@
 
 #include "conn.h"
 #include "log.h"
+#include "policy.h"
 #include "proc.h"
 #include "send.h"
 
-enum { CONNECT_TIME = 30, SERIALS = 1000000 };
+enum { SERIALS = 1000000 };
 
 static LIST_HEAD(, chan) chans = LIST_HEAD_INITIALIZER(chans);
 static size_t nchans;
@@ -74,12 +72,8 @@ say_end(uint32_t num, const struct outcome *o)
 static void
 stop_connecting(struct chan *c)
 {
-	if (c->connecting != NULL)
-		event_free(c->connecting);
-	c->connecting = NULL;
-	if (c->fd != -1)
-		close(c->fd);
-	c->fd = -1;
+	dial_free(c->dial);
+	c->dial = NULL;
 }
 
 void
@@ -100,8 +94,10 @@ chan_end(struct chan *c, const struct outcome *o)
 	if (!c->orphan)
 		say_end(c->num, o);
 	stop_connecting(c);
+	client_gone(c);
 	if (c->conn != NULL)
 		conn_finish(c->conn);
+	policy_forget(c);
 	dest_free(c->dest);
 	free(c->turned);
 	LIST_REMOVE(c, entry);
@@ -140,10 +136,13 @@ own_address(struct chan *c, int fd)
 void
 chan_try_next(struct chan *c)
 {
+	if (c->last.verdict == LATER)
+		c->trouble = true;
 	chan_log(c, LOG_PROBLEM, "%s[%s]:%u: %s",
 	    c->addr == NULL ? "" : c->addr->host,
 	    c->addr == NULL ? "" : c->addr->ip,
 	    c->addr == NULL ? 0 : c->addr->port, c->last.text);
+	client_gone(c);
 	if (c->conn != NULL) {
 		conn_finish(c->conn);
 		c->conn = NULL;
@@ -152,60 +151,43 @@ chan_try_next(struct chan *c)
 }
 
 static void
-connect_failed(struct chan *c, int err)
+dialed(int fd, int err, void *arg)
 {
+	struct chan *c = arg;
+
 	stop_connecting(c);
-	outcome_set(&c->last, LATER, "4.4.1", "cannot connect to %s: %s",
-	    c->addr->host, strerror(err));
+	if (fd != -1) {
+		own_address(c, fd);
+		client_start(c, fd);
+		return;
+	}
+	outcome_set(&c->last, LATER, "4.4.1", "cannot connect to %s%s%s: %s",
+	    c->addr->host, *c->source != '\0' ? " from " : "", c->source,
+	    strerror(err));
 	chan_try_next(c);
 }
 
-static void
-connected(int fd, short what, void *arg)
+void
+chan_connect(struct chan *c)
 {
-	struct chan *c = arg;
-	socklen_t len = sizeof(int);
-	int err = 0;
-
-	if (what & EV_TIMEOUT)
-		err = ETIMEDOUT;
-	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
-		err = errno;
-	if (err != 0) {
-		connect_failed(c, err);
-		return;
-	}
-	own_address(c, fd);
-	c->fd = -1;
-	stop_connecting(c);
-	client_start(c, fd);
+	c->dial = dial_new(c->addr, c->source, dialed, c);
 }
 
+/*
+ * There is no further address.  A message that none of them could take as it
+ * has to be taken fails for itself; what was tried last says more than why.
+ */
 static void
-connect_to(struct chan *c, const struct dest_addr *a)
+no_more(struct chan *c, const struct outcome *why)
 {
-	const struct timeval tv = { .tv_sec = CONNECT_TIME };
-	int on = 1;
+	struct outcome o = c->addr != NULL && why->verdict == LATER ?
+	    c->last : *why;
 
-	c->addr = a;
-	c->fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0);
-	if (c->fd == -1) {
-		connect_failed(c, errno);
-		return;
+	if (c->mail != NULL) {
+		mail_unfit(c);
+		o.verdict = GOOD;
 	}
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) == -1 &&
-	    errno != EINPROGRESS) {
-		connect_failed(c, errno);
-		return;
-	}
-	c->connecting = event_new(proc_base(), c->fd, EV_WRITE, connected, c);
-	if (c->connecting == NULL) {
-		connect_failed(c, ENOMEM);
-		return;
-	}
-	event_add(c->connecting, &tv);
+	chan_end(c, &o);
 }
 
 static void
@@ -213,11 +195,12 @@ got_address(const struct dest_addr *a, const struct outcome *why, void *arg)
 {
 	struct chan *c = arg;
 
-	if (a != NULL)
-		connect_to(c, a);
-	else	/* what was tried last says more */
-		chan_end(c, c->addr != NULL && why->verdict == LATER ?
-		    &c->last : why);
+	if (a == NULL) {
+		no_more(c, why);
+		return;
+	}
+	c->addr = a;
+	policy_ask(c);
 }
 
 void
@@ -225,7 +208,7 @@ chan_again(struct chan *c)
 {
 	conn_free(c->conn);
 	c->conn = NULL;
-	connect_to(c, c->addr);
+	chan_connect(c);
 }
 
 /* One that stood when we got it has no other address. */
@@ -255,8 +238,8 @@ chan_new(const char *host, bool computers)
 		return NULL;
 	}
 	c->secure = send_secure(host);
+	c->policy = c->secure == SECURE_MUST ? POLICY_LIST : POLICY_NONE;
 	c->serial = ++serial % SERIALS;
-	c->fd = -1;
 	LIST_INSERT_HEAD(&chans, c, entry);
 	nchans++;
 	return c;
@@ -307,6 +290,8 @@ chan_open(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 	c->login = forward;
 	c->num = m->chan;
+	c->lax = m->lax;
+	snprintf(c->source, sizeof(c->source), "%s", m->source);
 	if (m->reversed)
 		start_turned(c, m, ipc_take_fd(pkt));
 	else
@@ -352,6 +337,10 @@ chan_ready(struct chan *c)
 {
 	struct msg_send_next m = { .chan = c->num };
 
+	if (c->mail != NULL) {	/* another host could not take it */
+		mail_start(c);
+		return;
+	}
 	if (c->wake != NULL)
 		wake_ready(c);
 	else if (c->orphan || c->closing)

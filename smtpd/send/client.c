@@ -4,6 +4,7 @@
  * role; what a reply to a message's commands means is mail.c's.
  */
 #include <ctype.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +13,18 @@
 #include "buf.h"
 #include "conn.h"
 #include "log.h"
+#include "policy.h"
 #include "proc.h"
 #include "send.h"
 #include "tls_client.h"
 
 enum {
 	MAXLINE = 4096,
-	GREET_TIME = 300,	/* seconds, RFC 5321, 4.5.3.2 */
+	/* Seconds for a whole reply, RFC 5321, 4.5.3.2. */
+	GREET_TIME = 300,
 	MAIL_TIME = 600,
 	QUIT_TIME = 10,
+	SLOWEST = 1024,		/* bytes a second of a message */
 	MAXLINES = 200		/* of one reply */
 };
 
@@ -36,7 +40,7 @@ static const struct {
 	{ "PIPELINING", CAP_PIPELINING }, { "SIZE", CAP_SIZE },
 	{ "DSN", CAP_DSN }, { "8BITMIME", CAP_8BIT },
 	{ "CHUNKING", CAP_CHUNKING }, { "STARTTLS", CAP_STARTTLS },
-	{ "SMTPUTF8", CAP_UTF8 }
+	{ "SMTPUTF8", CAP_UTF8 }, { "REQUIRETLS", CAP_REQUIRETLS }
 };
 
 /* --- replies --- */
@@ -84,6 +88,49 @@ parse_line(struct reply *r, char *line, size_t len)
 	return len > 3 && line[3] == '-' ? 0 : 1;
 }
 
+/* --- how long --- */
+
+static void	broken(struct chan *, const char *);
+
+static void
+too_slow(int fd, short what, void *arg)
+{
+	broken(arg, "it takes too long");
+}
+
+/* However it trickles: in so many seconds it has come.  0: nothing is due. */
+static void
+await(struct chan *c, int seconds)
+{
+	const struct timeval tv = { .tv_sec = seconds };
+
+	conn_timeout(c->conn, seconds < MAIL_TIME ? seconds : MAIL_TIME);
+	if (c->deadline == NULL)
+		c->deadline = evtimer_new(proc_base(), too_slow, c);
+	if (c->deadline == NULL)
+		return;
+	if (seconds > 0)
+		evtimer_add(c->deadline, &tv);
+	else
+		evtimer_del(c->deadline);
+}
+
+void
+client_sends(struct chan *c, uint64_t size)
+{
+	uint64_t n = size / SLOWEST;
+
+	await(c, MAIL_TIME + (n < INT32_MAX / 2 ? (int)n : INT32_MAX / 2));
+}
+
+void
+client_gone(struct chan *c)
+{
+	if (c->deadline != NULL)
+		event_free(c->deadline);
+	c->deadline = NULL;
+}
+
 /* --- what is said --- */
 
 static void	vsay(struct chan *, enum state, int, const char *, va_list)
@@ -104,7 +151,7 @@ vsay(struct chan *c, enum state s, int timeout, const char *fmt, va_list ap)
 	}
 	buf_free(&b);
 	c->state = s;
-	conn_timeout(c->conn, timeout);
+	await(c, timeout);
 }
 
 static void
@@ -213,7 +260,7 @@ static void
 ready(struct chan *c)
 {
 	c->state = S_READY;
-	conn_timeout(c->conn, 0);
+	await(c, 0);
 	chan_ready(c);
 }
 
@@ -221,11 +268,8 @@ ready(struct chan *c)
 static void
 start_tls(struct chan *c)
 {
-	const char *names[2] = { c->host, c->addr->host };
-
 	c->caps = 0;
-	c->ssl = tls_client_ssl(c->addr->host,
-	    c->secure == SECURE_MUST && !c->login ? names : NULL);
+	c->ssl = policy_ssl(c);
 	if (c->ssl == NULL || conn_tls(c->conn, c->ssl) == -1) {
 		outcome_set(&c->last, LATER, "4.3.0", "no TLS: out of memory");
 		chan_try_next(c);
@@ -237,6 +281,8 @@ not_encrypted(struct chan *c)
 {
 	struct outcome o;
 
+	if (policy_unoffered(c))
+		return;
 	outcome_set(&o, NEVER, "5.7.10", "mail for %s is to be sent encrypted,"
 	    " and %s cannot do that", c->host, c->addr->host);
 	chan_end(c, &o);
@@ -262,8 +308,11 @@ ehlo_good(struct chan *c)
 		say(c, S_STARTTLS, GREET_TIME, "STARTTLS");
 	else if (c->secure == SECURE_MUST)
 		not_encrypted(c);
-	else
+	else {
+		if (c->secure == SECURE_MAY)
+			(void)policy_unoffered(c);
 		login_or_ready(c);
+	}
 }
 
 static void
@@ -282,6 +331,7 @@ tls_answer(struct chan *c, const struct reply *r)
 static void
 secured(struct chan *c)
 {
+	policy_secured(c);
 	c->ssl = NULL;
 	if (c->state == S_GREET)	/* TLS at once: it greets now */
 		return;
@@ -292,9 +342,11 @@ secured(struct chan *c)
 static void
 tls_failed(struct chan *c, const char *why)
 {
+	bool listed = policy_failed(c);
+
 	outcome_set(&c->last, LATER, "4.7.5", "TLS with %s: %s",
 	    c->addr->host, why);
-	if (tls_client_doubts(c->ssl))
+	if (listed && tls_client_doubts(c->ssl))
 		outcome_set(&c->last, NEVER, "5.7.5",
 		    "%s cannot prove that it is %s", c->addr->host, c->host);
 	c->ssl = NULL;
@@ -320,6 +372,13 @@ auth_answer(struct chan *c, const struct reply *r)
 		o.verdict = LATER;	/* the administrator mends that */
 		chan_end(c, &o);
 	}
+}
+
+static void
+wake_answer(struct chan *c, const struct reply *r)
+{
+	c->state = S_READY;
+	wake_reply(c, r);
 }
 
 static void
@@ -365,16 +424,9 @@ mail_answer(struct chan *c, const struct reply *r)
 		c->mail = NULL;
 		c->worked = true;
 		c->state = S_READY;
-		conn_timeout(c->conn, 0);
+		await(c, 0);
 		chan_ready(c);
 	}
-}
-
-static void
-wake_answer(struct chan *c, const struct reply *r)
-{
-	c->state = S_READY;
-	wake_reply(c, r);
 }
 
 static void (*const answers[])(struct chan *, const struct reply *) = {
@@ -431,6 +483,8 @@ got_line(struct chan *c, char *line, size_t len)
 	if (more == 0)
 		return;
 	c->lines = 0;
+	if (c->state == S_MAIL)		/* one of many, perhaps */
+		await(c, MAIL_TIME);
 	answers[c->state](c, &r);
 }
 
@@ -481,7 +535,7 @@ client_start(struct chan *c, int fd)
 		return;
 	}
 	conn_lines(c->conn, MAXLINE);
-	conn_timeout(c->conn, GREET_TIME);
+	await(c, GREET_TIME);
 	c->state = S_GREET;
 	if (c->addr->port == SMTPS_PORT)
 		start_tls(c);

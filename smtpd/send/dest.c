@@ -19,6 +19,7 @@
 
 struct host {
 	char		*name;
+	char		*owner;		/* its last alias, or NULL */
 	uint16_t	 pref;
 	uint32_t	 dice;		/* the order of equal ones */
 };
@@ -28,6 +29,8 @@ enum step { NEED_MX, NEED_A, NEED_AAAA, NEED_NONE };
 struct dest {
 	char		*name;
 	uint16_t	 port;
+	bool		 domain;	/* hosts are found by MX records */
+	bool		 authentic;	/* and these are the right ones */
 	enum step	 step;
 	struct host	 hosts[DEST_HOSTS];
 	size_t		 nhosts, host;	/* host: the one whose turn it is */
@@ -43,7 +46,7 @@ struct dest {
 static void	go_on(struct dest *);
 
 static void
-add_addr(struct dest *d, int family, const void *ip)
+add_addr(struct dest *d, int family, const void *ip, bool authentic)
 {
 	struct dest_addr *a = &d->addrs[d->naddrs];
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&a->ss;
@@ -65,6 +68,9 @@ add_addr(struct dest *d, int family, const void *ip)
 	inet_ntop(family, ip, a->ip, sizeof(a->ip));
 	a->port = d->port;
 	a->host = d->hosts[d->host].name;
+	a->owner = d->hosts[d->host].owner != NULL ? d->hosts[d->host].owner :
+	    "";
+	a->authentic = authentic;
 	d->naddrs++;
 }
 
@@ -159,7 +165,15 @@ dest_new(const char *host, bool computers)
 	split_port(d);
 	if (computers || d->step == NEED_A || literal(d->name, ip) != 0)
 		split_hosts(d);
+	d->domain = d->step == NEED_MX;
+	d->authentic = true;
 	return d;
+}
+
+bool
+dest_is_domain(const struct dest *d)
+{
+	return d->domain;
 }
 
 void
@@ -172,8 +186,10 @@ dest_free(struct dest *d)
 	dns_cancel(d);
 	if (d->soon != NULL)
 		event_free(d->soon);
-	for (i = 0; i < d->nhosts; i++)
+	for (i = 0; i < d->nhosts; i++) {
 		free(d->hosts[i].name);
+		free(d->hosts[i].owner);
+	}
 	free(d->name);
 	free(d);
 }
@@ -209,6 +225,7 @@ got_mx(const struct dns_answer *a, void *arg)
 	size_t i;
 
 	d->step = NEED_A;
+	d->authentic = a->authentic;
 	if (a->status == DNS_TROUBLE) {
 		d->step = NEED_NONE;
 		outcome_set(&d->why, LATER, "4.4.3",
@@ -240,9 +257,12 @@ got_addrs(const struct dns_answer *a, void *arg)
 
 	if (a->status == DNS_TROUBLE)
 		d->trouble = true;
+	if (a->n > 0 && d->hosts[d->host].owner == NULL &&
+	    strcasecmp(a->owner, d->hosts[d->host].name) != 0)
+		d->hosts[d->host].owner = strdup(a->owner);
 	for (i = 0; i < a->n; i++)
 		add_addr(d, a->rr[i].len == 4 ? AF_INET : AF_INET6,
-		    a->rr[i].data);
+		    a->rr[i].data, d->authentic && a->authentic);
 	d->step = d->step == NEED_A ? NEED_AAAA : NEED_NONE;
 	go_on(d);
 }
@@ -289,7 +309,7 @@ go_on(struct dest *d)
 		return;
 	}
 	if ((family = literal(d->hosts[d->host].name, ip)) != 0) {
-		add_addr(d, family, ip);
+		add_addr(d, family, ip, false);
 		d->step = NEED_NONE;
 		go_on(d);
 		return;

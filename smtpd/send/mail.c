@@ -63,7 +63,7 @@ struct mail {
 
 /* --- what queued gave us --- */
 
-/* Others wrote the queue file, perhaps: the domain in ASCII.  NULL: no memory. */
+/* Others wrote the queue file, perhaps: the domain in ASCII, or NULL. */
 static char *
 address(const char *s)
 {
@@ -350,6 +350,7 @@ more(struct chan *c)
 	}
 	if (rc == 1 && !m->whole) {
 		m->whole = true;
+		client_sends(c, 0);
 		chan_log(c, LOG_ALL, "[%" PRIu64 "] %" PRIu64 " bytes sent",
 		    m->id, m->size);
 	}
@@ -364,6 +365,7 @@ start_body(struct chan *c, bool chunks)
 	m->body = body_new(m->fd, m->offset, m->size, chunks);
 	m->fd = -1;
 	m->data = true;
+	client_sends(c, m->size);
 	if (m->body == NULL) {
 		give_up(c, "the message cannot be sent");
 		return -1;
@@ -403,11 +405,46 @@ say_data(struct chan *c)
 
 static void	end_all(struct chan *, const struct outcome *);
 
+/*
+ * REQUIRETLS (RFC 8689): only to a host that is the domain's for sure, has
+ * proved to be it, and promises the same.
+ */
+static bool
+is_fit(const struct chan *c, const struct mail *m)
+{
+	return !m->tls || (conn_is_tls(c->conn) && c->proven &&
+	    c->caps & CAP_REQUIRETLS);
+}
+
+void
+mail_unfit(struct chan *c)
+{
+	struct outcome o;
+
+	if (c->trouble)
+		o = c->last;
+	else
+		outcome_set(&o, NEVER, "5.7.30", "the sender requires TLS, and "
+		    "no host of %s promises it", c->host);
+	if (o.verdict != NEVER)
+		o.verdict = LATER;
+	end_all(c, &o);
+	mail_free(c->mail);
+	c->mail = NULL;
+}
+
 void
 mail_start(struct chan *c)
 {
 	struct mail *m = c->mail;
 
+	if (!is_fit(c, m)) {
+		outcome_set(&c->last, NEVER, "5.7.30",
+		    "%s does not promise TLS as REQUIRETLS wants it",
+		    c->addr->host);
+		chan_try_next(c);
+		return;
+	}
 	if (leave_out(c) == -1) {
 		give_up(c, "the message cannot be read");
 		return;

@@ -5,6 +5,8 @@
  * opened for it.
  */
 #include <fnmatch.h>
+#include <string.h>
+#include <strings.h>
 
 #include "dns.h"
 #include "log.h"
@@ -19,11 +21,15 @@
 static void
 before(const struct proc_conf *conf)
 {
+	const char *trusted = dict_str(conf->conf, "ResolverTrusted", "");
+
 	if (tls_client_init(val_text(dict_get(conf->conf, "Authorities"))) ==
 	    -1)
 		fatalx("no TLS");
 	if (dns_init(val_text(dict_get(conf->conf, "Resolver"))) == -1)
 		fatalx("no DNS servers");
+	if (*trusted != '\0')
+		dns_trust(strcasecmp(trusted, "YES") == 0);
 }
 
 static void
@@ -43,16 +49,29 @@ send_helo(void)
 
 struct send_conf send_conf;
 
+/* "name:port", "[address]:port": the port is none of the name. */
+static size_t
+name_len(const char *host)
+{
+	const char *colon = strrchr(host, ':');
+
+	return colon == NULL || strchr(colon, ']') != NULL ? strlen(host) :
+	    (size_t)(colon - host);
+}
+
 enum secure
 send_secure(const char *host)
 {
 	struct cur c = cur_str(send_conf.encrypted);
-	char pattern[DNS_MAXNAME + 1];
+	char pattern[DNS_MAXNAME + 1], name[DNS_MAXNAME + 1];
 
+	if (!str_copy((struct str){ host, name_len(host) }, name,
+	    sizeof(name)))
+		*name = '\0';
 	for (cur_span(&c, BLANKS); cur_left(&c) > 0; cur_span(&c, BLANKS))
 		if (str_copy(cur_until(&c, BLANKS), pattern,
 		    sizeof(pattern)) &&
-		    fnmatch(pattern, host, FNM_CASEFOLD) == 0)
+		    fnmatch(pattern, name, FNM_CASEFOLD) == 0)
 			return SECURE_MUST;
 	return send_conf.possible ? SECURE_MAY : SECURE_NO;
 }
@@ -70,6 +89,8 @@ settings(const struct val *all)
 	c->wake_password = settings_text(all, "SMTP", "ATRNPassword");
 	c->encrypted = settings_text(all, "SMTP", "SendEncrypted");
 	c->possible = settings_bool(all, "SMTP", "EncryptWherePossible");
+	c->dane = settings_bool(all, "SMTP", "UseDANE");
+	c->sts = settings_bool(all, "SMTP", "UseMTASTS");
 }
 
 /* What we have in hand, before anything else is given to us. */
@@ -96,6 +117,7 @@ peer_down(enum proc_id id, int instance, struct ipc *ipc)
 static void
 drained(void)
 {
+	keep_save();
 	proc_exit(0);
 }
 
@@ -123,6 +145,7 @@ static const struct ipc_disp from_queued[] = {
 
 static const struct ipc_disp from_routerd[] = {
 	{ IPC_DNS_ASK, lookup_request },
+	{ IPC_SENDER_STATE, keep_load },
 	{ IPC_DNS_FIND, find_request },
 	{ IPC_NONE, NULL }
 };

@@ -15,6 +15,7 @@
 #include "dict.h"
 #include "dns.h"
 #include "ipc.h"
+#include "sts.h"
 
 struct conn;
 struct event;
@@ -51,6 +52,8 @@ struct dest_addr {
 	char			 ip[64];
 	uint16_t		 port;
 	const char		*host;	/* its name; the dest's */
+	const char		*owner;	/* its last alias, or "" */
+	bool			 authentic; /* all the way here, by DNSSEC */
 };
 /* The next address, or NULL: there is no more, and why. */
 typedef void dest_cb(const struct dest_addr *, const struct outcome *,
@@ -63,6 +66,17 @@ struct dest	*dest_new(const char *host, bool computers);
 /* Calls back once, from the loop. */
 void		 dest_next(struct dest *, dest_cb *, void *arg);
 void		 dest_free(struct dest *);
+/* A mail domain, whose hosts the DNS names; no computer's name. */
+bool		 dest_is_domain(const struct dest *);
+
+/* --- dial.c: a connection while it is made --- */
+struct dial;
+/* fd, the callback's, or -1 and errno; the dial is its to free. */
+typedef void dial_cb(int fd, int err, void *arg);
+/* source: an address of ours, or "".  Calls back once, from the loop. */
+struct dial	*dial_new(const struct dest_addr *, const char *source,
+		    dial_cb *, void *arg);
+void		 dial_free(struct dial *);
 
 /* --- chan.c: channels, one connection each --- */
 enum cap {
@@ -75,11 +89,14 @@ enum cap {
 	CAP_UTF8	= 1 << 6,
 	CAP_CRAM	= 1 << 7,	/* ways to log in */
 	CAP_PLAIN	= 1 << 8,
-	CAP_LOGIN	= 1 << 9
+	CAP_LOGIN	= 1 << 9,
+	CAP_REQUIRETLS	= 1 << 10
 };
 
 /* Is the connection to be encrypted? */
 enum secure { SECURE_NO, SECURE_MAY, SECURE_MUST };
+/* And who wants that? */
+enum policy { POLICY_NONE, POLICY_LIST, POLICY_STS, POLICY_DANE };
 
 struct mail;
 struct chan {
@@ -90,8 +107,9 @@ struct chan {
 	struct dest		*dest;
 	const struct dest_addr	*addr;
 	struct conn		*conn;
-	struct event		*connecting;
-	int			 fd;	/* while it connects */
+	struct dial		*dial;	/* while it connects */
+	char			 source[64]; /* our address to use, or "" */
+	struct event		*deadline; /* of what is awaited */
 	int			 state;	/* client.c's */
 	int			 lines;	/* of the reply that comes in */
 	unsigned int		 caps;
@@ -99,6 +117,15 @@ struct chan {
 	struct mail		*mail;	/* on its way, or NULL */
 	char			 local[72];	/* [address]:port of ours */
 	enum secure		 secure;
+	enum policy		 policy;	/* policy.c's, up to proven */
+	bool			 lax;		/* "TLS-Required: No" */
+	struct sts_wait		*sts_wait;
+	struct sts_policy	 sts;		/* mx NULL: none */
+	bool			 sts_known;
+	struct dane		*dane;
+	bool			 testing;	/* its failure does not matter */
+	bool			 vouched;	/* the host is the domain's */
+	bool			 proven;	/* and has shown that it is it */
 	void			*ssl;		/* the conn's, while TLS begins */
 	bool			 login;		/* AUTH comes before mail */
 	int			 login_step;
@@ -107,6 +134,7 @@ struct chan {
 	struct dest_addr	*turned;	/* ATRN: it stood already; or NULL */
 	struct wake		*wake;		/* wake.c's, or NULL */
 	bool			 worked;	/* a transaction had an end */
+	bool			 trouble;	/* a host may be better later */
 	struct outcome		 last;	/* why the last address was no good */
 };
 
@@ -119,6 +147,8 @@ void	chan_close(struct ipc *, struct ipc_pkt *, void *);
 void	chan_down(struct ipc *);
 /* No more mail: done is called once what is on its way has an end. */
 void	chan_drain(void (*done)(void));
+/* To its address, which its policy has nothing against. */
+void	chan_connect(struct chan *);
 /* The same address again. */
 void	chan_again(struct chan *);
 /* This address is no good, for that reason: the next one, if any. */
@@ -135,6 +165,9 @@ void	chan_held(struct ipc *);	/* JOB_HELD for what is on its way */
 /* --- client.c: what is said before and after messages --- */
 void	client_start(struct chan *, int fd);
 void	client_stop(struct chan *);	/* QUIT */
+/* Now a message goes out, which takes its time; 0: it has gone. */
+void	client_sends(struct chan *, uint64_t size);
+void	client_gone(struct chan *);	/* nothing is awaited any more */
 /* A command of a message's; replies to it are mail.c's. */
 void	client_command(struct chan *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
@@ -158,6 +191,8 @@ void		 mail_start(struct chan *);
 /* true: the transaction is over. */
 bool		 mail_reply(struct chan *, const struct reply *);
 void		 mail_drained(struct chan *);
+/* No host could take it: so it ends. */
+void		 mail_unfit(struct chan *);
 /*
  * The connection is lost: whoever has no result yet gets this one.  false:
  * it had hardly begun, on a connection that worked; queued takes it back.
@@ -204,6 +239,11 @@ void	wake_reply(struct chan *, const struct reply *);
 /* The channel ends: queued hears why, if it has not heard anything yet. */
 void	wake_end(struct chan *, const struct outcome *);
 
+/* --- keep.c: for the next life, by routerd --- */
+void	keep_changed(bool hurry);
+void	keep_save(void);
+void	keep_load(struct ipc *, struct ipc_pkt *, void *);
+
 /* --- main.c --- */
 struct send_conf {
 	const char	*forward;	/* "", or what all goes through */
@@ -213,6 +253,7 @@ struct send_conf {
 	const char	*wake_password;
 	const char	*encrypted;	/* domains, wildcards, by blanks */
 	bool		 possible;	/* TLS wherever it is offered */
+	bool		 dane, sts;	/* policies that are minded */
 };
 extern struct send_conf send_conf;
 const char	*send_helo(void);	/* our name */

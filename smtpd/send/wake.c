@@ -60,18 +60,6 @@ wake_end(struct chan *c, const struct outcome *o)
 	finish(c, &none);
 }
 
-/* A server is a computer: its port, if any, is none of the name. */
-static enum secure
-secure(const char *host)
-{
-	char name[DNS_MAXNAME + 1];
-
-	if (!str_copy((struct str){ host, strcspn(host, ":") }, name,
-	    sizeof(name)))
-		return SECURE_MUST;
-	return send_secure(name);
-}
-
 void
 wake_request(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
@@ -92,7 +80,6 @@ wake_request(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	c->wake = w;
 	c->orphan = true;		/* it is no queue's */
 	c->login = *send_conf.wake_name != '\0';
-	c->secure = secure(m->host);
 	chan_start(c);
 }
 
