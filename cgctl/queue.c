@@ -58,13 +58,15 @@ span_text(int64_t s)
 	return p;
 }
 
+static bool whole;		/* nothing is cut */
+
 /* So wide is the terminal; 0: it is none, nothing is cut. */
 static size_t
 width(void)
 {
 	struct winsize ws;
 
-	if (!isatty(STDOUT_FILENO) ||
+	if (whole || !isatty(STDOUT_FILENO) ||
 	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == -1 || ws.ws_col == 0)
 		return 0;
 	return ws.ws_col < NARROWEST ? NARROWEST : ws.ws_col;
@@ -145,9 +147,13 @@ list_message(const struct val *m)
 {
 	const struct val *rcpts = dict_get(m, "Recipients"), *r;
 	int64_t left = dict_int(m, "Left", 0);
+	static bool headed;
 	struct buf b;
 	size_t i;
 
+	if (!headed)
+		printf("%-10s %6s  %4s  %s\n", "id", "size", "age", "from");
+	headed = true;
 	buf_init(&b, 0);
 	buf_printf(&b, "%-10s %6s  %4s  <%s>", dict_str(m, "ID", "?"),
 	    size_text(dict_int(m, "Size", 0)),
@@ -302,6 +308,7 @@ show(int argc, char **argv)
 	char date[32];
 	struct buf b;
 
+	whole = true;
 	buf_init(&b, 0);
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", localtime(&when));
 	buf_printf(&b, "%-10s %s, %s, since %s (%s)", "message",

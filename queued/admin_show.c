@@ -24,6 +24,12 @@ module_of(const struct lqueue *lq)
 	return lq == NULL ? "" : lq->kind == QUEUE_LOCAL ? "LOCAL" : "SMTP";
 }
 
+static bool
+is_held(const struct lqueue *lq)
+{
+	return lq->hold && !lq->woken && !lq->byhand;
+}
+
 /* One more, while there is room: it is the array's, or freed. */
 static bool
 page_add(struct val *page, size_t *size, struct val *v)
@@ -57,7 +63,7 @@ describe_queue(const struct lqueue *lq)
 	dict_setf(d, "Active", "%u", lq->flight);
 	if (lq->kind == QUEUE_SMTP)
 		dict_setf(d, "Channels", "%u", lq->chans);
-	if (lq->hold && !lq->woken)
+	if (is_held(lq))
 		dict_set(d, "Held", val_string("YES"));
 	if (lq->delayed) {
 		dict_setf(d, "DelayedFor", "%lld",
@@ -113,7 +119,7 @@ describe_wait(struct val *d, const struct rcpt *r)
 	dict_set(d, "State", val_string(states[r->state]));
 	if (lq != NULL && lq->delayed && r->state <= R_WAIT) {
 		why = lq->why;
-		due = lq->until;
+		due = is_held(lq) ? 0 : lq->until;
 	}
 	if (why != NULL)
 		dict_set(d, "Reason", val_string(why));
