@@ -32,8 +32,8 @@ static const char *const etrn_words[WAKE_CODES] = {
 	[WAKE_REFUSED] = "459 5.7.1 you may not wake up"
 };
 static const char *const turn_words[WAKE_CODES] = {
-	[WAKE_GOOD] = "250 2.0.0 reversing the connection, send your "
-	    "greeting,",
+	[WAKE_GOOD] = ("250 2.0.0 reversing the connection, send "
+	    "your greeting,"),
 	[WAKE_NO_MAIL] = "453 4.0.0 no mail waits for",
 	[WAKE_LATER] = "451 4.3.0 not possible now for",
 	[WAKE_REFUSED] = "450 4.7.1 you may not have the mail of"

@@ -119,7 +119,7 @@ rows_each(const struct val *v, void (*fn)(struct str, void *), void *arg)
 			row(str_make(text), fn, arg);
 }
 
-struct match {
+struct row_match {
 	const char	*name;
 	bool		 found;
 };
@@ -128,7 +128,7 @@ static void
 match_row(struct str s, void *arg)
 {
 	char pattern[DNS_MAXNAME + 1];
-	struct match *m = arg;
+	struct row_match *m = arg;
 
 	if (!m->found && str_copy(s, pattern, sizeof(pattern)))
 		m->found = fnmatch(pattern, m->name,
@@ -138,7 +138,7 @@ match_row(struct str s, void *arg)
 bool
 rows_match(const struct val *v, const char *name)
 {
-	struct match m = { .name = name };
+	struct row_match m = { .name = name };
 
 	rows_each(v, match_row, &m);
 	return m.found;

@@ -195,6 +195,13 @@ front_handover(struct front_session *s, const void *ticket,
 	failed(s, fake_dice() & 1 ? "[IN-USE] busy" : "no");
 }
 
+uint32_t
+front_rate(struct front_session *s, enum front_rate what,
+    uint32_t seconds)
+{
+	return fake_dice() % 6;
+}
+
 bool front_stopping(void) { return false; }
 
 /* --- ipc --- */
@@ -248,11 +255,15 @@ fake_answer(enum ipc_type type, ipc_answer_cb *cb, void *arg)
 	uint32_t d = fake_dice();
 	struct msg_routed routed = { .code = d % 8 > 2 ? 0 : d % 3,
 		.smtp = 550, .esc = "5.1.1", .text = "t\r\nx", .module =
-		d & 64 ? "SMTP" : "LOCAL", .relay = d & 128 ? 1 : 0 };
+		d & 64 ? "SMTP" : "LOCAL", .host = d & 256 ? "far.example" :
+		"ann", .address = d & 512 ? "x@far.example" : "x@[192.0.2.1]",
+		.path = "", .domain = "x.example", .alias = "", .source = "",
+		.relay = d & 128 ? 1 : 0 };
 	struct msg_queue_file file = { .code = d % 8 == 0 ? 2 : 0, .id = d,
 		.text = "" };
 	struct msg_committed committed = { .code = d % 8 > 2 ? 0 : d % 3,
-		.text = "x", .more = d & 64 ? d : 0 };
+		.esc = d & 128 ? "5.7.1" : "", .text = "x",
+		.more = d & 64 ? d : 0 };
 	struct msg_woken woken = { .code = d % 5, .text = "" };
 	struct msg_done done = { .code = d % 8 > 2 ? 0 : d % 3, .text = "x" };
 	static const char *const records[] = { "127.0.0.2\n", "192.0.2.1\n",

@@ -29,7 +29,11 @@
 #include "smtpd/data.c"
 #include "smtpd/bdat.c"
 #include "smtpd/auth.c"
+#define name_routed etrn_name_routed
 #include "smtpd/etrn.c"
+#undef name_routed
+#include "smtpd/abuse.c"
+#include "smtpd/ban.c"
 #include "smtpd/rbl.c"
 #define finish	origin_finish
 #include "smtpd/origin.c"
@@ -59,20 +63,26 @@ smtp_is_for(const struct smtp *s, enum smtp_whom whom)
 	return whom != WHOM_NOBODY;
 }
 
-/* Names of hosts are looked up where the first byte says so. */
+/* What the DNS is asked, and what is limited, is the first byte's to say. */
 static void
 with_dns(uint8_t how)
 {
-	static struct val *names;
+	static struct val *names, *lines;
 	struct smtp_conf *c = &smtp_conf;
 	struct question *q;
+	const char *err;
 
 	if (names == NULL) {
 		names = val_string("*.x.example\nmail.spam.example\n");
 		if (rbl_parse(&c->rbls.v[0], str_make("bl.example")) &&
 		    rbl_parse(&c->rbls.v[1], str_make("b2.example 10.0.0.1")))
 			c->rbls.n = 2;
+		lines = val_array();
+		val_append(lines, val_string("Subject: *banned*"));
+		banned = banned_make(lines, lines, &err);
 	}
+	flows[FRONT_MESSAGES] = flows[FRONT_RECIPIENTS] = flows[FRONT_ERRORS] =
+	    (struct flow) { .max = 3, .seconds = how & 2 ? 60 : 0 };
 	while ((q = TAILQ_FIRST(&kept)) != NULL)
 		look_forget(q);
 	if (nopen != 0)
