@@ -269,10 +269,32 @@ def scheduled(s):
         nothing_left(s)
 
 
+def wakes(s):
+    """The backup server is asked now, then again and again, as scheduled."""
+    with Sink() as k:
+        ask(s, "UpdateModule Main {TCPSchedule=({Days=Never;});}",
+            f'UpdateModule SMTP {{SendWakeupsTo="{host(k)}";'
+            "SendWakeupsEvery=1s;}")
+        assert "schedule allows none" in refused(s, "SendWakeup")
+        time.sleep(2)
+        assert k.sessions == 0
+        ask(s, "UpdateModule Main {TCPSchedule=();}")
+
+        def asked():
+            return [line for _, line in k.heard if line.startswith("ETRN")]
+        wait_for("three ETRNs", lambda: len(asked()) >= 3)
+        assert set(asked()) == {"ETRN " + s.domain}, asked()
+        seen(s, "the backup server is woken up", 3)
+        ask(s, 'UpdateModule SMTP {SendWakeupsEvery=0;}')
+    code, _, err = cgctl(s, "queue", "wakeup")
+    assert code == 0, err
+    seen(s, "the backup server cannot be woken up")
+
+
 def main():
     with Suite(accounts=["ann"], conf=CONF) as s:
         for test in (held, held_again, delayed, rejected, moved, shown,
-                     scheduled):
+                     scheduled, wakes):
             test(s)
             print("ok", test.__name__, flush=True)
 
