@@ -229,6 +229,11 @@ measure(struct box *b, const struct mdir_name *n, uint64_t modseq)
 	mdir_name_format(ours, n);
 	fd = openat(b->fd, ours, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC);
+	/* One that nobody can read keeps nobody from the others. */
+	if (fd == -1 && (errno == EACCES || errno == ENOENT)) {
+		log_warn("%s/%s", b->file, ours);
+		return 0;
+	}
 	if (fd == -1)
 		return -1;
 	if (fstat(fd, &st) == -1 || win_init(&w, fd, st.st_size) == -1) {

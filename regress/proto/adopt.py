@@ -106,8 +106,18 @@ def make_base(base):
     write(acc / "solo.mbox", mbox("alone"))
     write(acc / "solo.settings", account(PASSWORDS["clear"]))
     write(acc / "solo.info", "{}\n")
-    write(acc / "mixed2.macnt/Big.mdir/0001-0000-1", "Subject: m\n\nm\n")
-    write(acc / "mixed2.macnt/account.settings", account(""))
+    big = acc / "mixed2.macnt/Big.mdir"
+    write(big / "0001-0000-1", "Subject: m\n\nm\n")
+    write(big / "0004-RA-20010604102030-7", "Subject: n\n\nshared\n")
+    write(big / "index.dat", "what it has besides\n")
+    write(acc / "mixed2.macnt/account.settings", account(PASSWORDS["clear"]))
+    write(acc / "mixed2.macnt/old.mslc/1", "x\n")
+    # A single mailbox; a message that is shared (manual 23).
+    write(acc / "Paula.settings", account(PASSWORDS["clear"]))
+    write(acc / "Paula.info", "{}\n")
+    write(acc / "Paula.mdir/0001-R-20010604102030", MESSAGE.format(*"pp"))
+    os.link(big / "0004-RA-20010604102030-7",
+            acc / "Paula.mdir/0003-D-20010604102031")
     macnt(acc, "postmaster", account(PASSWORDS["clear"]))
     write(acc / "Settings/Access.settings",
           "{ postmaster = (Master); }\n")
@@ -145,6 +155,8 @@ def plant(base, outside):
     (base / "Accounts/linked.macnt").symlink_to(outside / "dir")
     (base / "Queue/9.msg").symlink_to(outside / "file")
     os.link(outside / "file", base / "Accounts/clear.macnt/hard.mbox")
+    os.link(outside / "file",
+            base / "Accounts/mixed2.macnt/Big.mdir/7-R-20010604102032")
     os.mkfifo(base / "Accounts/clear.macnt/fifo.mbox")
     macnt(base / "Accounts", "broken", "{ this is no dictionary\n")
 
@@ -267,7 +279,10 @@ def broken_off(r):
 
 
 def contents(t):
-    return sorted((k.lower(), v[4]) for k, v in t.items()
+    new = {"paula." + end: "paula.mdir/account." + end
+           for end in ("settings", "info")}
+    return sorted(("/".join(new.get(n, n) for n in k.lower().split("/")), v[4])
+                  for k, v in t.items()
                   if v[4] is not None and not k.startswith(
                       (".cgate", ".lock", "ProcessID")))
 
@@ -285,7 +300,8 @@ def adopted(r, outside):
                  "clear.macnt/hard.mbox: a file with several names",
                  "clear.macnt/fifo.mbox: neither",
                  "broken.macnt/account.settings",
-                 "mixed2.macnt/Big.mdir: kept, but",
+                 "mixed2.macnt/old.mslc: kept, but",
+                 "Big.mdir/7-R-20010604102032: a file that has names",
                  "\tDirectory: not used"):
         assert said in p.stdout, (said, p.stdout)
     for n in ("clear", "ucrypt", "bsdmd5", "ssha", "smd5"):
@@ -319,6 +335,12 @@ def owners(t):
     check("Accounts/mixed.macnt/Old.folder", "_cgmail", "_cgmail", 0o700)
     check("Accounts/solo.mbox", "_cgmail", "_cgmail", 0o600)
     check("Accounts/solo.settings", "_cgauth", "_cgauth", 0o600)
+    check("Accounts/paula.mdir", "_cgauth", "_cgmail", 0o1770)
+    check("Accounts/paula.mdir/account.settings", "_cgauth", "_cgauth",
+          0o600)
+    check("Accounts/paula.mdir/account.info", "_cgmail", "_cgmail", 0o600)
+    check("Accounts/paula.mdir/0003-D-20010604102031", "_cgmail", "_cgmail",
+          0o400)
     check("Domains", "_cgroute", "_cgmail", 0o2751)
     check("Domains/other.example", "_cgroute", "_cgmail", 0o3771)
     check("SystemLogs/2001-06-04.log", "_cglog", "_cglog", 0o640)
@@ -336,6 +358,12 @@ def served(r):
     assert r.imap("mixed", "plain") == ["This is four.", "This is five."]
     assert r.imap("mixed", "Old/deep") == ["This is six."]
     assert r.pop("jsmith") == ["in a sub"]
+    assert r.imap("mixed2", "Big") == ["m", "shared"]
+    assert r.pop("paula") == ["p", "n"]
+    r.ctl("RenameAccount", "paula", "INTO", "paul")
+    assert r.pop("paul") == ["p", "n"]
+    r.ctl("DeleteAccount", "paul")
+    assert r.imap("mixed2", "Big") == ["m", "shared"]
     wait_for("what was submitted", lambda: r.pop("solo") ==
              ["alone", "submitted"])
     assert r.pop("kim@other.example") == ["kim", "folded"]
@@ -359,7 +387,7 @@ def main():
     outside = r.top / "outside"
     (outside / "dir").mkdir(parents=True)
     (outside / "file").write_text("somebody else's\n")
-    (outside / "file").chmod(0o644)
+    (outside / "file").chmod(0o600)
     try:
         make_base(r.base)
         plant(r.base, outside)

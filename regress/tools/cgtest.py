@@ -17,6 +17,10 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 OBJ = pathlib.Path(os.environ.get("CG_OBJ", TOP / "obj"))
 PASSWORD = "correct horse"
 PATIENCE = 120                  # seconds: the machines are slow and noisy
+# Most scripts can be run for accounts of another kind: MailDirMailbox, or
+# 'MultiMailbox DefaultMailboxType=MailDirMailbox;'
+ACCOUNT_TYPE, _, ACCOUNT_SETTINGS = os.environ.get(
+    "CG_ACCOUNT", "MultiMailbox").partition(" ")
 
 
 def sanitized():
@@ -110,7 +114,8 @@ class Suite:
         if self.accounts:
             cli = self.cli()
             for a in self.accounts:
-                cli.ask(f'CreateAccount "{a}" {{Password="{PASSWORD}";}}')
+                cli.ask(f'CreateAccount "{a}" {ACCOUNT_TYPE} '
+                        f'{{Password="{PASSWORD}";{ACCOUNT_SETTINGS}}}')
             cli.close()
         return self
 
@@ -127,8 +132,7 @@ class Suite:
         return f"{account}@{self.domain}"
 
     def box(self, account):
-        return pathlib.Path(self.base, "Accounts", account + ".macnt",
-                            "INBOX.mbox")
+        return inbox(self.base, account)
 
     def mail(self, account):
         return read_mbox(self.box(account))
@@ -192,6 +196,30 @@ def kill(pid, sig=signal.SIGKILL):
         pass
 
 
+def inbox(base, account):
+    """The INBOX of an account of the main domain, whatever its format."""
+    top = pathlib.Path(base, "Accounts")
+    for path in f"{account}.macnt/INBOX.mdir", f"{account}.mdir":
+        if (top / path).exists():
+            return top / path
+    return top / f"{account}.macnt/INBOX.mbox"
+
+
+def read_mdir(path):
+    """The messages of a .mdir as (comment, bytes), as of a .mbox."""
+    found = []
+    for p in path.iterdir():
+        m = re.fullmatch(r"(\d+)-([A-Za-z]*?)([0-9A-F]{8})?-(\d{14})", p.name)
+        if m:
+            flags = "".join(f if f in m[2] else "-" for f in "RAFDTSrX")
+            comment = f"{flags}{m[3] or '0' * 8}-{int(m[1]):010}-"
+            try:
+                found.append((int(m[1]), comment, p.read_bytes()))
+            except FileNotFoundError:   # it gets another name
+                return read_mdir(path)
+    return [(c, t) for _, c, t in sorted(found)]
+
+
 FROM = re.compile(rb"^From (\S*)\(([^)]*)\) .*\n", re.M)
 
 
@@ -199,8 +227,11 @@ def read_mbox(path):
     """The messages of a .mbox as (From_ line's comment, bytes); strict: what
     is not whole is an error.  Those that are marked as expunged (X) are gone,
     though their bytes wait for the next compaction."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return read_mdir(path)
     try:
-        data = pathlib.Path(path).read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError:
         return []
     found = []

@@ -7,7 +7,8 @@ import ssl
 import sys
 import time
 
-from cgtest import Cli, PASSWORD, read_mbox, wait_for  # noqa: F401
+from cgtest import (ACCOUNT_SETTINGS, ACCOUNT_TYPE, Cli,  # noqa: F401
+                    PASSWORD, inbox, read_mbox, wait_for)
 
 PATIENCE = 60
 DOMAIN = os.environ.get("CG_DOMAIN", "")
@@ -223,7 +224,8 @@ def administrator():
 def accounts(*names):
     cli = administrator()
     for n in names:
-        cli.ask(f'CreateAccount "{n}" {{Password="{PASSWORD}";}}')
+        cli.ask(f'CreateAccount "{n}" {ACCOUNT_TYPE} '
+                f'{{Password="{PASSWORD}";{ACCOUNT_SETTINGS}}}')
     cli.close()
 
 
@@ -232,8 +234,7 @@ def address(name):
 
 
 def box(name):
-    return os.path.join(os.environ["CG_BASE"], "Accounts", name + ".macnt",
-                        "INBOX.mbox")
+    return str(inbox(os.environ["CG_BASE"], name))
 
 
 def messages(name, count):
