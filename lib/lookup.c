@@ -21,7 +21,7 @@ enum {
 	USUAL = 20000,
 	HOST = 28000,
 	MARGIN = 2000,		/* for the answer's own way */
-	MAXOPEN = 512,
+	MAXOPEN = 1000,
 	MAXKEPT = 4096,		/* answers */
 	MAXRECORDS = 2048,	/* bytes; a longer answer is not kept */
 	KEEP_MAX = 300,		/* seconds */
