@@ -228,7 +228,8 @@ list_host(const struct val *q)
 	else if (dict_get(q, "DelayedFor") != NULL)
 		buf_printf(&b, "next try in %s: %s", span_text(wait), why);
 	else if (dict_int(q, "Active", 0) > 0)
-		buf_puts(&b, "under way");
+		buf_printf(&b, "under way for %s",
+		    span_text(dict_int(q, "ActiveFor", 0)));
 	else
 		buf_puts(&b, dict_int(q, "Channels", 0) > 0 ? "connected" :
 		    "waits for its turn");

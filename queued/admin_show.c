@@ -61,6 +61,9 @@ describe_queue(const struct lqueue *lq)
 	dict_setf(d, "Key", "%c%s", lq->kind, lq->name);
 	dict_setf(d, "Waiting", "%zu", lq->waiting + lq->nlater);
 	dict_setf(d, "Active", "%u", lq->flight);
+	if (lq->flight > 0)
+		dict_setf(d, "ActiveFor", "%lld",
+		    (long long)(time(NULL) - lq->since));
 	if (lq->kind == QUEUE_SMTP)
 		dict_setf(d, "Channels", "%u", lq->chans);
 	if (is_held(lq))

@@ -93,6 +93,7 @@ start(void)
 	load_scan();
 	tmp_start();
 	load_start();
+	sched_start();
 }
 
 static void

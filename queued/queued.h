@@ -284,6 +284,7 @@ struct lqueue {
 	unsigned int	 chans;		/* remote: channels to its host */
 	unsigned int	 most;		/* and how many work, as far as known */
 	unsigned int	 flight;
+	int64_t		 since;		/* nothing has come back */
 	unsigned int	 away;		/* recipients that are routed anew */
 	unsigned int	 tries;
 	char		 kind;
@@ -333,6 +334,7 @@ void	lqueue_later(struct rcpt *, const char *why, int64_t seconds);
 void	lqueue_hurry(struct lqueue *);
 /* Something of it changed: it may have a turn now, or be done with. */
 void	lqueue_touch(struct lqueue *);
+void	sched_start(void);
 void	sched_run(void);
 void	sched_soon(void);		/* at this loop turn's end */
 

@@ -19,6 +19,8 @@ enum {
 	SHARE = 4,		/* a part so small of what is left of it */
 	LATER = 1,		/* second, when descriptors ran out */
 	TURN = 8,		/* in a row, before the next queue's turn */
+	WATCH = 60,		/* seconds */
+	HANGS = 600,		/* that a delivery does, then it is logged */
 	DELAY_FIRST = 2,	/* seconds */
 	DELAY_MAX = 600
 };
@@ -190,8 +192,10 @@ take(struct lqueue *lq, struct rcpt *r)
 	} else if (r->state == R_LATER) {
 		TAILQ_REMOVE(&lq->later, r, entry);
 		lq->nlater--;
-	} else
+	} else {
 		lq->flight--;
+		lq->since = time(NULL);
+	}
 }
 
 void
@@ -212,7 +216,8 @@ lqueue_flight(struct rcpt *r)
 
 	TAILQ_REMOVE(&lq->wait, r, entry);
 	lq->waiting--;
-	lq->flight++;
+	if (lq->flight++ == 0)
+		lq->since = time(NULL);
 	rcpt_state(r, R_FLIGHT);
 	lqueue_list(lq);
 }
@@ -516,4 +521,31 @@ static void
 sched_later(void)
 {
 	run_after(LATER);
+}
+
+/* Nobody can end a call that waits for a disk: at least it is said. */
+static void
+watch(int fd, short what, void *arg)
+{
+	static const struct timeval tv = { WATCH, 0 };
+	struct lqueue *lq;
+	int64_t s;
+
+	RB_FOREACH(lq, lqtree, &lqueues) {
+		s = time(NULL) - lq->since;
+		if (lq->kind == QUEUE_LOCAL && lq->flight > 0 && s >= HANGS &&
+		    s % HANGS < WATCH)
+			log_tag(LOG_CRASH, "QUEUE", "LOCAL(%s) delivers since "
+			    "%lld minutes", lq->show, (long long)s / 60);
+	}
+	evtimer_add(*(struct event **)arg, &tv);
+}
+
+void
+sched_start(void)
+{
+	static struct event *ev;
+
+	if ((ev = evtimer_new(proc_base(), watch, &ev)) != NULL)
+		watch(-1, 0, &ev);
 }
