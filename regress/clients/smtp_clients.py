@@ -10,7 +10,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from wire import (PASSWORD, accounts, address, messages, run)  # noqa: E402
+from wire import (PASSWORD, accounts, address, administrator,  # noqa: E402
+                  messages, run, wait_for)
 
 SMTP, SMTPS, SUBMIT = (os.environ[p] for p in
                        ("CG_SMTP", "CG_SMTPS", "CG_SUBMIT"))
@@ -62,6 +63,44 @@ def test_swaks():
     arrived("by swaks", "ESMTP")
     swaks("--port", SMTP, "--protocol", "SMTP")
     arrived("by swaks", "SMTP")
+
+
+def test_swaks_refused():
+    """What a client sees of our limits."""
+    cli = administrator()
+    login = ("--auth", "PLAIN", "--auth-user", "eve", "--auth-password",
+             PASSWORD)
+    out = swaks("--port", SUBMIT, status=23)
+    assert "530 5.7.0" in out, out
+    cli.ask('SetBanned {HeaderLines=("X-Bulk: yes");}')
+    wait_for("the line to be banned", lambda: all(subprocess.run(
+        ["swaks", "--server", "127.0.0.1", "--port", SMTP, "--to", TO,
+         "--header", "X-Bulk: yes"], capture_output=True).returncode == 26
+        for _ in range(3)))
+    out = swaks("--port", SMTP, "--header", "X-Bulk: yes", status=26)
+    assert "554 5.7.1" in out, out
+    cli.ask("SetBanned {}")
+    cli.ask("UpdateAccountSettings eve {MailOutFlow=(1,600);}")
+    swaks("--port", SUBMIT, "--tls", *login)
+    arrived("by swaks", "ESMTPSA")
+    out = swaks("--port", SUBMIT, "--tls", *login, status=26)
+    assert "452 4.7.1" in out, out
+    cli.ask("TempBlacklistIP 127.0.0.1")
+    wait_for("the address to be blacklisted", lambda: subprocess.run(
+        ["swaks", "--server", "127.0.0.1", "--port", SMTP, "--to", TO],
+        capture_output=True).returncode == 24)
+    out = swaks("--port", SMTP, status=24)
+    assert "591 5.7.1" in out, out
+    cli.ask("TempBlacklistIP 127.0.0.1 DELETE")
+    wait_for("an end of that", lambda: swaks_quits("RCPT"))
+    cli.close()
+
+
+def swaks_quits(where):
+    """All goes well up to there."""
+    return subprocess.run(
+        ["swaks", "--server", "127.0.0.1", "--port", SMTP, "--to", TO,
+         "--quit-after", where], capture_output=True).returncode == 0
 
 
 def test_msmtp():
@@ -137,5 +176,6 @@ def test_openssl():
         arrived("by openssl")
 
 
-accounts("ann", "bob")
-run([test_swaks, test_msmtp, test_curl, test_smtplib, test_openssl])
+accounts("ann", "bob", "eve")
+run([test_swaks, test_msmtp, test_curl, test_smtplib, test_openssl,
+     test_swaks_refused])
