@@ -5,6 +5,7 @@
  */
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -299,6 +300,35 @@ account_get(const char *path)
 	return cache_add(path, v);
 }
 
+/*
+ * What we left when we were killed while we wrote settings; beside a single
+ * mailbox the next start does it (first.c).
+ */
+static void
+sweep_left(int accountfd)
+{
+	static const char begin[] = "account.settings.", end[] = ".new";
+	struct dirent *e;
+	size_t n;
+	DIR *d;
+	int fd;
+
+	fd = file_open_beneath(accountfd, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL) {
+		n = strlen(e->d_name);
+		if (n > sizeof(begin) + sizeof(end) &&
+		    strncmp(e->d_name, begin, sizeof(begin) - 1) == 0 &&
+		    strcmp(e->d_name + n - (sizeof(end) - 1), end) == 0)
+			(void)unlinkat(accountfd, e->d_name, 0);
+	}
+	closedir(d);
+}
+
 int
 account_save(const char *path, const struct val *settings)
 {
@@ -310,6 +340,8 @@ account_save(const char *path, const struct val *settings)
 	if (!account_place(path, &pl))
 		return -1;
 	ret = val_write_file(pl.fd, pl.settings, 0600, settings);
+	if (ret == 0 && !account_is_single(path))
+		sweep_left(pl.fd);
 	place_close(&pl);
 	if (ret == 0 && (copy = val_copy(settings)) != NULL)
 		cache_add(path, copy);

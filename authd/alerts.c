@@ -102,7 +102,7 @@ alerts_set(const char *domain, struct val *alerts)
 		val_free(alerts);
 		return -1;
 	}
-	ret = val_write_file(dir, file_name(domain), 0600, alerts);
+	ret = val_write_file_alone(dir, file_name(domain), 0600, alerts);
 	close(dir);
 	if (ret == -1 || sets == NULL)
 		val_free(alerts);

@@ -375,7 +375,7 @@ write_access(const char *domain, struct val *v)
 
 	if ((dfd = rights_dir(domain)) == -1)
 		return -1;
-	ret = val_write_file(dfd, "Access.settings", 0600, v);
+	ret = val_write_file_alone(dfd, "Access.settings", 0600, v);
 	close(dfd);
 	if (ret == 0)
 		dict_set(files, domain, v);

@@ -86,4 +86,7 @@ struct val	*val_read_fd(int fd, const char **err);	/* pread from 0 */
 /* Write-new, fsync, rename, directory fsync: -1 and errno. */
 int		 val_write_file(int dirfd, const char *path, mode_t,
 		    const struct val *);
+/* The same by file_replace_alone(): not where others may plant something. */
+int		 val_write_file_alone(int dirfd, const char *path, mode_t,
+		    const struct val *);
 #endif

@@ -124,15 +124,18 @@ val_write(struct buf *b, const struct val *v, bool pretty)
 	return write_value(b, v, pretty ? 0 : -1);
 }
 
-int
-val_write_file(int dirfd, const char *path, mode_t mode, const struct val *v)
+typedef int replace_fn(int, const char *, mode_t, const void *, size_t);
+
+static int
+write_file(replace_fn *replace, int dirfd, const char *path, mode_t mode,
+    const struct val *v)
 {
 	struct buf b;
 	int ret, saved;
 
 	buf_init(&b, DICT_MAXSIZE);
 	if (val_write(&b, v, true) && buf_putc(&b, '\n'))
-		ret = file_replace(dirfd, path, mode, b.p, b.len);
+		ret = replace(dirfd, path, mode, b.p, b.len);
 	else {
 		errno = EFBIG;
 		ret = -1;
@@ -143,4 +146,17 @@ val_write_file(int dirfd, const char *path, mode_t mode, const struct val *v)
 	buf_free(&b);
 	errno = saved;
 	return ret;
+}
+
+int
+val_write_file(int dirfd, const char *path, mode_t mode, const struct val *v)
+{
+	return write_file(file_replace, dirfd, path, mode, v);
+}
+
+int
+val_write_file_alone(int dirfd, const char *path, mode_t mode,
+    const struct val *v)
+{
+	return write_file(file_replace_alone, dirfd, path, mode, v);
 }

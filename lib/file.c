@@ -142,19 +142,18 @@ file_replace_by(int dirfd, const char *tmp, const char *name, mode_t mode,
 	return -1;
 }
 
-int
-file_replace(int dirfd, const char *path, mode_t mode, const void *p,
-    size_t len)
+/* By a file beside it, whose name has a mark. */
+static int
+replace_beside(int dirfd, const char *path, const char *mark, mode_t mode,
+    const void *p, size_t len)
 {
-	static atomic_uint serial;
 	const char *base;
 	char *tmp;
 	int dfd, ret = -1, saved;
 
 	if ((dfd = open_parent(dirfd, path, &base)) == -1)
 		return -1;
-	if (asprintf(&tmp, "%s.%ld.%u.new", base, (long)getpid(),
-		atomic_fetch_add(&serial, 1)) != -1) {
+	if (asprintf(&tmp, "%s%s.new", base, mark) != -1) {
 		ret = file_replace_by(dfd, tmp, base, mode, p, len);
 		saved = errno;
 		free(tmp);
@@ -162,6 +161,25 @@ file_replace(int dirfd, const char *path, mode_t mode, const void *p,
 	}
 	close_keep_errno(dfd);
 	return ret;
+}
+
+int
+file_replace(int dirfd, const char *path, mode_t mode, const void *p,
+    size_t len)
+{
+	static atomic_uint serial;
+	char mark[48];
+
+	snprintf(mark, sizeof(mark), ".%ld.%u", (long)getpid(),
+	    atomic_fetch_add(&serial, 1));
+	return replace_beside(dirfd, path, mark, mode, p, len);
+}
+
+int
+file_replace_alone(int dirfd, const char *path, mode_t mode, const void *p,
+    size_t len)
+{
+	return replace_beside(dirfd, path, "", mode, p, len);
 }
 
 char *

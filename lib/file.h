@@ -10,6 +10,12 @@
 int	file_replace(int dirfd, const char *path, mode_t, const void *,
 	    size_t);
 /*
+ * The same of a file that one thread of one process writes, where nobody else
+ * can plant anything: what it left when it was killed goes with the next.
+ */
+int	file_replace_alone(int dirfd, const char *path, mode_t, const void *,
+	    size_t len);
+/*
  * The same by a name of the caller's in dirfd itself, for files that one process
  * alone writes: at most one such name is ever left behind, and is known.
  */

@@ -97,7 +97,7 @@ int
 config_write(const char *path, const struct val *v)
 {
 	/* A template may have a password; a module, one for another server. */
-	if (val_write_file(proc_basefd(), path, 0600, v) == 0)
+	if (val_write_file_alone(proc_basefd(), path, 0600, v) == 0)
 		return 0;
 	log_warn("%s", path);
 	return -1;

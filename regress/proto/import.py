@@ -89,7 +89,7 @@ def wrong(cli):
             ("Name\t\tType\nq", "line 1"), ("Name\nq\nq\n", "line 3"),
             ("Name\nq\n\nann\n", "line 4"), ("Name\nq\na/b", "line 3"),
             ("Name\nq\tr", "line 2"), ("Name\tType\nq\tOdd", "line 2"),
-            ("Name\tType\nq\tMailDir Mailbox", "line 2"),
+            ("Name\tType\nq\tSliced Mailbox", "line 2"),
             ("Name\tStorage\nq\tlots", "line 2"),
             ("Name\tRealName\n\tnobody", "line 2"),
             ("Name\tRules\nq\t(a", "line 2"),
