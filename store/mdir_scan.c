@@ -135,6 +135,16 @@ rename_to(struct box *b, const char *file, const struct mdir_name *n)
 	return renameat2(b->fd, file, b->fd, ours, RENAME_NOREPLACE);
 }
 
+/* Not ours to rename or read: that keeps nobody from the others. */
+static bool
+is_anothers(const struct box *b, const char *file)
+{
+	if (errno != EPERM && errno != EACCES && errno != ENOENT)
+		return false;
+	log_warn("%s/%s", b->file, file);
+	return true;
+}
+
 static void
 take_flags(struct scan *s, struct rec *r, const struct mdir_name *n)
 {
@@ -196,8 +206,12 @@ meet(struct scan *s, struct mdir_entry *e, uint32_t *i, uint32_t *last)
 		add_news(s, e, true);
 		return 0;
 	}
+	if (e->file != NULL && rename_to(b, e->file, &e->n) == -1) {
+		s->gone[s->ngone++] = r->uid;
+		return is_anothers(b, e->file) ? 0 : -1;
+	}
 	take_flags(s, r, &e->n);
-	return e->file != NULL ? rename_to(b, e->file, &e->n) : 0;
+	return 0;
 }
 
 static int
@@ -229,13 +243,8 @@ measure(struct box *b, const struct mdir_name *n, uint64_t modseq)
 	mdir_name_format(ours, n);
 	fd = openat(b->fd, ours, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC);
-	/* One that nobody can read keeps nobody from the others. */
-	if (fd == -1 && (errno == EACCES || errno == ENOENT)) {
-		log_warn("%s/%s", b->file, ours);
-		return 0;
-	}
 	if (fd == -1)
-		return -1;
+		return is_anothers(b, ours) ? 0 : -1;
 	if (fstat(fd, &st) == -1 || win_init(&w, fd, st.st_size) == -1) {
 		close(fd);
 		return -1;
@@ -260,7 +269,7 @@ enter(struct scan *s, const struct news *e)
 	else if (n.uid >= h->uidnext)
 		h->uidnext = n.uid + 1;
 	if (rename_to(s->b, e->file != NULL ? e->file : ours, &n) == -1)
-		return -1;
+		return is_anothers(s->b, ours) ? 0 : -1;
 	return measure(s->b, &n, s->modseq);
 }
 

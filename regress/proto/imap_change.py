@@ -362,7 +362,7 @@ def ticks():
 def unreadable():
     """A mailbox that cannot be opened costs who idles there no time."""
     with opened("bad") as m, opened("bad") as other:
-        m.ask("CREATE b")
+        m.ask("CREATE b.mbox")
         m.ask("SELECT b")
         tag = m.begin("IDLE")
         m.go_on()
@@ -384,7 +384,7 @@ def foreign():
     """Flags of lines that have no room for them are in the file, however
     large that is, when the command is answered."""
     with opened("large") as m:
-        m.ask("CREATE f")
+        m.ask("CREATE f.mbox")
         file = pathlib.Path(box("large")).parent / "f.mbox"
         line = b"From a@b Sat Nov 21 02:40:26 2026\nSubject: x\n\n"
         with file.open("r+b") as f:

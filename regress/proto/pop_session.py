@@ -11,8 +11,9 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import descendants, kill, sanitized  # noqa: E402
-from wire import (DOMAIN, PASSWORD, Pop, Smtp, accounts, address,  # noqa: E402
-                  box, messages, read_mbox, run, wait_for)
+from wire import (DOMAIN, MDIR, PASSWORD, SINGLE, Pop,  # noqa: E402
+                  Smtp, accounts, address, box, messages, read_mbox, run,
+                  wait_for)
 
 BASE = os.environ["CG_BASE"]
 MEMORY = (16 if not sanitized() else 128) * 1024   # KiB of a worker
@@ -82,7 +83,8 @@ def dots_and_ends():
     with opened("ann") as p:
         text = retrieve(p, 1)
         want = "\r\n".join(body) + "\r\n"
-        want = want.replace("\r\n\r\nFrom ", "\r\n\r\n>From ")
+        if not MDIR:
+            want = want.replace("\r\n\r\nFrom ", "\r\n\r\n>From ")
         assert text.endswith("\r\n\r\n" + want), text[-1200:]
         p.ask("LIST 1")
         for n in (0, 1, 3, 1000):
@@ -258,10 +260,20 @@ def large():
 def long_list():
     """More than a socket takes at once; deleted and bought back."""
     n = 3000
-    with open(box("list"), "ab") as f:
-        for i in range(n):
-            f.write(b"From x@y Sat Nov 21 02:40:26 2026\n"
-                    b"Subject: %d\n\n%d\n\n" % (i, i))
+    found = [b"Subject: %d\n\n%d\n" % (i, i) for i in range(n)]
+    if MDIR:
+        owner = next(pathlib.Path(os.environ["CG_BASE"], "Accounts").glob(
+            "list.m*/account.info")).stat()
+        for i, text in enumerate(found, 1):
+            path = pathlib.Path(box("list"), f"{i}--20261121024026")
+            path.write_bytes(text)
+            if os.geteuid() == 0:
+                os.chown(path, owner.st_uid, owner.st_gid)
+    else:
+        with open(box("list"), "ab") as f:
+            for text in found:
+                f.write(b"From x@y Sat Nov 21 02:40:26 2026\n" + text +
+                        b"\n")
     with opened("list") as p:
         assert count(p) == n
         p.send("LIST\r\nUIDL\r\n" * 20)
@@ -386,6 +398,8 @@ def log_of_trouble():
 
 
 accounts("ann", "none", "big", "list", "busy", "gone")
-run([greeting, dots_and_ends, seen, pipelined, byte_by_byte, snapshot,
-     not_at_quit, many_sessions, large, long_list, other_mailboxes,
-     bad_commands, while_mail_comes, quiet_while_open, rest])
+run([t for t in (
+    greeting, dots_and_ends, seen, pipelined, byte_by_byte, snapshot,
+    not_at_quit, many_sessions, large, long_list, other_mailboxes,
+    bad_commands, while_mail_comes, quiet_while_open, rest)
+    if not (SINGLE and t is other_mailboxes)])

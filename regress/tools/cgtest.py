@@ -21,6 +21,8 @@ PATIENCE = 120                  # seconds: the machines are slow and noisy
 # 'MultiMailbox DefaultMailboxType=MailDirMailbox;'
 ACCOUNT_TYPE, _, ACCOUNT_SETTINGS = os.environ.get(
     "CG_ACCOUNT", "MultiMailbox").partition(" ")
+MDIR = "MailDir" in ACCOUNT_TYPE + ACCOUNT_SETTINGS
+SINGLE = ACCOUNT_TYPE != "MultiMailbox"
 
 
 def sanitized():

@@ -8,7 +8,7 @@ import sys
 import time
 
 from cgtest import (ACCOUNT_SETTINGS, ACCOUNT_TYPE, Cli,  # noqa: F401
-                    PASSWORD, inbox, read_mbox, wait_for)
+                    MDIR, PASSWORD, SINGLE, inbox, read_mbox, wait_for)
 
 PATIENCE = 60
 DOMAIN = os.environ.get("CG_DOMAIN", "")
