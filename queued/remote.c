@@ -122,10 +122,8 @@ remote_list(struct lqueue *lq)
 	bool can = wants(lq);
 
 	if (lq->hold && !lq->woken && lq->chans == 0 && lq->waiting > 0 &&
-	    !lq->delayed) {
+	    !lq->delayed)
 		lqueue_delay(lq, "held until its host asks for it");
-		return;
-	}
 	if (can && !lq->listed)
 		TAILQ_INSERT_TAIL(&wanting, lq, ready);
 	else if (!can && lq->listed)
