@@ -725,6 +725,44 @@ shared_limits(void **state)
 	assert_non_null(limit_ticket_key());
 }
 
+/* What came from an address is counted on when it comes again. */
+static void
+rates(void **state)
+{
+	unsigned char ip[16] = { [10] = 0xff, 0xff, 192, 0, 2, 1 };
+	unsigned char v6[16] = { 0x20, 1, 0xd, 0xb8 };
+	struct slot *slot, *other;
+	uint32_t i;
+
+	assert_true(limit_enter(ip, 0, 0, &slot));
+	for (i = 1; i <= 5; i++)
+		assert_int_equal(limit_rate(slot, FRONT_MESSAGES, 60), i);
+	assert_int_equal(limit_rate(slot, FRONT_ERRORS, 60), 1);
+	limit_leave(slot);
+	ip[15]++;
+	assert_true(limit_enter(ip, 0, 0, &other));
+	assert_int_equal(limit_rate(other, FRONT_MESSAGES, 60), 1);
+	limit_leave(other);
+	ip[15]--;
+	assert_true(limit_enter(ip, 0, 0, &slot));
+	assert_int_equal(limit_rate(slot, FRONT_MESSAGES, 60), 6);
+	/* A shorter time is so at once; a time that is over begins anew. */
+	assert_int_equal(limit_rate(slot, FRONT_MESSAGES, 1), 1);
+	sleep(2);
+	assert_int_equal(limit_rate(slot, FRONT_MESSAGES, 1), 1);
+	limit_leave(slot);
+	assert_int_equal(limit_rate(NULL, FRONT_MESSAGES, 60), 0);
+	/* One network, whatever the host. */
+	assert_true(limit_enter(v6, 0, 0, &slot));
+	assert_int_equal(limit_rate(slot, FRONT_CONNECTS, 60), 1);
+	v6[15] = 7;
+	assert_true(limit_enter(v6, 0, 0, &other));
+	assert_ptr_equal(slot, other);
+	limit_leave(slot);
+	limit_leave(other);
+	assert_int_equal(limit_total(), 0);
+}
+
 /*
  * The dead leave no counts: whoever comes in their place clears them.  Runs
  * before this process has mapped the memory itself.
@@ -776,6 +814,7 @@ main(void)
 		cmocka_unit_test_setup(unanswered, fresh),
 		cmocka_unit_test_setup(peers_down, fresh),
 		cmocka_unit_test_setup(shared_limits, fresh),
+		cmocka_unit_test_setup(rates, fresh),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
