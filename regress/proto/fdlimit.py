@@ -5,13 +5,12 @@ logged, other fronts do not notice, and when clients leave all is well."""
 import os
 import pathlib
 import re
-import resource
 import socket
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+from cgtest import PASSWORD, Suite, limit_files, wait_for  # noqa: E402
 
 CONF = """processes smtpd 1
 processes pop3d 1
@@ -55,29 +54,11 @@ def pop_login(c):
     return f.readline()
 
 
-def limit(pid, n):
-    """As the process's own user: even root needs a capability else."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    uid, gid = (int(re.search(rf"^{k}:\s+(\d+)", status, re.M)[1])
-                for k in ("Uid", "Gid"))
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(gid)
-            os.setuid(uid)
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (n, n))
-            os._exit(0)
-        finally:
-            os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0, "no limit could be set"
-
-
 def exhaust(s, name, port, good, busy):
     """All clients that are served, when the front is full."""
     pid = next(p for p, n in s.children().items() if n == name)
     used = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd")) + 1
-    limit(pid, used + ROOM)
+    limit_files(pid, used + ROOM)
     served, refused = [], 0
     while refused < 5:
         c, line = connect(port)

@@ -3,13 +3,12 @@
 """A sending role that is short of descriptors: connections wait for one, no
 host is put off for it, and all mail arrives."""
 import pathlib
-import resource
 import smtplib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+from cgtest import PASSWORD, Suite, limit_files, wait_for  # noqa: E402
 from sink import Sink  # noqa: E402
 
 HOSTS = 60
@@ -31,7 +30,7 @@ def main():
         pid = [p for p, n in s.children().items() if n == "smtpd-send"][0]
         used = len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
         room = used * 2 + 32 + 24
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (room, room))
+        limit_files(pid, room)
         with smtplib.SMTP("127.0.0.1", s.smtp, timeout=120) as c:
             c.login("ann", PASSWORD)
             for i in range(HOSTS):

@@ -7,6 +7,7 @@ language, its processes and mailboxes.  Standard library only.
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -220,6 +221,24 @@ def read_mdir(path):
             except FileNotFoundError:   # it gets another name
                 return read_mdir(path)
     return [(c, t) for _, c, t in sorted(found)]
+
+
+def limit_files(pid, n):
+    """How many descriptors it may have.  As the process's own user: even root needs a capability else."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    uid, gid = (int(re.search(rf"^{k}:\s+(\d+)", status, re.M)[1])
+                for k in ("Uid", "Gid"))
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(gid)
+            os.setuid(uid)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (n, n))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0, "no limit could be set"
 
 
 FROM = re.compile(rb"^From (\S*)\(([^)]*)\) .*\n", re.M)

@@ -49,7 +49,7 @@ send_helo(void)
 
 struct send_conf send_conf;
 
-/* "name:port", "[address]:port": the port is none of the name. */
+/* "name:port", "[address]:port": whatever the port, unless a pattern has one. */
 static size_t
 name_len(const char *host)
 {
@@ -71,7 +71,8 @@ send_secure(const char *host)
 	for (cur_span(&c, BLANKS); cur_left(&c) > 0; cur_span(&c, BLANKS))
 		if (str_copy(cur_until(&c, BLANKS), pattern,
 		    sizeof(pattern)) &&
-		    fnmatch(pattern, name, FNM_CASEFOLD) == 0)
+		    (fnmatch(pattern, name, FNM_CASEFOLD) == 0 ||
+		    fnmatch(pattern, host, FNM_CASEFOLD) == 0))
 			return SECURE_MUST;
 	return send_conf.possible ? SECURE_MAY : SECURE_NO;
 }
