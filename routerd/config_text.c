@@ -9,6 +9,7 @@
 
 #include "banned.h"
 #include "iplist.h"
+#include "rbl.h"
 #include "router.h"
 
 static bool
@@ -58,6 +59,63 @@ check_banned(const struct val *new)
 	return err;
 }
 
+static bool
+is_same(const struct val *a, const struct val *b)
+{
+	struct buf x, y;
+	bool same;
+
+	if (a == NULL || b == NULL)
+		return a == b;
+	buf_init(&x, 0);
+	buf_init(&y, 0);
+	same = val_write(&x, a, false) && val_write(&y, b, false) &&
+	    x.len == y.len && memcmp(x.p, y.p, x.len) == 0;
+	buf_free(&x);
+	buf_free(&y);
+	return same;
+}
+
+struct rows {
+	char	*wrong;			/* "", or what is wrong */
+	size_t	 size, n;
+};
+
+static void
+check_rbl(struct str row, void *arg)
+{
+	struct rows *rows = arg;
+	struct rbl r;
+
+	rows->n++;
+	if (*rows->wrong != '\0')
+		return;
+	if (rows->n > RBL_MAX)
+		snprintf(rows->wrong, rows->size, "RBLServers: not more than "
+		    "%d", RBL_MAX);
+	else if (rbl_parse(&r, row))
+		rbl_free(&r);
+	else
+		snprintf(rows->wrong, rows->size, "RBLServers: \"%.*s\" is no "
+		    "domain with addresses or ranges behind it",
+		    row.len < 80 ? (int)row.len : 80, row.p);
+}
+
+static const char *
+check_rbls(const struct val *new)
+{
+	static char wrong[256];
+	struct rows rows = { .wrong = wrong, .size = sizeof(wrong) };
+	const struct val *v = dict_get(new, "RBLServers");
+	const char *text = v != NULL ? val_text(v) : NULL;
+
+	*wrong = '\0';
+	if (!is_same(v, dict_get(config_file("Protection"), "RBLServers")) &&
+	    (text == NULL || strcmp(text, "default") != 0))
+		rows_each(v, check_rbl, &rows);
+	return *wrong != '\0' ? wrong : NULL;
+}
+
 const char *
 config_check_texts(const char *module, const struct val *new)
 {
@@ -79,5 +137,5 @@ config_check_texts(const char *module, const struct val *new)
 		snprintf(wrong, sizeof(wrong), "%s: %s", texts[i].name, why);
 		return wrong;
 	}
-	return NULL;
+	return strcmp(module, "Protection") == 0 ? check_rbls(new) : NULL;
 }

@@ -1,7 +1,7 @@
 /* Any text as a row of blacklists, a table of names, an answer to judge. */
 #include <stdlib.h>
 
-#include "smtpd/rbl.c"
+#include "lib/rbl.c"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -34,7 +34,6 @@
 #undef name_routed
 #include "smtpd/abuse.c"
 #include "smtpd/ban.c"
-#include "smtpd/rbl.c"
 #define finish	origin_finish
 #include "smtpd/origin.c"
 #undef finish

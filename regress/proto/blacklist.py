@@ -49,6 +49,19 @@ def manual():
     cli.close()
 
 
+def lists():
+    """What makes no sense as a list in the DNS is refused by command."""
+    cli = administrator()
+    for bad in ('("not a domain!")', '("bl.example 127.0.0.9-127.0.0.2")',
+                '("bl.example x")',
+                "(%s)" % ",".join(["a.example"] * 33)):
+        told = cli.send(f"SetProtection {{RBLServers={bad};}}")
+        assert told[0] == "5" and "RBLServers" in told, told
+    cli.ask('SetProtection {RBLServers=("a.example","b.example 127.0.0.3");'
+            'UseRBL=NO;}')
+    cli.close()
+
+
 def white_hole():
     with Smtp() as s:
         s.begin("blacklist-admin@somehost.example")
@@ -66,4 +79,4 @@ def authenticated():
 
 
 accounts("ann")
-run([refused, manual, white_hole, authenticated])
+run([refused, manual, lists, white_hole, authenticated])

@@ -238,6 +238,27 @@ def leaves_while_asked():
         rcpt(c, None)
 
 
+def many():
+    """While no list answers, many who come at once wait no longer than one,
+    more of them than may be asked about; and who needs no list waits not."""
+    ips = [f"127.0.{20 + i // 250}.{1 + i % 250}" for i in range(400)]
+    zone("".join(f"{backwards(ip)}.d{i}.example TIMEOUT\n"
+                 for ip in ips for i in (1, 2, 3)))
+    start = time.monotonic()
+    open_ones = [host(ip, hello=None) for ip in ips]
+    for c in open_ones:
+        c.send("EHLO x.example\r\nMAIL FROM:<a@b.example>\r\n"
+               f"RCPT TO:<{s.address('ann')}>\r\n")
+    with host("127.0.8.4") as c:
+        rcpt(c, None)
+    for c in open_ones:
+        for code in (250, 250, 250):
+            c.want(code)
+        c.close()
+    took = time.monotonic() - start
+    assert took < 20, took
+
+
 def sender_dies():
     """Who connects while nobody can ask the DNS is not blacklisted for it."""
     zone("")
@@ -269,6 +290,6 @@ with tempfile.NamedTemporaryFile() as f, FakeDns(f.name) as dns:
     with Suite(accounts=["ann"], conf=CONF % dns.port) as s:
         for test in (every_case, few_questions, clients_are_clients,
                      the_slow_ones_together, logged_in, leaves_while_asked,
-                     sender_dies):
+                     many, sender_dies):
             print(test.__name__, flush=True)
             test()

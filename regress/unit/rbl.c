@@ -9,7 +9,7 @@
 
 #include "iplist.h"
 #include "lookup.h"
-#include "smtpd/rbl.c"
+#include "lib/rbl.c"
 
 static bool
 hit(const char *row, const char *records)

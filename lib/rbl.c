@@ -1,6 +1,7 @@
 /*
  * How blacklists in the DNS and tables of hosts' names are written (manual
- * 07).  Pure; runs in smtpd.  What they mean for a client is origin.c's.
+ * 07).  Pure; runs in smtpd and routerd.  What they mean for a client is
+ * smtpd's origin.c's business.
  */
 #include <fnmatch.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
  * Tables of manual 07: blacklists kept in the DNS, and names of hosts.  Pure.
  */
-#ifndef CG_SMTPD_RBL_H
-#define CG_SMTPD_RBL_H
+#ifndef CG_RBL_H
+#define CG_RBL_H
 
 #include "dict.h"
 
