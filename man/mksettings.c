@@ -20,7 +20,8 @@ static const struct {
 	{ "Queue", "Messages under way, see\n.Xr queued 8 ." },
 	{ "LOCAL", "Delivery into mailboxes, see\n.Xr stored 8 ." },
 	{ "Router", "Where an address leads, see\n.Xr routerd 8 ." },
-	{ "Protection", "Whose machines may do what." },
+	{ "Protection", "Whose machines may do what, see\n.Xr smtpd 8 ." },
+	{ "Banned", "What no message may have." },
 	{ "Account", "What an account has that says nothing itself: its own\n"
 	  "settings win, then its domain's account defaults, then these." },
 	{ "Domain", "What a domain has that says nothing itself." },
