@@ -217,14 +217,20 @@ static bool
 administers(const struct admin *a, const char *domain)
 {
 	const struct val *v;
+	char *low;
+	bool same;
 
 	if (strcasecmp(a->domain, domain) == 0)
 		return true;
 	if (!dict_bool(a->rights, "CanAdminSubDomains", false))
 		return false;
 	v = domain_setting(domain, "AdminDomainName");
-	return v != NULL && val_text(v) != NULL &&
-	    strcasecmp(val_text(v), a->domain) == 0;
+	if (v == NULL || val_text(v) == NULL ||
+	    (low = lower(val_text(v))) == NULL)
+		return false;
+	same = strcasecmp(domain_real(low), a->domain) == 0;
+	free(low);
+	return same;
 }
 
 bool

@@ -112,7 +112,9 @@ command_help(struct session *s, const char *name)
 	struct val *lines = cli_help(name);
 
 	if (lines == NULL)
-		tell(s, 501, "unknown command", NULL);
+		tell(s, 501, cli_is_later(str_make(name)) ?
+		    "this command is not available yet" : "unknown command",
+		    NULL);
 	else
 		tell_val(s, lines);
 }

@@ -52,6 +52,27 @@ has_domain_right(const struct caller *who)
 	return false;
 }
 
+/* By any of its names. */
+bool
+is_domain(const char *text, const char *name)
+{
+	char lower[DOMAIN_MAXLEN + 1];
+	const struct domain *d;
+
+	if (*text == '\0' || !name_domain(str_make(text), lower,
+	    sizeof(lower)))
+		return false;
+	d = names_domain(&names, lower);
+	return d != NULL && strcmp(d->name, name) == 0;
+}
+
+bool
+administered_by(const struct domain *d, const char *name)
+{
+	return is_domain(domain_text(d, "AdminDomainName",
+	    settings_text(merged, "Domain", "AdminDomainName")), name);
+}
+
 /*
  * Domain administrators: any right in their own domain; with
  * CanAdminSubDomains, in those that name theirs as the administrator's.
@@ -64,9 +85,8 @@ may_domain(const struct caller *who, const struct domain *d)
 	if (!has_domain_right(who))
 		return false;
 	return strcmp(who->domain, d->name) == 0 ||
-	    (may(who, "CanAdminSubDomains") && strcasecmp(who->domain,
-	    domain_text(d, "AdminDomainName", settings_text(merged, "Domain",
-	    "AdminDomainName"))) == 0);
+	    (may(who, "CanAdminSubDomains") &&
+	    administered_by(d, who->domain));
 }
 
 static const struct val *

@@ -131,9 +131,7 @@ do_list_administered(struct command *c)
 		return;
 	v = val_array();
 	for (d = names.first; d != NULL; d = d->next)
-		if (d != by && strcasecmp(domain_text(d, "AdminDomainName",
-		    settings_text(merged, "Domain", "AdminDomainName")),
-		    by->name) == 0)
+		if (d != by && administered_by(d, by->name))
 			val_append(v, val_string(d->name));
 	answer_val(c, v);
 }

@@ -139,13 +139,17 @@ change_aliases(const char *old, const char *new)
 	return rv;
 }
 
-/* A copy with that domain's administrators no more; NULL: they are others'. */
+/*
+ * A copy with that domain's administrators no more; NULL: they are others'.
+ * An alias of it goes where it goes, and stays where it only moves.
+ */
 static struct val *
 administered(const struct val *settings, const char *old, const char *new)
 {
+	const char *by = dict_str(settings, "AdminDomainName", "");
 	struct val *v;
 
-	if (strcasecmp(dict_str(settings, "AdminDomainName", ""), old) != 0)
+	if (strcasecmp(by, old) != 0 && (*new != '\0' || !is_domain(by, old)))
 		return NULL;
 	v = val_copy(settings);
 	dict_set(v, "AdminDomainName", *new != '\0' ? val_string(new) : NULL);
@@ -171,13 +175,11 @@ change_default(const char *old, const char *new)
 static int
 change_others(const char *old, const char *new)
 {
-	int rv = change_aliases(old, new);
 	struct domain *d;
 	struct val *v;
 	char *path;
+	int rv = 0;
 
-	if (change_default(old, new) == -1)
-		rv = -1;
 	for (d = names.first; d != NULL; d = d->next) {
 		if ((v = administered(d->settings, old, new)) == NULL)
 			continue;
@@ -188,6 +190,8 @@ change_others(const char *old, const char *new)
 		val_free(d->settings);
 		d->settings = v;
 	}
+	if (change_default(old, new) == -1 || change_aliases(old, new) == -1)
+		rv = -1;
 	return rv;
 }
 

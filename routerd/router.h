@@ -101,6 +101,10 @@ bool	may(const struct caller *, const char *right);
 bool	may_domains(const struct caller *);
 /* Server-wide right over domains, or any right in this one. */
 bool	may_domain(const struct caller *, const struct domain *);
+/* Does this text name that domain, be it by an alias? */
+bool	is_domain(const char *text, const char *name);
+/* Has it that one's administrators? */
+bool	administered_by(const struct domain *, const char *name);
 /* n-th argument as text ("" if absent); as an array or dictionary. */
 const char	 *arg_text(const struct command *, size_t);
 const struct val *arg_val(const struct command *, size_t, enum val_type);

@@ -399,6 +399,20 @@ def administrators(s, cli):
     assert cli.ask("GetDomainSettings sub.example") == \
         "201 {ForceSMTPAUTH=Clients;}"
     assert "chef" not in cli.ask("GetDomainDefaults")
+    # By an alias it is the same.
+    make(cli, "chef.example", "admin")
+    cli.ask("SetDomainAliases chef.example (patron.example)")
+    cli.ask("SetAccountRights admin@chef.example (CanCreateGroups,"
+            "CanPostAlerts,CanAdminSubDomains)")
+    cli.ask("UpdateDomainSettings sub.example "
+            "{AdminDomainName=Patron.example;}")
+    a = Cli(s.env["CG_PWD"], "admin@chef.example", PASSWORD)
+    a.ask("CreateGroup byalias@sub.example")
+    a.ask("PostDomainAlert sub.example ALERT hello")
+    a.close()
+    assert cli.ask("ListAdminDomains chef.example") == '201 ("sub.example")'
+    cli.ask("DeleteDomain chef.example FORCE")
+    assert "AdminDomainName" not in cli.ask("GetDomainSettings sub.example")
     make(cli, "chef.example", "admin")
     cli.ask("SetAccountRights admin@chef.example (CanCreateGroups,"
             "CanAdminSubDomains)")
