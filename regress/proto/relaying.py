@@ -44,6 +44,36 @@ FORMS = [
 ]
 
 
+# The same beyond ASCII: what is folded must be folded before it is judged.
+WIDE = [
+    "victim@far\u3002example", "victim@far\uff0eexample", "victim@FAR\uff61example",
+    "victim\uff05far.example@{D}", "victim\uff20far.example@{D}",
+    "victim\uff20far.example", "far.example\uff01victim@{D}",
+    "victim%far\u3002example@{D}", "victim%far.example@{D}\u3002",
+    "victim%far\uff0eexample@localhost", "@{D}:victim@far\u3002example",
+    "victim@\u24d5ar.example", "victim@far.\u00adexample",
+    "victim@\uff3b192.0.2.77\uff3d", "victim@192\u30020\u30022\u300277",
+    "victim@f\u00e4r.example", "victim@xn--fr-via.example",
+    "victim%f\u00e4r.example@{D}", '"victim%f\u00e4r.example"@{D}',
+    "victim@far.example\uff0esmtp", "victim@far.example.\uff53mtp",
+    "victim@second\u3002example%far.example",
+]
+
+
+def wide():
+    for i in range(0, len(WIDE), 10):
+        with Smtp() as s:
+            s.ask("MAIL FROM:<someone@else.example> SMTPUTF8", 250)
+            for form in WIDE[i:i + 10]:
+                form = form.format(D=DOMAIN)
+                s.ask(f"RCPT TO:<{form}>", *REFUSED)
+            s.ask("DATA", 554)
+    with Smtp() as s:           # and not at all without that word
+        s.ask("MAIL FROM:<someone@else.example>", 250)
+        s.ask("RCPT TO:<victim@far\u3002example>", *REFUSED)
+        s.ask(f"RCPT TO:<ann@{DOMAIN}\u3002>", *REFUSED)
+
+
 def strangers():
     """Not one of these; each in a session of its own: errors are counted."""
     for i in range(0, len(FORMS), 10):
@@ -176,4 +206,4 @@ def prepare():
 
 
 prepare()
-run([strangers, locals_are_taken, markers, authenticated, clients, arrives])
+run([strangers, wide, locals_are_taken, markers, authenticated, clients, arrives])
