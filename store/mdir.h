@@ -90,6 +90,17 @@ void	mdir_new_undo(struct box *, const struct mdir_name *);
 /* What it is called until then; out has MDIR_NAME bytes. */
 void	mdir_new_temp(char *out, uint32_t uid);
 
+/*
+ * mdir_share.c: is this the message that was stored last?  Then its file gets
+ * the temporary name, and its bytes are durable.  If not, others may wait for
+ * it (*writing) until it is there, which is told by keep(), or given up: end().
+ */
+bool	mdir_share_link(struct box *, const struct delivery *, uint64_t *size,
+	    bool *writing);
+void	mdir_share_end(bool *writing);
+void	mdir_share_keep(struct box *, const struct delivery *,
+	    const struct mdir_name *);
+
 /* mdir_deliver.c, mdir_put.c */
 void	mdir_append(struct box *, struct delivery *, size_t);
 struct put *mdir_put_begin(struct box *, struct stored_msg *, size_t);

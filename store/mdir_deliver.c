@@ -19,6 +19,7 @@ struct batch {
 	char		*buf;
 	struct mdir_new	 file[DELIVER_BATCH];
 	unsigned	 first, total;	/* slots */
+	bool		 writing;	/* what others may have, too */
 };
 
 static struct mdir_name
@@ -105,7 +106,9 @@ write_all(struct batch *t, struct delivery *d, size_t n)
 	int ret;
 
 	for (i = 0; i < n; i++) {
-		if (d[i].settled)
+		if (d[i].settled ||
+		    mdir_share_link(t->b, &d[i], &t->file[i].size,
+		    &t->writing))
 			continue;
 		if (mdir_new_open(&t->file[i], t->b, d[i].uid) == -1)
 			return -1;
@@ -145,6 +148,7 @@ undo(struct batch *t, const struct delivery *d, size_t n)
 	unsigned k;
 	size_t i;
 
+	mdir_share_end(&t->writing);
 	for (i = 0; i < n; i++) {
 		(void)mdir_new_close(&t->file[i], false);
 		if (d[i].settled)
@@ -175,8 +179,10 @@ count_in(struct batch *t, const struct delivery *d, size_t n)
 			continue;
 		name = name_of(&d[i]);
 		mdir_added(b, &name, t->file[i].size, t->file[i].wire, false,
-		    record ? modseq : 0);
+		    modseq);
+		mdir_share_keep(b, &d[i], &name);
 	}
+	mdir_share_end(&t->writing);
 	mdir_touched(b);
 	b->revision++;
 }

@@ -133,6 +133,32 @@ def whole_life(s):
     has(s, "john", 1)
 
 
+def shared(s):
+    """A message for many of them is stored once, or nearly so: two may have
+    been served in the same moment.  Each has its own flags and end."""
+    names = [f"sh{i}" for i in range(12)]
+    make(s, *names)
+    with smtplib.SMTP("127.0.0.1", s.smtp, timeout=60) as c:
+        c.sendmail("ann@far.example", [s.address(n) for n in names],
+                   "Subject: for all\r\n\r\nx\r\n")
+    for n in names:
+        has(s, n, 1)
+    files = {n: next(p for p in s.box(n).iterdir() if p.name[0] == "1")
+             for n in names}
+    assert len({p.stat().st_ino for p in files.values()}) < len(names) / 2
+    first = s.mail(names[0])[0][1]
+    for n in names[1:]:
+        m = imap(s, n)
+        m.select()
+        m.store("1", "+FLAGS", r"\Flagged \Deleted")
+        if n != names[1]:
+            m.expunge()
+        m.logout()
+    assert "F" in s.mail(names[1])[0][0] and s.mail(names[2]) == []
+    assert s.mail(names[0])[0][1] == first
+    assert files[names[0]].stat().st_nlink <= 2
+
+
 def strangers(s):
     """A message that is put back from a copy, while the server runs, comes
     as a new one; one that is removed is gone."""
@@ -316,7 +342,7 @@ def main():
         cli.ask(f"CreateDomain {DOMAIN}")
         cli.close()
         for step, args in [
-                (whole_life, ()), (strangers, ()), (both_formats, ()),
+                (whole_life, ()), (shared, ()), (strangers, ()), (both_formats, ()),
                 (moved, ()), (walls, (probe,)), (killed, ())]:
             print(step.__name__, flush=True)
             step(s, *args)

@@ -272,6 +272,56 @@ test_expunge(void **state)
 	acct_free(a);
 }
 
+/* One message for several accounts is one file; unless somebody changed it. */
+static void
+test_shared(void **state)
+{
+	static const char text[] = "Subject: all\n\nall\n";
+	struct acct *a[4];
+	struct box *b[4];
+	char name[128];
+	struct stat st[4];
+	int i, fd;
+
+	for (i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "acct%d", i);
+		assert_int_equal(mkdirat(top, name, 0700), 0);
+		a[i] = acct_new(openat(top, name, O_RDONLY | O_DIRECTORY),
+		    NULL, false);
+		a[i]->format = &format_mdir;
+		b[i] = inbox(a[i]);
+		/* The third finds another file there. */
+		if (i == 2) {
+			fd = box_dir("acct0/INBOX.mdir");
+			assert_int_equal(unlinkat(fd, "1-r-20261121024026",
+			    0), 0);
+			put("acct0/INBOX.mdir/1-r-20261121024026",
+			    "Return-Path: <s@x>\nSubject: bad\n\nbad\n", 37);
+			assert_int_equal(fchmodat(fd, "1-r-20261121024026",
+			    0400, 0), 0);
+			close(fd);
+		}
+		deliver(b[i], i < 3 ? 77 : 78, text);
+		snprintf(name, sizeof(name),
+		    "acct%d/INBOX.mdir/1-r-20261121024026", i);
+		assert_int_equal(fstatat(top, name, &st[i], 0), 0);
+		acct_free(a[i]);
+	}
+	assert_int_equal(st[1].st_nlink, 2);
+	assert_int_equal(st[0].st_ino, st[1].st_ino);
+	assert_int_equal(st[2].st_nlink, 1);
+	assert_int_equal(st[3].st_nlink, 1);
+	for (i = 1; i < 4; i++) {
+		snprintf(name, sizeof(name), "acct%d", i);
+		a[i] = acct_new(openat(top, name, O_RDONLY | O_DIRECTORY),
+		    NULL, true);
+		b[i] = inbox(a[i]);
+		assert_text(b[i], 0,
+		    "Return-Path: <s@x>\nSubject: all\n\nall\n");
+		acct_free(a[i]);
+	}
+}
+
 /* --- from one format to the other --- */
 
 static uint32_t
@@ -680,6 +730,7 @@ main(void)
 		T(test_long),
 		T(test_flags),
 		T(test_expunge),
+		T(test_shared),
 		T(test_copies),
 		T(test_many),
 		T(test_strangers),
