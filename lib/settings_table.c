@@ -414,6 +414,9 @@ const struct setting settings_table[] = {
 	    "how it gets addresses; the Main Domain: all that are left"),
 	VALUE("Domain", "IPAddresses", NULL,
 	    "addresses of this host that mean this domain"),
+	WORD("Domain", "RelayAddress", "any", "any|first|same",
+	    "its mail goes out from: the first of its addresses; the one that "
+	    "the message came to"),
 	NUM("Domain", "AccountsLimit", "-1", -1, 100000000, "how many"),
 	NUM("Domain", "ListsLimit", "-1", -1, 100000000, "how many"),
 	WORD("Domain", "Foldering", "flat",

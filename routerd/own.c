@@ -180,6 +180,21 @@ dedicate(struct domain *d)
 			give(d, ip);
 }
 
+bool
+own_first(const struct domain *d, char *ip, size_t size)
+{
+	const struct val *list = dict_get(d->settings, "IPAddresses");
+
+	if (d->main && main_has_all())
+		return nown > 0 && str_copy(str_make(own[0]), ip, size);
+	if (d->dns != NULL) {
+		struct cur c = cur_str(d->dns);
+
+		return str_copy(cur_until(&c, " "), ip, size) && *ip != '\0';
+	}
+	return nth(list, 0) != NULL && address_of(nth(list, 0), ip, size);
+}
+
 void
 own_apply(void)
 {

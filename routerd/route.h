@@ -42,6 +42,7 @@ struct route_query {
 	const char	*peer;		/* or "" */
 	const char	*local;		/* or "" */
 	const char	*account;	/* authenticated sender, or "" */
+	char		 source[64];	/* ROUTED's, if it is remote */
 	bool		 client;	/* whatever its address is */
 	bool		 access;	/* a login name */
 	bool		 signal;	/* neither mail nor login */

@@ -63,6 +63,8 @@ const char *domain_text(const struct domain *, const char *name,
 /* own.c: IP addresses of this host, read before the walls. */
 void	own_read(void);
 void	own_apply(void);		/* fills env.addresses */
+/* The first of those that are assigned to the domain. */
+bool	own_first(const struct domain *, char *ip, size_t);
 struct command;
 void	own_refresh(const struct command *);	/* anew; answers it */
 /* own_dns.c: asks for all that go by DNS; own_apply() follows. */
@@ -127,6 +129,9 @@ void	temp_apply(void);			/* settings */
 void	temp_smtpd_up(struct ipc *);
 extern ipc_handler	on_temp_black, on_roaming;
 extern const struct verb	verbs_temp[];
+
+/* source.c: the address that it is to be sent from, or "". */
+void	source_find(const struct msg_route *, char ip[64]);
 
 /* keep.c: what smtpd's sending role would find again. */
 extern ipc_handler	keep_sender;

@@ -26,7 +26,8 @@ routed(struct ipc_ref ref, const struct route_query *q,
 	struct msg_routed r = { .code = a->code, .smtp = a->smtp,
 		.esc = a->esc, .text = a->text, .module = a->module,
 		.host = a->host, .address = a->address, .path = a->path,
-		.domain = a->domain, .alias = a->alias, .relay = a->relay };
+		.domain = a->domain, .alias = a->alias, .relay = a->relay,
+		.source = strcmp(a->module, "SMTP") == 0 ? q->source : "" };
 
 	if (a->code == 0) {
 		nrouted++;
@@ -156,8 +157,11 @@ on_route(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		.consulted = m->consult == 0 };
 	struct route_answer a;
 	/* What is enqueued is for the log's readers, the rest is detail. */
-	int level = proc_who(ipc, NULL) == PROC_QUEUED ? LOG_MAJOR : LOG_LOW;
+	bool queued = proc_who(ipc, NULL) == PROC_QUEUED;
+	int level = queued ? LOG_MAJOR : LOG_LOW;
 
+	if (queued)
+		source_find(m, q.source);
 	route_address(&env, &q, &a);
 	if (a.consult)
 		consult(ipc_ref(ipc, pkt), &q, &a, level);

@@ -6,6 +6,7 @@
  */
 #include <sys/mman.h>
 
+#include <event2/event.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #define tell	results_tell
 #include "smtpd/send/results.c"
 #undef tell
+#include "smtpd/send/utf8.c"
 #include "smtpd/send/mail.c"
 #include "smtpd/send/login.c"
 #include "smtpd/send/client.c"
@@ -108,16 +110,26 @@ conn_tls(struct conn *c, void *ssl)
 	return 0;
 }
 
-void *
-tls_client_ssl(const char *host, const char *const names[2])
-{
-	return calloc(1, 1);
-}
-
 bool
 tls_client_doubts(void *ssl)
 {
 	return *(char *)ssl != 0;
+}
+
+/* --- policy.c --- */
+
+void *policy_ssl(struct chan *c) { return calloc(1, 1); }
+void policy_secured(struct chan *c) { c->proven = c->testing; }
+bool policy_failed(struct chan *c) { return c->policy == POLICY_LIST; }
+
+bool
+policy_unoffered(struct chan *c)
+{
+	if (c->policy == POLICY_LIST || c->secure != SECURE_MUST)
+		return false;
+	outcome_set(&c->last, LATER, "4.7.10", "no");
+	chan_try_next(c);
+	return true;
 }
 
 int
@@ -132,7 +144,14 @@ conn_pump(struct conn *c, void (*done)(void *), void *arg)
 /* --- ipc, of which queued hears the results --- */
 
 struct ipc *proc_peer(enum proc_id id) { return NULL; }
-struct event_base *proc_base(void) { return NULL; }
+
+struct event_base *
+proc_base(void)
+{
+	static struct event_base *base;
+
+	return base != NULL ? base : (base = event_base_new());
+}
 
 int
 ipc_send(struct ipc *ipc, enum ipc_type t, uint32_t session, const void *m,
@@ -171,6 +190,7 @@ chan_end(struct chan *c, const struct outcome *o)
 {
 	if (fake.over)
 		panic("a channel ended twice");
+	client_gone(c);
 	if (c->mail != NULL && mail_broken(c, o) &&
 	    fake.told != (1U << RCPTS_OF) - 1)
 		panic("a recipient has no result");
@@ -195,12 +215,19 @@ chan_again(struct chan *c)
 void
 chan_try_next(struct chan *c)
 {
+	struct outcome good = { .verdict = GOOD };
+
+	c->trouble |= c->last.verdict == LATER;
+	client_gone(c);
 	if (c->conn != NULL)
 		conn_finish(c->conn);
 	c->conn = NULL;
 	if (++fake.addresses < ADDRESSES)
 		client_start(c, -1);
-	else
+	else if (c->mail != NULL) {
+		mail_unfit(c);
+		chan_end(c, &good);
+	} else
 		chan_end(c, &c->last);
 }
 
@@ -211,9 +238,14 @@ chan_ready(struct chan *c)
 		.id = 7, .size = fake.big ? BIG : 50, .eightbit = 1,
 		.sender = "a@x.example", .ret = "F", .envid = "x",
 		.rcpts = "(0,\"b@y.example\",14,\"\","
-		    "1,\"c@y.example\",1,\"rfc822;c@y\",2,\"d> \xc3@y\",2,\"\")"
+		    "1,\"c@y.example\",1,\"rfc822;c@y\",2,\"d> \xc3@y\",2,\"\")",
+		.options = fake.mails % 2 == 1 ? "8R" : "8"
 	};
 
+	if (c->mail != NULL) {
+		mail_start(c);
+		return;
+	}
 	if (c->wake != NULL) {
 		wake_ready(c);
 		return;
@@ -300,6 +332,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 	fake.c.host = strdup("y.example");
 	fake.c.secure = *p >> 2 & 3 ? (*p >> 2 & 3) - 1 : SECURE_NO;
 	fake.c.login = *p & 16;
+	fake.c.policy = *p & 32 ? POLICY_LIST : POLICY_NONE;
+	fake.c.testing = *p & 64;
 	if (*p & 32) {
 		if ((fake.c.wake = calloc(1, sizeof(*fake.c.wake))) == NULL)
 			abort();

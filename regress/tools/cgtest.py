@@ -224,7 +224,8 @@ def read_mdir(path):
 
 
 def limit_files(pid, n):
-    """How many descriptors it may have.  As the process's own user: even root needs a capability else."""
+    """So many descriptors it may have; set as its own user: even root needs a
+    capability else."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     uid, gid = (int(re.search(rf"^{k}:\s+(\d+)", status, re.M)[1])
                 for k in ("Uid", "Gid"))
