@@ -212,6 +212,9 @@ origin_start(struct smtp *s)
 		return;
 	fixed = iplist_has(c->white, peer);
 	s->black = !fixed && iplist_has(c->black, peer);
+	/* Nothing is taken there from who has not authenticated. */
+	if (s->front->submission)
+		return;
 	fixed = fixed || s->black;
 	lists = !fixed && c->rbls.n > 0;
 	names = c->client_names != NULL || (!fixed &&

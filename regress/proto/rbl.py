@@ -158,6 +158,13 @@ def few_questions():
     assert len(dns.asked) == before, "asked again, though it was known"
 
 
+def submission():
+    """Who must log in anyway is not asked about."""
+    with Smtp(int(s.env["CG_SUBMIT"]), source="127.0.6.5") as c:
+        c.ask("MAIL FROM:<a@b.example>", 530)
+    assert not asked_about("127.0.6.5"), dns.asked
+
+
 def clients_are_clients():
     """By name, they may send anywhere, and hear what clients hear."""
     zone("".join(text for _, text, _ in CASES))
@@ -288,7 +295,8 @@ def sender_dies():
 with tempfile.NamedTemporaryFile() as f, FakeDns(f.name) as dns:
     zone("")
     with Suite(accounts=["ann"], conf=CONF % dns.port) as s:
-        for test in (every_case, few_questions, clients_are_clients,
+        for test in (every_case, few_questions, submission,
+                     clients_are_clients,
                      the_slow_ones_together, logged_in, leaves_while_asked,
                      many, sender_dies):
             print(test.__name__, flush=True)

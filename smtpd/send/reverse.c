@@ -15,7 +15,7 @@
 #include "proc.h"
 #include "send.h"
 
-enum { EACH = 8, ALL = 25, ADDRESSES = 5, MAXLINE = 1024 };
+enum { EACH = 8, ALL = 25, ADDRESSES = 5, MAXLINE = 1024, MAXTRIES = 100 };
 
 struct try {
 	struct ipc_ref	 ref;
@@ -26,6 +26,9 @@ struct try {
 	int		 fd;
 	int		 tried;
 };
+
+/* A stranger says whom we connect to: not more of them at a time. */
+static unsigned int	 ntries;
 
 static void	next(const struct dest_addr *, const struct outcome *, void *);
 
@@ -45,6 +48,7 @@ finish(struct try *t, uint8_t code, const char *text)
 		close(t->fd);
 	dest_free(t->dest);
 	free(t);
+	ntries--;
 }
 
 static void
@@ -140,6 +144,10 @@ reverse_request(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 
 	t->ref = ipc_ref(ipc, pkt);
 	t->fd = -1;
+	if (++ntries > MAXTRIES) {
+		finish(t, LATER, "too many hosts are being tried");
+		return;
+	}
 	t->dest = dest_new(m->domain, false);
 	t->late = evtimer_new(proc_base(), too_late, t);
 	if (t->dest == NULL || t->late == NULL) {
