@@ -2,8 +2,8 @@
  * Addresses that are something for a while (manual 07): blacklisted, because
  * smtpd or authd has seen too many errors of them, or an administrator says
  * so; a client's, because a user has just read his mail from there.  Runs in
- * routerd, whose memory is all they are kept in: a restart forgets them, which
- * costs a stranger another round of errors, and a user another login.
+ * routerd, in whose memory they are kept.  If it has to start anew, smtpd still
+ * knows the former; the latter are forgotten, which costs a user another login.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 enum {
 	BLACK_MAX = 20000,
 	SMTPDS = 28,		/* as many as may share a module */
+	SAME = 2,		/* seconds that make no difference */
 	STILL = 30		/* seconds; who is there says so oftener */
 };
 enum { GONE, LOGIN, HERE };	/* ROAMING's how */
@@ -104,13 +105,16 @@ blacken(const char *ip, uint32_t seconds, const char *why)
 	return 0;
 }
 
-/* A front's word is good for nobody who stands on one of the other lists. */
+/*
+ * A front's word is good for nobody who stands on one of the other lists.  It
+ * may tell what it heard from us, or from our predecessor.
+ */
 void
 on_temp_black(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_temp_black *m = pkt->m;
 
-	if (m->seconds == 0 ||
+	if (m->seconds <= iptable_left(black, m->peer) + SAME ||
 	    (env.clients != NULL && iplist_has(env.clients, m->peer)) ||
 	    (white != NULL && iplist_has(white, m->peer)))
 		return;

@@ -1,8 +1,8 @@
 /*
  * How much an address may want of us: connections, messages, recipients and
  * errors within a time, counted over all smtpd (lib/front_limit.c).  Whoever
- * goes over the last is blacklisted for a while: routerd keeps that list and
- * tells all smtpd.  Clients, and the host itself, are free of all this, and
+ * goes over the last is blacklisted for a while: routerd keeps that list, tells
+ * all smtpd, and hears of it again from them if it had to start anew.  Clients, and the host itself, are free of all this, and
  * who has logged in has limits of his own (MailOutFlow).  Runs in smtpd; where
  * nothing is set it costs nothing.
  */
@@ -129,5 +129,20 @@ abuse_told(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_temp_black *m = pkt->m;
 
-	(void)iptable_set(black, m->peer, m->seconds, "");
+	(void)iptable_set(black, m->peer, m->seconds, m->why);
+}
+
+static void
+tell(const char *ip, uint32_t left, const char *why, void *routerd)
+{
+	struct msg_temp_black m = { .peer = ip, .seconds = left, .why = why };
+
+	ipc_send(routerd, IPC_TEMP_BLACK, 0, &m, -1);
+}
+
+void
+abuse_routerd_up(struct ipc *routerd)
+{
+	if (black != NULL)
+		iptable_each(black, tell, routerd);
 }

@@ -114,6 +114,13 @@ init(const struct proc_conf *conf)
 }
 
 static void
+peer_up(enum proc_id id, int instance, struct ipc *ipc)
+{
+	if (id == PROC_ROUTERD)
+		abuse_routerd_up(ipc);
+}
+
+static void
 peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
 	if (id == PROC_QUEUED)
@@ -154,6 +161,7 @@ main(int argc, char **argv)
 		},
 		.init = init,
 		.settings = settings,
+		.peer_up = peer_up,
 		.peer_down = peer_down,
 		FRONT_CALLS
 	};

@@ -218,6 +218,8 @@ const char *abuse_rcpt(struct smtp *);
 bool	abuse_error(struct smtp *);
 bool	abuse_is_black(const struct smtp *);
 extern ipc_handler abuse_told;
+/* Perhaps one that knows nothing. */
+void	abuse_routerd_up(struct ipc *);
 
 /* --- ban.c: banned lines --- */
 void	ban_settings(const struct val *);

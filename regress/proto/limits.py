@@ -5,11 +5,13 @@ errors; counted over all processes, and not for clients or who has logged in.
 Who makes too many errors is blacklisted for a while, which administrators see,
 and can end."""
 import base64
+import os
 import pathlib
 import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from cgtest import descendants, kill  # noqa: E402
 from wire import (PASSWORD, Smtp, Wire, accounts, address,  # noqa: E402
                   administrator, log, run, wait_for)
 
@@ -214,7 +216,32 @@ def exempt():
     cli.ask('SetWhiteHoleIPs ""')
 
 
+def outlives():
+    """The list outlives whoever keeps it, and who goes by it."""
+    me = stranger()
+    cli.ask(f"TempBlacklistIP {me} TIMEOUT 10m")
+    wait_for("591", lambda: blacklisted(me))
+    base = pathlib.Path(os.environ["CG_BASE"])
+    server = int((base / "ProcessID").read_text().split()[0])
+    for name in ("routerd", "smtpd", "smtpd", "routerd"):
+        pid = next(p for p, n in descendants(server).items()
+                   if n.split("-")[0] == name and "send" not in n)
+        kill(pid)
+
+        def listed_again():
+            try:
+                return me in listed() and blacklisted(me)
+            except (OSError, AssertionError):
+                return False
+        wait_for(f"the list without {name}", lambda: all(
+            listed_again() for _ in range(4)))
+    cli.ask(f"TempBlacklistIP {me} DELETE")
+    wait_for("mail to be taken", lambda: not blacklisted(me))
+    assert me not in listed()
+
+
 accounts("ann")
 cli = administrator()
 cli.ask("INLINE")
-run([connections, messages, recipients, abusers, by_hand, exempt])
+run([connections, messages, recipients, abusers, by_hand, exempt,
+     outlives])
