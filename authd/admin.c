@@ -404,6 +404,7 @@ admin_new(const struct ticket *t, struct val *args)
 	a->account = strdup(t->account);
 	a->domain = strdup(t->domain);
 	a->local = t->local;
+	a->system = t->system;
 	a->rights = ticket_rights(t);
 	if (a->account != NULL && a->domain != NULL && a->rights != NULL)
 		return a;

@@ -356,6 +356,10 @@ password_forbidden(const struct admin *a, const struct account *acc,
 		    "this account's password may not be modified" : NULL;
 	if (!admin_is_self(a))
 		return "you have no right to do this";
+	/* Manual 43: the old one says which of both is changed. */
+	if (a->system)
+		return "your password is the operating system's: change it "
+		    "there";
 	return allowed ? NULL : "you may not modify your password";
 }
 

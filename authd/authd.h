@@ -93,8 +93,9 @@ size_t	limit_count(void);
 
 /* --- proof.c: is that the password? --- */
 
-enum proof { PROOF_YES, PROOF_NO, PROOF_UNREADABLE, PROOF_COSTLY, PROOF_OFF,
-	PROOF_LATER };
+/* SYSTEM: yes, it is the host's password. */
+enum proof { PROOF_YES, PROOF_SYSTEM, PROOF_NO, PROOF_UNREADABLE,
+	PROOF_COSTLY, PROOF_OFF, PROOF_LATER };
 typedef void proof_cb(enum proof, void *arg);
 
 struct claim {
@@ -170,6 +171,7 @@ struct ticket {
 	char		*domain;
 	char		*path;		/* NULL: local's */
 	bool		 local;		/* root or the owner, by its socket */
+	bool		 system;	/* by the host's password */
 	uint64_t	 channel;	/* of the front that holds it */
 	struct ticket	*hnext;
 };
@@ -308,7 +310,7 @@ struct admin {
 	struct val	*args;
 	char		*account;	/* the caller */
 	char		*domain;
-	bool		 local;
+	bool		 local, system;	/* as the ticket has it */
 	struct val	*rights;
 	/* The object, once found. */
 	char		*name;		/* john@x.com */

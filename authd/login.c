@@ -33,6 +33,7 @@ struct login {
 	struct buf	 proof;		/* of ours, for the client */
 	bool		 tls;
 	bool		 shown;		/* EXTERNAL: by a good certificate */
+	bool		 system;	/* it was the host's password */
 	bool		 roams;		/* it makes its address a client's */
 	/* Once routed. */
 	char		*account, *domain, *path, *mailbox;
@@ -308,6 +309,7 @@ give_ticket(struct login *l, bool local)
 		later(l, "out of memory");
 		return;
 	}
+	t->system = l->system;
 	memcpy(l->ticket, t->id, sizeof(l->ticket));
 	login_ok++;
 	answer(l, 0, "", "");
@@ -427,6 +429,9 @@ proved(enum proof proof, void *arg)
 	struct account *a;
 
 	switch (proof) {
+	case PROOF_SYSTEM:
+		l->system = true;
+		/* FALLTHROUGH */
 	case PROOF_YES:
 		if ((a = account_get(l->path)) == NULL)
 			later(l, "account settings cannot be read");

@@ -265,7 +265,7 @@ os_checked(const struct ipc_pkt *pkt, void *arg)
 
 	if (pkt != NULL && pkt->type == IPC_DONE) {
 		m = pkt->m;
-		proof = m->code == 0 ? PROOF_YES :
+		proof = m->code == 0 ? PROOF_SYSTEM :
 		    m->code == 1     ? o->otherwise :
 				       PROOF_LATER;
 	}
@@ -369,8 +369,8 @@ check_external(struct check *k, enum proof proof)
 	void *arg = k->arg;
 	struct account *a;
 
-	if (proof == PROOF_YES || (!m->clear && m->digest == NULL &&
-	    !m->token)) {
+	if (proof == PROOF_YES || proof == PROOF_SYSTEM ||
+	    (!m->clear && m->digest == NULL && !m->token)) {
 		end_check(k, proof);
 		return;
 	}

@@ -11,7 +11,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+from cgtest import PASSWORD, Cli, Suite, wait_for  # noqa: E402
 
 OS_PASSWORD = "the host's own"
 CHECK = """#!/bin/sh
@@ -69,6 +69,18 @@ def main():
                 assert pop_works(s, name, PASSWORD)
                 assert not pop_works(s, name, OS_PASSWORD), name
             assert not pop_works(s, "off", OS_PASSWORD)
+            # By the host's password no other is changed, nor the host's.
+            c = Cli(s.env["CG_PWD"], "ann", OS_PASSWORD)
+            for ask in "NEWPASS another", "SetAccountPassword * TO another":
+                assert "operating system" in c.send(ask)
+            c.close()
+            assert pop_works(s, "ann", PASSWORD)
+            assert not pop_works(s, "ann", "another")
+            c = Cli(s.env["CG_PWD"], "ann", PASSWORD)
+            assert c.send("NEWPASS another")[:3] == "200"
+            c.close()
+            assert pop_works(s, "ann", "another")
+            assert pop_works(s, "ann", OS_PASSWORD)
             # A default that names one user is none for the Master.
             cli.ask(f'SetAllAccountsDefaults {{UseSysPassword=YES;'
                     f'OSUserName="{user}";}}')
