@@ -283,6 +283,7 @@ struct lqueue {
 	size_t		 nlater;
 	unsigned int	 chans;		/* remote: channels to its host */
 	unsigned int	 most;		/* and how many work, as far as known */
+	time_t		 refused;	/* one more was */
 	unsigned int	 flight;
 	int64_t		 since;		/* nothing has come back */
 	unsigned int	 away;		/* recipients that are routed anew */

@@ -19,6 +19,7 @@
 
 enum {
 	MANY = 50,		/* waiting, from which one channel is too few */
+	GROW = 30,		/* seconds after a host refused one more */
 	IDLE = 5,		/* seconds a channel waits for more mail */
 	RCPTS = 100,		/* of one transaction, RFC 5321, 4.5.3.1.8 */
 	RCPTS_TEXT = 48000,	/* bytes, as SEND_MAIL has them */
@@ -624,7 +625,8 @@ remote_next(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		return;
 	c->ready = true;
 	c->since = time(NULL);
-	if (c->lq->chans >= c->lq->most)
+	if (c->lq->chans >= c->lq->most &&
+	    c->since - c->lq->refused >= GROW)
 		c->lq->most = c->lq->chans + 1;
 	lqueue_worked(c->lq);
 	remote_list(c->lq);
@@ -688,9 +690,11 @@ remote_closed(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	chan_free(c);
 	if (m->code == 1)
 		fail_all(lq, m->esc, m->text);
-	else if (lq->chans > 0)
+	else if (lq->chans > 0) {
 		lq->most = lq->chans;
-	else if (m->code == 2 || useless) {
+		if (m->code == 2 || useless)
+			lq->refused = time(NULL);
+	} else if (m->code == 2 || useless) {
 		lq->woken = false;
 		lqueue_delay(lq, *m->text != '\0' ? m->text :
 		    "the host closes at once");
