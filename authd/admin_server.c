@@ -16,7 +16,7 @@ admin_shutdown(struct admin *a)
 {
 	struct msg_ctl_shutdown m = { 0 };
 
-	if (!dict_bool(a->rights, "Master", false)) {
+	if (!dict_bool(a->rights, "Monitors", false)) {
 		admin_fail(a, 501, "you have no right to do this");
 		return;
 	}

@@ -129,7 +129,7 @@ const struct cli_cmd cli_server[] = {
 	{ "Trace", NULL, "processName [STOP?] [peerName]", PROC_AUTHD,
 	    "Master", "puts a process's packets into the log for ten seconds"
 	},
-	{ "Shutdown", NULL, "", PROC_AUTHD, "Master", "stops the server" },
+	{ "Shutdown", NULL, "", PROC_AUTHD, "Monitors", "stops the server" },
 	{ "Noop", NULL, "", PROC_PWDD, "", "does nothing" },
 	/* What clients of later servers ask. */
 	{ "Echo", NULL, "object*", PROC_PWDD, "", "answers what it was given"

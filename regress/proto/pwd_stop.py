@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # suite: own
-"""The suite stops while command sessions are open: each is told, at once."""
+"""The suite stops while command sessions are open: each is told, at once.  By
+whoever may monitor it (manual 16), and nobody else."""
 import pathlib
 import sys
 import time
@@ -11,10 +12,15 @@ from cgtest import PASSWORD, Cli, Suite  # noqa: E402
 
 
 def main():
-    with Suite(accounts=["ann"]) as s:
+    with Suite(accounts=["ann", "mon", "set"]) as s:
+        cli = s.cli()
+        cli.ask("SetAccountRights mon (Monitors)")
+        cli.ask("SetAccountRights set (Settings,Users)")
+        other = Cli(s.env["CG_PWD"], "set", PASSWORD)
+        assert other.send("Shutdown")[:1] == "5"
         idle = Cli(s.env["CG_PWD"], "ann", PASSWORD)
         begun = time.monotonic()
-        s.cli().ask("Shutdown")
+        Cli(s.env["CG_PWD"], "mon", PASSWORD).ask("Shutdown")
         assert idle.line() == "501 the server is shutting down"
         assert idle.f.read() == b""
     seconds = time.monotonic() - begun
