@@ -85,6 +85,20 @@ right_for(const char *module)
 	return "Settings";
 }
 
+static bool
+is_module_to_come(const char *name)
+{
+	static const char *const later[] = { "ACAP", "FTP", "HTTP", "HTTPA",
+		"HTTPU", "LDAP", "LIST", "MAPI", "PIPE", "RADIUS", "RPOP",
+		"SIP", "SNMP", "TFTP", "XIMSS", "XMPP" };
+	size_t i;
+
+	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (strcasecmp(later[i], name) == 0)
+			return true;
+	return false;
+}
+
 static const char *
 named_module(struct command *c)
 {
@@ -93,7 +107,8 @@ named_module(struct command *c)
 	if (!need(c, right_for(module)))
 		return NULL;
 	if (module == NULL)
-		answer(c, 501, "unknown module");
+		answer(c, 501, is_module_to_come(arg_text(c, 0)) ?
+		    "this module is not available yet" : "unknown module");
 	return module;
 }
 

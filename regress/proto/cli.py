@@ -66,6 +66,19 @@ def settings():
     got = admin.ask("GetAccountSettings user2")
     assert "MaxAccountSize" not in got and "RealName" in got, got
     refused("UpdateAccountSettings user2 {QuotaAlert=500;}")
+    for name, text in (("HTTPU", "not available yet"), ("ldap", "available"),
+                       ("Smtq", "unknown module")):
+        for line in (f"GetModule {name}", f"SetModule {name} {{LogLevel=3;}}"):
+            assert text in admin.send(line), line
+    # A vendor's own, those that mean nothing here, too.
+    admin.ask("UpdateModule Main {AccountCacheSize=100;CrashRecovery=YES;"
+              "ExternalFilters=();LicenseAccepted=#T07-11-2011_16:53:05;"
+              "MBOXSizeToIndex=100M;TLSTimeToLive=1m;HideAccountUnknown=YES;"
+              "ExternalAUTH={Enabled=NO;LogLevel=3;};}")
+    got = admin.ask("GetModule Main")
+    for text in ("MBOXSizeToIndex=100M;", "ExternalFilters=();",
+                 "LicenseAccepted=#T07-11-2011_16:53:05;"):
+        assert text in got, got
     admin.ask("UpdateAccountDefaults {QuotaAlert=70;}")
     wait_for("the default", lambda: "QuotaAlert=70" in admin.ask(
         "GetAccountEffectiveSettings user2"))
