@@ -105,7 +105,7 @@ macnt(int fd, const struct stat *st, const char *path, const char *name,
 	adopt_give(fd, st, path, &account_dir);
 }
 
-/* john.settings and john.info become account.settings and .info in john.mdir. */
+/* john.settings and john.info become account.settings in john.mdir. */
 static void
 move_in(int dir, const char *where, const char *name, void *arg)
 {

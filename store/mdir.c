@@ -372,7 +372,9 @@ mdir_remove(int dirfd, const char *path)
 {
 	int fd = file_open_beneath(dirfd, path, O_RDONLY | O_DIRECTORY, 0);
 	const struct dirent *e;
+	size_t removed;
 	DIR *d;
+	int ret;
 
 	if (fd == -1)
 		return -1;
@@ -380,12 +382,18 @@ mdir_remove(int dirfd, const char *path)
 		close(fd);
 		return -1;
 	}
-	while ((e = readdir(d)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 &&
-		    strcmp(e->d_name, "..") != 0)
-			(void)unlinkat(fd, e->d_name, 0);
+	/* Not every file system tells all names while some go. */
+	do {
+		rewinddir(d);
+		removed = 0;
+		while ((e = readdir(d)) != NULL)
+			if (strcmp(e->d_name, ".") != 0 &&
+			    strcmp(e->d_name, "..") != 0)
+				removed += unlinkat(fd, e->d_name, 0) == 0;
+		ret = unlinkat(dirfd, path, AT_REMOVEDIR);
+	} while (ret == -1 && removed > 0);
 	closedir(d);
-	return unlinkat(dirfd, path, AT_REMOVEDIR);
+	return ret;
 }
 
 const struct box_format format_mdir = {

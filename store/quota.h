@@ -36,9 +36,9 @@ struct quota_usage {
 };
 
 /*
- * From now on, in LIMITS' words: "" for no limits, or a dictionary of Size, Bytes,
- * Messages, Mailboxes, Suspend, Alert, Notice, Name, Text, Closed; and Format,
- * the type of new mailboxes.
+ * From now on, in LIMITS' words: "" for no limits, or a dictionary of Size,
+ * Bytes, Messages, Mailboxes, Suspend, Alert, Notice, Name, Text, Closed; and
+ * Format, the type of new mailboxes.
  */
 void	quota_limit(struct acct *, const char *limits);
 /* The ones in force; never NULL. */

@@ -14,7 +14,7 @@ import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "regress/tools"), str(pathlib.Path(__file__).parent)]
-from cgtest import Suite, wait_for, read_mbox  # noqa: E402
+from cgtest import Suite, inbox, wait_for, read_mbox  # noqa: E402
 from mailer import Mailer, check  # noqa: E402
 from shim import Shim, Disk  # noqa: E402
 
@@ -81,7 +81,7 @@ def start_on(server, where, conf, oldbase, files, olddir):
 def found_in(where):
     found = set()
     for a in ACCOUNTS:
-        for _, m in read_mbox(where / f"Accounts/{a}.macnt/INBOX.mbox"):
+        for _, m in read_mbox(inbox(where, a)):
             found.add(check(m))
     return found
 
