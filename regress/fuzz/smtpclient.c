@@ -1,7 +1,7 @@
 /*
  * Any bytes as what a mail host says to us: replies in any order, early, late
  * or never, and the ends a connection can have.  A line of one byte from 1 to
- * 4 is an event instead.  Each recipient gets one result a transaction, or
+ * 5 is an event instead.  What is awaited is never awaited for ever.  Each recipient gets one result a transaction, or
  * none, if queued takes it back.
  */
 #include <sys/mman.h>
@@ -265,6 +265,13 @@ chan_ready(struct chan *c)
 /* --- what it says --- */
 
 static void
+forget(void)
+{
+	while (fake.nold > 0)
+		free(fake.old[--fake.nold]);
+}
+
+static void
 happens(enum conn_event ev, char *line, size_t len)
 {
 	struct conn *now = fake.conn;
@@ -283,8 +290,14 @@ happens(enum conn_event ev, char *line, size_t len)
 	if (ev == CONN_ERROR && now->ssl != NULL)
 		*now->ssl = len & 1;
 	event(now, ev, line, len, &fake.c);
-	while (fake.nold > 0)
-		free(fake.old[--fake.nold]);
+	forget();
+}
+
+static bool
+is_due(void)
+{
+	return fake.c.deadline != NULL &&
+	    evtimer_pending(fake.c.deadline, NULL);
 }
 
 static void
@@ -297,6 +310,11 @@ line(const uint8_t *p, size_t len)
 
 	if (len == 1 && *p >= 1 && *p <= 4) {
 		happens(events[*p - 1], NULL, 0);
+		return;
+	}
+	if (len == 1 && *p == 5 && is_due()) {
+		too_slow(-1, EV_TIMEOUT, &fake.c);
+		forget();
 		return;
 	}
 	copy = calloc(1, len + 1);
@@ -345,6 +363,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 		if ((lf = memchr(p, '\n', end - p)) == NULL)
 			lf = end;
 		line(p, lf - p);
+		if (!fake.over && fake.conn != NULL &&
+		    fake.c.state != S_READY && !is_due())
+			panic("state %d has no end", fake.c.state);
 	}
 	while (!fake.over)
 		happens(CONN_EOF, NULL, 0);
