@@ -157,8 +157,8 @@ size_t
 body_feed(struct body *b, const char *data, size_t len)
 {
 	const char *p = data, *end = data + len;
-	size_t from = b->out->len;
 
+	b->fed = b->out->len;
 	b->size += len;
 	while (p < end && b->state != BODY_END) {
 		if (b->state == BODY_LINE)
@@ -168,8 +168,8 @@ body_feed(struct body *b, const char *data, size_t len)
 	}
 	b->size -= end - p;
 	/* Line ends are LF by now: a CR that is left is a bare one. */
-	if (!b->discard && b->out->len > from &&
-	    memchr(b->out->p + from, '\r', b->out->len - from) != NULL)
+	if (!b->discard && b->out->len > b->fed &&
+	    memchr(b->out->p + b->fed, '\r', b->out->len - b->fed) != NULL)
 		refuse_bare(b);
 	return p - data;
 }

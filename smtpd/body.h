@@ -28,6 +28,7 @@ struct body {
 	bool		 first;		/* nor behind its first line */
 	size_t		 line;		/* where a header line begins in out */
 	bool		 dropped;	/* the field that goes on there */
+	size_t		 fed;		/* out was so long, or was cut to that */
 	bool		 counted;	/* its length is known: dots mean nothing */
 	bool		 discard;	/* nothing more goes out */
 	uint64_t	 size;		/* on the wire, without stuffing */

@@ -163,6 +163,17 @@ finish(struct body *b, const char *separator)
 	b->header = false;
 }
 
+/* Delivery alone says that (RFC 5321, 4.4).  A bare CR is one all the same. */
+static void
+drop(struct body *b)
+{
+	if (memchr(b->out->p + b->line, '\r', b->out->len - b->line) != NULL)
+		b->bare = b->discard = true;
+	b->out->len = b->line;
+	if (b->fed > b->line)
+		b->fed = b->line;
+}
+
 void
 header_line(struct body *b)
 {
@@ -183,8 +194,8 @@ header_line(struct body *b)
 	if (b->in_from && b->nfrom == 1)
 		b->from_len = b->out->len - b->from_at;
 	b->first = false;
-	if (b->dropped)		/* ours alone says that (RFC 5321, 4.4) */
-		b->out->len = b->line;
+	if (b->dropped)
+		drop(b);
 	b->line = b->out->len;
 }
 

@@ -436,6 +436,10 @@ test_return_path(void **state)
 	snprintf(want, sizeof(want), "Subject: x\nTo: y\n%s\nhi\n", DATE);
 	expect("Return-Path: <evil@x>\r\n\t(really)\r\nSubject: x\r\n"
 	    "return-path: <>\r\nTo: y\r\n\r\nhi\r\n.\r\n", want);
+	/* What is left out hides nothing. */
+	expect_bare("Return-Path: a\rb\r\nA: b\r\n\r\nc\r\n.\r\n", 34, true);
+	expect_bare("Return-Path: xxxx\r\na\rb: c\r\n\r\nc\r\n.\r\n", 35,
+	    true);
 }
 
 int
