@@ -333,6 +333,67 @@ def restarted(s, cli, d):
         "GetAccountAliases ann")] == want
 
 
+class Mailer(threading.Thread):
+    """Sends numbered messages to a group until it is refused for good."""
+
+    def __init__(self, s, to, sender):
+        super().__init__(daemon=True)
+        self.s, self.to, self.sender = s, to, sender
+        self.taken, self.refused = set(), 0
+        self.start()
+
+    def run(self):
+        with smtplib.SMTP("127.0.0.1", self.s.smtp_port()) as c:
+            n = 0
+            while self.refused < 3:
+                n += 1
+                try:
+                    c.sendmail(self.sender, [self.to],
+                               f"Subject: in use {n};\r\n\r\n{n}\r\n")
+                    self.taken.add(n)
+                except smtplib.SMTPRecipientsRefused as e:
+                    code = list(e.recipients.values())[0][0]
+                    assert code == 550, e
+                    self.refused += 1
+                    c.rset()
+
+
+def numbers(s, user, reports=False):
+    """Of the messages to the group that he has, or that came back to him."""
+    found = []
+    for _, m in s.mail(user):
+        if (b"multipart/report" in m) == reports:
+            found += [int(t.split(b";")[0]) for t in
+                      m.split(b"Subject: in use ")[1:]]
+    assert len(found) == len(set(found)), f"{user} has one twice"
+    return set(found)
+
+
+def in_use(s, cli, d):
+    """A group, and a member of it, is renamed and removed while mail comes:
+    what was taken is with each member, or back with its sender."""
+    cli.ask("CreateGroup u {Members=(bob,carl);}")
+    m = Mailer(s, f"u@{d}", f"eve@{d}")
+    wait_for("mail", lambda: len(m.taken) > 30)
+    cli.ask("RenameAccount carl INTO karl")
+    assert cli.ask("GetGroup u") == "201 {Members=(bob,karl);}"
+    done = len(m.taken)
+    wait_for("more mail", lambda: len(m.taken) > done + 30)
+    cli.ask("RenameGroup u INTO v")
+    m.join(60)
+    assert m.refused == 3
+    empty(s)
+    back = numbers(s, "eve", reports=True)
+    for user in "bob", "karl":
+        assert numbers(s, user) | back == m.taken, user
+    last = Mailer(s, f"v@{d}", f"eve@{d}")
+    wait_for("mail", lambda: len(last.taken) > 30)
+    cli.ask("DeleteGroup v")
+    last.join(60)
+    empty(s)
+    cli.ask("RenameAccount karl INTO carl")
+
+
 def main():
     with Suite(accounts=USERS, conf="settings Queue { ReportDelay = 0; }\n"
                ) as s:
@@ -347,6 +408,7 @@ def main():
         reports(s, cli, d)
         to_all(s, cli, d)
         restarted(s, cli, d)
+        in_use(s, cli, d)
         killed(s, cli, d)
         many(s, cli, d)
         cli.close()
