@@ -206,7 +206,7 @@ route_wakeup_end(struct state *s)
 {
 	struct route_answer *a = s->a;
 
-	a->consult = false;
+	a->consult = a->backup = false;
 	a->relay = true;
 	if (a->code == 0 && strcmp(a->module, "SMTP") == 0)
 		memcpy(a->module, "WAKEUP", sizeof("WAKEUP"));

@@ -140,12 +140,8 @@ static void
 wake_start(struct smtp *s, struct str name, bool turn)
 {
 	char address[MAXNAME + sizeof("wakeup@")] = "wakeup@";
-	struct msg_route m = {
-		.address = address,
-		.peer = s->front->peer,
-		.local = s->front->local,
-		.account = s->account != NULL ? s->account : ""
-	};
+	/* Where it leads is not a matter of who asks. */
+	struct msg_route m = { .address = address };
 
 	if (!addr_valid_domain(name) || name.len > MAXNAME) {
 		smtp_error(s, "501 5.5.4 say a domain's name");
