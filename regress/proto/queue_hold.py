@@ -124,6 +124,28 @@ def held(s):
         nothing_left(s)
 
 
+def both_released(s):
+    """A domain that sends from its own address has a queue of its own: the
+    host's name releases both."""
+    ask(s, 'CreateDomain two.example {IPAddresses=("[127.0.25.7]");'
+        'RelayAddress=first;}',
+        f'CreateAccount bob@two.example {{Password="{PASSWORD}";}}')
+    with Sink() as k:
+        route(s, client_example=k)
+        ask(s, f'UpdateModule SMTP {{HoldMailFor="{host(k)}";}}')
+        send(s, "a@client.example")
+        with smtplib.SMTP("127.0.0.1", s.smtp_port(), timeout=120) as c:
+            c.login("bob@two.example", PASSWORD)
+            c.sendmail("bob@two.example", ["b@client.example"], "hello\r\n")
+        for name in (host(k), f"@127.0.25.7:{host(k)}"):
+            wait_for("a held queue",
+                     lambda: "held until" in hosts(s).get(name, ""))
+        ask(s, f"ReleaseSMTPQueue {host(k)}")
+        k.wait(2)
+        nothing_left(s)
+        ask(s, 'UpdateModule SMTP {HoldMailFor="";}')
+
+
 def held_again(s):
     """The host asks, but then does not take it: it waits for the next time."""
     with Sink() as k:
@@ -293,8 +315,8 @@ def wakes(s):
 
 def main():
     with Suite(accounts=["ann"], conf=CONF) as s:
-        for test in (held, held_again, delayed, rejected, moved, shown,
-                     scheduled, wakes):
+        for test in (held, both_released, held_again, delayed, rejected,
+                     moved, shown, scheduled, wakes):
             test(s)
             print("ok", test.__name__, flush=True)
 

@@ -309,6 +309,33 @@ def refusing(s):
     held(s, 0)
 
 
+def addresses(s):
+    """A domain that sends from its own address has a queue of its own: all
+    of them come."""
+    cli = s.cli()
+    cli.ask('CreateDomain two.example {IPAddresses=("[127.0.25.7]");'
+            'RelayAddress=first;}')
+    cli.ask(f'CreateAccount bob@two.example {{Password="{PASSWORD}";}}')
+    cli.close()
+    for n in range(2):
+        send(s, [f"a@{DOMAIN}"], f"ann-{n}")
+        with smtplib.SMTP("127.0.0.1", s.smtp_port(), timeout=120) as c:
+            c.login("bob@two.example", PASSWORD)
+            c.sendmail("bob@two.example", [f"a@{DOMAIN}"],
+                       f"Subject: x\r\n\r\nbob-{n}\r\n")
+    held(s, 4)
+    cli = s.cli()
+    cli.ask("INLINE")
+    assert f'"@127.0.25.7:{DOMAIN}"' in cli.ask("ListQueues")
+    cli.close()
+    c = Client(s, DOMAIN)
+    c.ask("ATRN", "250")
+    mails = c.serve()
+    assert sorted(m.split("\n")[-1] for m in mails) == \
+        ["ann-0", "ann-1", "bob-0", "bob-1"], mails
+    held(s, 0)
+
+
 with Suite(accounts=["ann", DOMAIN, "free.example"], conf=CONF) as s:
     cli = s.cli()
     cli.ask("CreateDomain other.example {}")
@@ -316,6 +343,7 @@ with Suite(accounts=["ann", DOMAIN, "free.example"], conf=CONF) as s:
             f'{{Password="{PASSWORD}";}}')
     cli.close()
     update(s, f'HoldMailFor="{DOMAIN}";')
-    for test in (grammar, etrn, may_not, atrn, pipelined, broken, refusing):
+    for test in (grammar, etrn, may_not, atrn, pipelined, broken, refusing,
+                 addresses):
         test(s)
         print("ok:", test.__name__, flush=True)
