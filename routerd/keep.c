@@ -24,7 +24,7 @@ keep_sender(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		close(fd);
 	if (v == NULL || val_type(v) != VAL_DICT)
 		log_warnx("%s: what came is none: %s", path, err);
-	else if (val_write_file(proc_basefd(), path, 0600, v) == -1)
+	else if (val_write_file_alone(proc_basefd(), path, 0600, v) == -1)
 		log_warn("%s", path);
 	val_free(v);
 }

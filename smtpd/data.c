@@ -145,16 +145,23 @@ static size_t
 note_no_tls(struct smtp *s)
 {
 	struct buf *out = &s->out;
-	bool there = strncmp(out->p + s->options, "O ", 2) == 0;
-	const char *text = there ? "N" : "O N\n";
-	size_t n = strlen(text), at = s->options + (there ? 2 : 0);
+	size_t n, at = s->options;
+	const char *text = "O N\n";
 
 	if (!s->body.no_tls || s->mail.tls || s->written > 0 ||
-	    s->body.header || !buf_add(out, text, n))
+	    s->body.header)
+		return 0;
+	if (strncmp(out->p + at, "O ", 2) == 0) {
+		text = "N";
+		at += 2;
+	}
+	n = strlen(text);
+	if (!buf_add(out, text, n))
 		return 0;
 	memmove(out->p + at + n, out->p + at, out->len - n - at);
 	memcpy(out->p + at, text, n);
 	s->envelope += n;
+	s->scanned += n;
 	return n;
 }
 

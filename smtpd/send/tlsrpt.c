@@ -115,17 +115,22 @@ today(const char *domain, enum policy policy, const char *what)
 	keep_changed(false);
 }
 
-/* What the administrator alone wants is no domain's business. */
-static enum policy
-policy_of(const struct chan *c)
+/*
+ * What the administrator alone wants is no domain's business, nor is what
+ * happens on the way to a computer that he has named.
+ */
+static void
+note(const struct chan *c, const char *what)
 {
-	return c->policy == POLICY_LIST ? POLICY_NONE : c->policy;
+	if (dest_is_domain(c->dest) && !c->lax)
+		today(c->host, c->policy == POLICY_LIST ? POLICY_NONE :
+		    c->policy, what);
 }
 
 void
 tlsrpt_good(const struct chan *c)
 {
-	today(c->host, policy_of(c), "");
+	note(c, "");
 }
 
 void
@@ -135,7 +140,7 @@ tlsrpt_bad(const struct chan *c, const char *result)
 
 	snprintf(what, sizeof(what), "%s %s %s", result, c->addr->host,
 	    c->addr->ip);
-	today(c->host, policy_of(c), what);
+	note(c, what);
 }
 
 void
