@@ -596,6 +596,8 @@ apply_router(void)
 	env.relay_from = strcmp(from, "Nobody") == 0 ? RELAY_NOBODY :
 	    strcmp(from, "Everybody") == 0 ? RELAY_EVERYBODY : RELAY_CLIENTS;
 	env.relay_backup = settings_bool(merged, "SMTP", "RelayToBackup");
+	env.any_clients = *settings_text(merged, "Protection",
+	    "ClientIPs") != '\0';
 	env.relay_to = strcmp(to, "No") == 0 ? RELAY_TO_NO :
 	    strcmp(to, "All") == 0 ? RELAY_TO_ALL : RELAY_TO_SIMPLE;
 	if (!dict_bool(proc_conf()->conf, "LogAll", false))

@@ -499,7 +499,7 @@ route_address(const struct route_env *env, const struct route_query *q,
 	a->code = a->smtp = 0;
 	a->esc[0] = a->text[0] = a->module[0] = a->host[0] = '\0';
 	a->address[0] = a->path[0] = a->domain[0] = a->alias[0] = '\0';
-	a->relay = a->backup = a->consult = false;
+	a->relay = a->backup = a->consult = a->by_host = false;
 	if (route_set_address(&s, q->address) == DONE)
 		return;
 	if (q->access && access_domain(&s) == DONE)

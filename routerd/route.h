@@ -23,6 +23,7 @@ struct route_env {
 	struct table		*table;
 	struct table		*all_aliases;	/* All-Domain Aliases */
 	struct iplist		*clients;	/* may be NULL */
+	bool			 any_clients;	/* there are some */
 	struct map		*addresses;	/* own IP address to domain */
 	struct map		*unassigned;	/* own ones that mean none */
 	char			*add_domain;	/* "" for none */
@@ -63,6 +64,8 @@ struct route_answer {
 	char	 alias[513];
 	bool	 relay;
 	bool	 backup;	/* to be relayed, if we are a backup for domain */
+	bool	 by_host;	/* or if domain's mail host is a client's ... */
+	bool	 by_mx;		/* ... as its MX records say, if it has some */
 	bool	 consult;	/* "host@domain" is to be asked for */
 };
 

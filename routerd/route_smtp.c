@@ -36,6 +36,22 @@ may_relay(const struct state *s, const char *host)
 	    to_client(s, host);
 }
 
+/* Only the DNS knows whether that host is a client's. */
+static void
+ask_for(struct state *s, const char *host)
+{
+	struct route_answer *a = s->a;
+	size_t n = strcspn(host, ":");
+
+	if (*host == '[' || *s->q->peer == '\0' || !s->env->any_clients ||
+	    s->env->relay_to == RELAY_TO_NO ||
+	    (s->env->relay_to != RELAY_TO_ALL && !route_is_simple(s)))
+		return;
+	a->by_host = str_copy((struct str){ host, n }, a->domain,
+	    sizeof(a->domain));
+	a->by_mx = host[n] == '\0';
+}
+
 static enum step
 take_smtp(struct state *s, const char *host, const char *address)
 {
@@ -45,7 +61,8 @@ take_smtp(struct state *s, const char *host, const char *address)
 	    !str_copy(str_make(address), a->address, sizeof(a->address)))
 		return route_too_long(s);
 	memcpy(a->module, "SMTP", sizeof("SMTP"));
-	a->relay = may_relay(s, host);
+	if (!(a->relay = may_relay(s, host)))
+		ask_for(s, host);
 	return DONE;
 }
 

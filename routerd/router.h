@@ -76,6 +76,11 @@ const char *own_check(const struct domain *, const struct val *settings);
 enum backup { BACKUP_NO, BACKUP_YES, BACKUP_LATER };
 typedef void backup_cb(enum backup, void *arg);
 void	backup_ask(const char *domain, backup_cb *, void *arg);
+/*
+ * client_host.c: is the mail host of that name a client's?  mx: it may have MX
+ * records.
+ */
+void	client_host_ask(const char *name, bool mx, backup_cb *, void *arg);
 
 /* names over IPC (authd makes and removes accounts): reserve.c */
 extern ipc_handler	on_name_reserve, on_name_publish, on_name_remove;

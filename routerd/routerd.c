@@ -48,7 +48,10 @@ temporary(struct route_answer *a)
 	snprintf(a->text, sizeof(a->text), "temporary failure");
 }
 
-/* A question that waits for the DNS: are we that domain's backup? */
+/*
+ * A question that waits for the DNS: are we that domain's backup, or is its host
+ * a client's?
+ */
 struct backing {
 	struct ipc_ref	 ref;
 	int		 level;
@@ -62,6 +65,11 @@ backed(enum backup is, void *arg)
 	struct backing *b = arg;
 	struct route_query q = { .address = b->address };
 
+	if (is == BACKUP_NO && b->a.by_host) {
+		b->a.by_host = false;
+		client_host_ask(b->a.domain, b->a.by_mx, backed, b);
+		return;
+	}
 	b->a.domain[0] = '\0';
 	b->a.relay = is == BACKUP_YES;
 	if (is == BACKUP_LATER)
@@ -78,7 +86,7 @@ settle(struct ipc_ref ref, const struct route_query *q,
 	size_t len = strlen(q->address);
 	struct backing *b;
 
-	if (!a->backup) {
+	if (a->code != 0 || (!a->backup && !a->by_host)) {
 		routed(ref, q, a, level);
 		return;
 	}
@@ -87,7 +95,10 @@ settle(struct ipc_ref ref, const struct route_query *q,
 	b->level = level;
 	b->a = *a;
 	memcpy(b->address, q->address, len + 1);
-	backup_ask(b->a.domain, backed, b);
+	if (b->a.backup)
+		backup_ask(b->a.domain, backed, b);
+	else
+		backed(BACKUP_NO, b);
 }
 
 /* A question that waits for the external authenticator. */

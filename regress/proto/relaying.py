@@ -141,7 +141,8 @@ def clients():
         cli.ask(r'SetClientIPs "192.0.2.64/26\e"')
         s.ask("RCPT TO:<a@[192.0.2.77]>", 250)
         s.ask("RCPT TO:<a%far.example@[192.0.2.77]>", 550)
-        s.ask(f"RCPT TO:<{FAR}>", 550)
+        s.ask('RCPT TO:<"a b"@[192.0.2.77]>', 550)
+        s.ask(f"RCPT TO:<{FAR}>", 450)  # is it a client's?  No DNS here
         cli.ask("UpdateModule SMTP {RelayToClients=All;}")
         s.ask("RCPT TO:<a%far.example@[192.0.2.77]>", 250)
         cli.ask("UpdateModule SMTP {RelayToClients=No;}")
