@@ -115,6 +115,11 @@ print_troubles(const struct val *suite, const struct val *all)
 		printf("TROUBLE    the disk is full: new mail is put off\n");
 		n++;
 	}
+	if (dict_int(q, "DeliveriesHang", 0) > 0) {
+		printf("TROUBLE    deliveries to %" PRId64 " accounts hang\n",
+		    dict_int(q, "DeliveriesHang", 0));
+		n++;
+	}
 	if (*table != '\0') {
 		printf("TROUBLE    Routing Table, %s\n", table);
 		n++;

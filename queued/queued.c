@@ -43,7 +43,7 @@ void
 queue_status_dict(struct val *d)
 {
 	struct lqueue *lq;
-	size_t local = 0, remote = 0, delayed = 0;
+	size_t local = 0, remote = 0, delayed = 0, hang = 0;
 
 	RB_FOREACH(lq, lqtree, &lqueues) {
 		if (lq->kind == QUEUE_LOCAL)
@@ -51,12 +51,14 @@ queue_status_dict(struct val *d)
 		else
 			remote += lq->waiting;
 		delayed += lq->delayed;
+		hang += lqueue_hangs(lq);
 	}
 	dict_setf(d, "Messages", "%zu", msg_count());
 	dict_setf(d, "LocalWaiting", "%zu", local);
 	dict_setf(d, "LocalActive", "%zu", local_flight());
 	dict_setf(d, "RemoteWaiting", "%zu", remote);
 	dict_setf(d, "QueuesDelayed", "%zu", delayed);
+	dict_setf(d, "DeliveriesHang", "%zu", hang);
 	dict_set(d, "Space", val_string(tmp_space() ? "YES" : "NO"));
 	dict_set(d, "Loading", val_string(load_busy() ? "YES" : "NO"));
 }

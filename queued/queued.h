@@ -335,6 +335,8 @@ void	lqueue_later(struct rcpt *, const char *why, int64_t seconds);
 void	lqueue_hurry(struct lqueue *);
 /* Something of it changed: it may have a turn now, or be done with. */
 void	lqueue_touch(struct lqueue *);
+/* Nothing has come back from an account for long. */
+bool	lqueue_hangs(const struct lqueue *);
 void	sched_start(void);
 void	sched_run(void);
 void	sched_soon(void);		/* at this loop turn's end */

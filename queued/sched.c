@@ -523,6 +523,13 @@ sched_later(void)
 	run_after(LATER);
 }
 
+bool
+lqueue_hangs(const struct lqueue *lq)
+{
+	return lq->kind == QUEUE_LOCAL && lq->flight > 0 &&
+	    time(NULL) - lq->since >= HANGS;
+}
+
 /* Nobody can end a call that waits for a disk: at least it is said. */
 static void
 watch(int fd, short what, void *arg)
@@ -533,8 +540,7 @@ watch(int fd, short what, void *arg)
 
 	RB_FOREACH(lq, lqtree, &lqueues) {
 		s = time(NULL) - lq->since;
-		if (lq->kind == QUEUE_LOCAL && lq->flight > 0 && s >= HANGS &&
-		    s % HANGS < WATCH)
+		if (lqueue_hangs(lq) && s % HANGS < WATCH)
 			log_tag(LOG_CRASH, "QUEUE", "LOCAL(%s) delivers since "
 			    "%lld minutes", lq->show, (long long)s / 60);
 	}
