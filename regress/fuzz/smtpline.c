@@ -32,7 +32,9 @@
 #define name_routed etrn_name_routed
 #include "smtpd/etrn.c"
 #undef name_routed
+#define tell	abuse_tell
 #include "smtpd/abuse.c"
+#undef tell
 #include "smtpd/ban.c"
 #define finish	origin_finish
 #include "smtpd/origin.c"
