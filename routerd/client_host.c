@@ -8,60 +8,90 @@
 #include <string.h>
 
 #include "iplist.h"
+#include "lookup.h"
 #include "router.h"
 
 struct ask {
+	struct looks	 looks;
 	backup_cb	*cb;
 	void		*arg;
-	bool		 mx;
+	int		 left;		/* answers to come */
+	bool		 any, others, trouble;
 	char		 name[DOMAIN_MAXLEN + 1];
 };
 
-static void	ask(struct ask *);
-
-/* Every one of them: a stranger may name a client's beside his own. */
-static bool
-are_clients(const char *addresses)
-{
-	struct cur c = cur_str(addresses);
-	bool any = false;
-	char ip[64];
-
-	for (cur_ws(&c); cur_left(&c) > 0; cur_ws(&c)) {
-		if (!str_copy(cur_until(&c, " "), ip, sizeof(ip)) ||
-		    env.clients == NULL || !iplist_has(env.clients, ip))
-			return false;
-		any = true;
-	}
-	return any;
-}
-
 static void
-told(const struct ipc_pkt *pkt, void *arg)
+finish(struct ask *a, enum backup is)
 {
-	const struct msg_dns_told *m = pkt != NULL ? pkt->m : NULL;
-	struct ask *a = arg;
-
-	if (m != NULL && m->code == 0 && *m->addresses == '\0' && a->mx) {
-		a->mx = false;
-		ask(a);
-		return;
-	}
-	if (m == NULL || m->code == 2)
-		a->cb(BACKUP_LATER, a->arg);
-	else
-		a->cb(m->code == 0 && are_clients(m->addresses) ? BACKUP_YES :
-		    BACKUP_NO, a->arg);
+	a->cb(is, a->arg);
 	free(a);
 }
 
+/* All must be: a stranger may name a client's beside his own. */
 static void
-ask(struct ask *a)
+told_addresses(enum look_status status, const char *records, void *arg)
 {
-	struct msg_dns_ask m = { .name = a->name, .mx = a->mx };
+	struct ask *a = arg;
+	struct cur c = cur_str(records);
+	struct str line;
+	char ip[64];
 
-	ipc_call(proc_peer(PROC_SENDER), IPC_DNS_ASK, 0, &m, -1, IPC_TIMEOUT,
-	    told, a);
+	if (status == LOOK_TROUBLE)
+		a->trouble = true;
+	while (status == LOOK_FOUND && cur_line(&c, &line)) {
+		a->any = true;
+		if (!str_copy(line, ip, sizeof(ip)) || env.clients == NULL ||
+		    !iplist_has(env.clients, ip))
+			a->others = true;
+	}
+	if (--a->left > 0)
+		return;
+	finish(a, a->others ? BACKUP_NO : a->trouble ? BACKUP_LATER :
+	    a->any ? BACKUP_YES : BACKUP_NO);
+}
+
+/* The last answer may come at once, and end it. */
+static void
+ask_addresses(struct ask *a)
+{
+	a->left = 2;
+	look_up(&a->looks, a->name, DNS_A, true, told_addresses, a);
+	look_up(&a->looks, a->name, DNS_AAAA, true, told_addresses, a);
+}
+
+/* False: there is no host at all (null MX). */
+static bool
+best_host(const char *records, char *out, size_t size)
+{
+	struct cur c = cur_str(records), l;
+	uint64_t pref, best = UINT64_MAX;
+	struct str line;
+
+	*out = '\0';
+	while (cur_line(&c, &line)) {
+		l = cur_make(line.p, line.len);
+		if (!cur_u64(&l, &pref, UINT16_MAX) || !cur_lit(&l, " ") ||
+		    pref >= best)
+			continue;
+		best = pref;
+		if (!str_copy((struct str){ l.p, cur_left(&l) }, out, size))
+			*out = '\0';
+	}
+	return *out != '\0' && strcmp(out, ".") != 0;
+}
+
+static void
+told_mx(enum look_status status, const char *records, void *arg)
+{
+	struct ask *a = arg;
+
+	if (status == LOOK_TROUBLE)
+		finish(a, BACKUP_LATER);
+	else if (status == LOOK_FOUND &&
+	    !best_host(records, a->name, sizeof(a->name)))
+		finish(a, BACKUP_NO);
+	else
+		ask_addresses(a);
 }
 
 void
@@ -71,11 +101,10 @@ client_host_ask(const char *name, bool mx, backup_cb *cb, void *arg)
 
 	a->cb = cb;
 	a->arg = arg;
-	a->mx = mx;
-	if (str_copy(str_make(name), a->name, sizeof(a->name))) {
-		ask(a);
-		return;
-	}
-	free(a);
-	cb(BACKUP_NO, arg);
+	if (!str_copy(str_make(name), a->name, sizeof(a->name)))
+		finish(a, BACKUP_NO);
+	else if (mx)
+		look_up(&a->looks, a->name, DNS_MX, true, told_mx, a);
+	else
+		ask_addresses(a);
 }
