@@ -412,6 +412,44 @@ def not_required(s, p):
         nothing_left(s)
 
 
+# --- the administrator's list ---
+
+def listed(s, p):
+    """By a certificate for the domain or for its host; returned else."""
+    zone(s, f"sts.example MX 10 mx.dane.example\nmx.dane.example A {NET}3\n"
+         f"_mta-sts.sts.example TXT v=STSv1;id=z9\n")
+    cli = s.cli()
+    cli.ask('UpdateModule SMTP {SendEncrypted="x.example s*.example";'
+            'EncryptWherePossible=NO;}')
+    for name, good in (("sts.example", True), ("mx.dane.example", True),
+                       ("other.example", False), ("self.example", False),
+                       (None, False)):
+        before = len(reports(s))
+        with host(name and p[name], "3") as k:
+            send(s, ["x@sts.example"])
+            if good:
+                assert k.wait(1)[0].tls
+            else:
+                wait_for("a report", lambda: len(reports(s)) > before)
+                assert b"Status: 5.7." in reports(s)[-1], reports(s)[-1]
+                assert not k.mails
+            nothing_left(s)
+    # Of who forwards all, only that it is encrypted.
+    cli.ask(f'UpdateModule SMTP {{SendEncrypted="*";ForwardTo="{NET}3";}}')
+    with host(p["self.example"], "3") as k:
+        send(s, ["x@far.example"])
+        assert k.wait(1)[0].tls
+        nothing_left(s)
+    with host(None, "3") as k:
+        before = len(reports(s))
+        send(s, ["x@far.example"])
+        wait_for("a report", lambda: len(reports(s)) > before)
+        nothing_left(s)
+    cli.ask('UpdateModule SMTP {SendEncrypted="";ForwardTo="";'
+            'EncryptWherePossible=YES;}')
+    cli.close()
+
+
 # --- the rest ---
 
 def at_once(s, p):
@@ -460,7 +498,7 @@ def main():
         p = {"ca": ca, "self.example": certificate(top, "self.example")}
         for name in ("mx.sts.example", "mta-sts.sts.example",
                      "mx.dane.example", "mta-sts.dane.example",
-                     "other.example"):
+                     "other.example", "sts.example"):
             p[name] = certificate(top, name, ca)
         p["bad"] = certificate(top, "bad", ca, [
             f"mta-sts.bad{i}.example" for i in range(20)])
@@ -469,7 +507,7 @@ def main():
             s.seen = 0
             for step in (sts_asked, sts_kept, sts_enforced, sts_changed,
                          sts_broken, dane, dane_trouble, dane_first,
-                         required, not_required, at_once, counted):
+                         required, not_required, listed, at_once, counted):
                 print(step.__name__, flush=True)
                 step(s, p)
         print("distrusted", flush=True)

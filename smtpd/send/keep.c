@@ -64,6 +64,15 @@ keep_changed(bool hurry)
 		evtimer_add(timer, &tv);
 }
 
+/* An administrator may have been in that file. */
+static const struct val *
+part(const struct val *d, const char *name)
+{
+	const struct val *v = dict_get(d, name);
+
+	return v != NULL && val_type(v) == VAL_DICT ? v : NULL;
+}
+
 /* Without a descriptor: there is nothing. */
 void
 keep_load(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
@@ -76,9 +85,9 @@ keep_load(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		log_warnx("what was kept cannot be read: %s", err);
 	if (fd != -1)
 		close(fd);
-	if (d != NULL) {
-		sts_load(dict_get(d, "Policies"));
-		tlsrpt_load(dict_get(d, "Counts"));
+	if (!loaded) {
+		sts_load(part(d, "Policies"));
+		tlsrpt_load(part(d, "Counts"));
 	}
 	val_free(d);
 	loaded = true;

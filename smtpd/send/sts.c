@@ -48,6 +48,7 @@ static struct knowns knowns = RB_INITIALIZER(&knowns);
 static TAILQ_HEAD(knownlist, known) used = TAILQ_HEAD_INITIALIZER(used);
 static struct knownlist line = TAILQ_HEAD_INITIALIZER(line);
 static unsigned int nknown, fetches;
+static bool loaded;		/* what was known in the last life is */
 
 static int
 known_cmp(const struct known *a, const struct known *b)
@@ -234,22 +235,27 @@ got_record(const struct dns_answer *a, void *arg)
 		TAILQ_INSERT_TAIL(&line, k, line);
 }
 
+static void
+ask(struct known *k)
+{
+	char *name = xasprintf("_mta-sts.%s", k->domain);
+
+	dns_ask(name, DNS_TXT, got_record, k);
+	free(name);
+}
+
 struct sts_wait *
 sts_ask(const char *domain, sts_cb *cb, void *arg)
 {
 	struct known *k = known_get(domain);
 	struct sts_wait *w = xcalloc(1, sizeof(*w));
-	char *name;
 
 	w->cb = cb;
 	w->arg = arg;
 	LIST_INSERT_HEAD(&k->waits, w, entry);
-	if (!k->busy) {
-		k->busy = true;
-		name = xasprintf("_mta-sts.%s", k->domain);
-		dns_ask(name, DNS_TXT, got_record, k);
-		free(name);
-	}
+	if (!k->busy && loaded)
+		ask(k);
+	k->busy = true;
 	return w;
 }
 
@@ -303,8 +309,8 @@ load(const char *domain, const struct val *d)
 	    strlen(id) >= STS_ID || nknown >= ENTRIES)
 		return;
 	k = known_get(domain);
-	if (k->busy || k->p.mx != NULL)
-		return;		/* it knows better by now */
+	if (k->p.mx != NULL)
+		return;
 	k->p.mode = m;
 	k->p.mx = xstrdup(mx);
 	memcpy(k->id, id, strlen(id) + 1);
@@ -314,8 +320,13 @@ load(const char *domain, const struct val *d)
 void
 sts_load(const struct val *dict)
 {
+	struct known *k;
 	size_t i;
 
-	for (i = 0; i < val_count(dict); i++)
+	for (i = 0; dict != NULL && i < val_count(dict); i++)
 		load(val_key(dict, i), val_at(dict, i));
+	loaded = true;
+	RB_FOREACH(k, knowns, &knowns)
+		if (k->busy)
+			ask(k);
 }

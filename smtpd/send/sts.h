@@ -37,7 +37,10 @@ typedef void sts_cb(const struct sts_policy *, void *arg);
 /* Calls back once, from the loop. */
 struct sts_wait	*sts_ask(const char *domain, sts_cb *, void *arg);
 void		 sts_cancel(struct sts_wait *);
-/* All policies that are in force, for the next life; and from the last. */
+/*
+ * All policies that are in force, for the next life; and from the last, NULL
+ * if there was none: before that nobody is answered.
+ */
 void		 sts_save(struct val *dict);
 void		 sts_load(const struct val *dict);
 #endif

@@ -184,7 +184,8 @@ load_domain(const char *day, const char *domain, const struct val *d)
 
 	for (i = 0; i < sizeof(policies) / sizeof(*policies); i++) {
 		if (policies[i] == NULL ||
-		    (p = dict_get(d, policies[i])) == NULL)
+		    (p = dict_get(d, policies[i])) == NULL ||
+		    val_type(p) != VAL_DICT)
 			continue;
 		for (k = 0; k < val_count(p); k++) {
 			what = val_key(p, k);
@@ -200,7 +201,7 @@ tlsrpt_load(const struct val *dict)
 	const struct val *d;
 	size_t i, k;
 
-	for (i = 0; i < val_count(dict); i++) {
+	for (i = 0; dict != NULL && i < val_count(dict); i++) {
 		d = val_at(dict, i);
 		for (k = 0; val_type(d) == VAL_DICT && k < val_count(d); k++)
 			load_domain(val_key(dict, i), val_key(d, k),
