@@ -96,7 +96,8 @@ journal_end(unsigned notes)
 
 /* --- what routerd did not answer to --- */
 
-enum { AGAIN_SECONDS = 5 };
+/* A channel bears 128 requests; an import leaves thousands. */
+enum { AGAIN_SECONDS = 5, AGAIN_WINDOW = 32 };
 
 struct again {
 	TAILQ_ENTRY(again) entry;
@@ -107,6 +108,7 @@ struct again {
 
 static TAILQ_HEAD(, again) unheard = TAILQ_HEAD_INITIALIZER(unheard);
 static struct event *timer;
+static unsigned asked;
 
 static void
 again_done(struct again *g)
@@ -126,9 +128,11 @@ heard(const struct ipc_pkt *pkt, void *arg)
 	struct again *g = arg;
 
 	g->asked = false;
-	if (pkt != NULL)
+	asked--;
+	if (pkt != NULL) {
 		again_done(g);
-	else if (timer != NULL)
+		journal_routerd_up();
+	} else if (timer != NULL)
 		evtimer_add(timer, &pause);
 }
 
@@ -151,6 +155,7 @@ tell_again(struct again *g)
 		return;
 	}
 	g->asked = true;
+	asked++;
 	ipc_call(proc_peer(PROC_ROUTERD), g->gone ? IPC_NAME_REMOVE :
 	    IPC_NAME_PUBLISH, 0, g->gone ? (void *)&r : (void *)&p, -1,
 	    IPC_TIMEOUT, heard, g);
@@ -161,9 +166,12 @@ journal_routerd_up(void)
 {
 	struct again *g, *next;
 
-	TAILQ_FOREACH_SAFE(g, &unheard, entry, next)
-		if (!g->asked && proc_peer(PROC_ROUTERD) != NULL)
+	TAILQ_FOREACH_SAFE(g, &unheard, entry, next) {
+		if (asked >= AGAIN_WINDOW || proc_peer(PROC_ROUTERD) == NULL)
+			break;
+		if (!g->asked)
 			tell_again(g);
+	}
 }
 
 static void

@@ -109,6 +109,31 @@ def made(s, n):
     cli.close()
 
 
+def imported(s):
+    """Hundreds come, or none, and routerd knows which."""
+    n, base = 600, pathlib.Path(s.base, "Domains", OTHER)
+    cli, answer = s.cli(), []
+    text = "Name\\e" + "".join(f"i{k}\\e" for k in range(n))
+    t = threading.Thread(target=lambda: answer.append(
+        cli.send(f'ImportAccounts {OTHER} DATA "{text}"')))
+    t.start()
+    wait_for("some of them", lambda: len(list(base.glob("i*.macnt"))) > 50)
+    kill(pid(s, "routerd"))
+    t.join()
+    new = wait_for("a session", lambda: session(s))
+
+    def known():
+        there = {p.stem for p in base.glob("i*.macnt")}
+        told = new.send(f"ListAccounts {OTHER}")
+        return told[:1] == "2" and there == {
+            w.split("=")[0] for w in told[5:-1].split(";") if w[:1] == "i"} \
+            and len(there) in (0, n) and there
+    wait_for("all, or none", lambda: known() is not False)
+    assert answer[0][:1] in "25", answer
+    print(answer[0][:60], len(known() or ()))
+    new.close()
+
+
 def main():
     with Suite(conf="settings Main { AccountsLogLevel = 5; }\n") as s:
         cli = s.cli()
@@ -120,6 +145,7 @@ def main():
         removed(s, 4, ["authd"])
         renamed(s, 5, s.domain, ["authd"])
         made(s, 6)
+        imported(s)
 
 
 main()
