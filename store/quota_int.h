@@ -16,6 +16,7 @@ struct quota {
 	/* What account.info says of the notice. */
 	enum { NOTICE_UNKNOWN, NOTICE_NONE, NOTICE_SENT } noticed;
 	bool		 writing;		/* it, which is never refused */
+	int64_t		 retry;			/* it failed: not before */
 	bool		 known;
 	bool		 freed;
 	struct quota_entry *v;

@@ -21,7 +21,7 @@
 #include "quota_int.h"
 #include "rfc5322.h"
 
-enum { LETTER_MAX = 4000, DATE_MAX = 64 };
+enum { LETTER_MAX = 4000, DATE_MAX = 64, RETRY_SECONDS = 60 };
 
 static const char key[] = "#QuotaNotice";
 
@@ -131,6 +131,7 @@ send_letter(struct acct *a, const char *mark)
 		return true;
 	log_warnx("%s: the notice for %s is not written yet", key,
 	    quota_limits(a)->name);
+	a->quota->retry = time(NULL) + RETRY_SECONDS;
 	return false;
 }
 
@@ -150,6 +151,7 @@ quota_notice(struct acct *a)
 		return false;
 	}
 	if (a->quota->noticed == NOTICE_SENT ||
+	    a->quota->retry > time(NULL) ||
 	    (root = info_root(&a->info)) == NULL)
 		return false;
 	mark = dict_str(root, key, "");
