@@ -36,11 +36,11 @@ ends_in(const char *s, const char *end)
 	return n > m && strcmp(s + n - m, end) == 0;
 }
 
-/* --- passwords --- */
+/* --- settings --- */
 
-/* Of john@domain, by what stands in his settings. */
+/* Of john@domain: what we cannot do as they say. */
 static void
-look_at_password(int fd, const char *path, const char *account,
+look_at_settings(int fd, const char *path, const char *account,
     const char *domain)
 {
 	const char *err = NULL, *text;
@@ -51,6 +51,9 @@ look_at_password(int fd, const char *path, const char *account,
 		val_append(adopt_found.damaged, val_string(path));
 	password = dict_get(v, "Password");
 	text = password != NULL ? val_text(password) : NULL;
+	if (dict_bool(v, "ExternalINBOX", false))
+		adopt_odd(path, "", "its INBOX lies elsewhere and is not "
+		    "served: copy it to its place here");
 	if (text != NULL && password_form((struct str){ text,
 	    val_len(password) }) == PASSWORD_VENDOR) {
 		name = xasprintf("%.*s@%s", (int)(strrchr(account, '.') -
@@ -85,7 +88,7 @@ in_macnt(int dir, const char *where, const char *name, void *arg)
 		return;
 	path = xasprintf("%s/%s", where, name);
 	m->settings = true;
-	look_at_password(fd, path, m->account, m->domain);
+	look_at_settings(fd, path, m->account, m->domain);
 	adopt_give(fd, &st, path, &auths);
 	free(path);
 	close(fd);
@@ -187,7 +190,7 @@ a_file(int fd, const struct stat *st, const char *path, const char *name,
     const struct place *p)
 {
 	if (ends_in(name, ".settings")) {
-		look_at_password(fd, path, name, p->domain);
+		look_at_settings(fd, path, name, p->domain);
 		adopt_give(fd, st, path, &auths);
 	} else if (strcmp(name, "Index.data") == 0)
 		adopt_give(fd, st, path, &routes);

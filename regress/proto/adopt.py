@@ -96,7 +96,9 @@ def make_base(base):
           "{ MaxRecipients = 77; SomethingElse = (a, b); }\n")
     acc = base / "Accounts"
     for name, password in PASSWORDS.items():
-        macnt(acc, name, account(password), {"INBOX": mbox("for " + name)})
+        macnt(acc, name, account(password, "ExternalINBOX = YES;" *
+                                 (name == "ssha")),
+              {"INBOX": mbox("for " + name)})
     macnt(acc, "Mixed", account(PASSWORDS["clear"]), {
         "INBOX": mbox("one", "two", "three"),
         "plain": mbox("four", "five", comment=False),
@@ -299,6 +301,7 @@ def adopted(r, outside):
                  "Queue/9.msg: a symbolic link",
                  "clear.macnt/hard.mbox: a file with several names",
                  "clear.macnt/fifo.mbox: neither",
+                 "ssha.macnt/account.settings: its INBOX lies elsewhere",
                  "broken.macnt/account.settings",
                  "mixed2.macnt/old.mslc: kept, but",
                  "Big.mdir/7-R-20010604102032: a file that has names",

@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import descendants, kill  # noqa: E402
+from cgtest import descendants, kill, read_mdir  # noqa: E402
 from wire import Imap, Smtp, accounts, address, administrator  # noqa: E402
 
 SECONDS = 60
@@ -97,6 +97,8 @@ def killer():
 
 def live(path):
     """Bytes of messages that are not expunged."""
+    if path.is_dir():
+        return sum(len(text) for _, text in read_mdir(path))
     data, at, found = path.read_bytes(), 0, 0
     while at < len(data):
         m = FROM.match(data, at)
@@ -113,7 +115,7 @@ def check(name):
         m.login(name)
         used, most = storage(m)
     files = sum(live(f) for f in
-                (BASE / "Accounts" / f"{name}.macnt").rglob("*.mbox"))
+                (BASE / "Accounts" / f"{name}.macnt").rglob("*.m[bd][oi][xr]"))
     print(f"{name}: {used} of {most} KiB")
     if used != (files + 1023) // 1024:
         over.append(f"{name}: told {used} KiB, has {files} bytes")
