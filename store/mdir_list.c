@@ -172,7 +172,10 @@ mdir_count(struct box *b)
 	struct mdir *m = b->mdir;
 
 	b->size = m->messages = 0;
-	m->counted = m->foreign = false;
+	m->counted = false;
+	/* Who has records must look at the names, too. */
+	if (!b->acct->worker)
+		m->foreign = false;
 	mdir_touched(b);
 	if (each(b, count_one, m) == -1)
 		return -1;

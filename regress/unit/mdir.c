@@ -492,6 +492,29 @@ test_strangers(void **state)
 	}
 }
 
+/* Counting is not looking. */
+static void
+test_counted(void **state)
+{
+	struct quota_usage u;
+	struct acct *a;
+	struct box *b;
+	int fd;
+
+	come(3);
+	a = mdir(true);
+	b = inbox(a);
+	fd = box_dir("INBOX.mdir");
+	assert_int_equal(renameat(fd, "2-r-20261121024026", fd,
+	    "70-R-20261121024026"), 0);
+	assert_int_equal(quota_usage(a, &u), 0);
+	assert_int_equal(u.messages, 3);
+	assert_int_equal(box_refresh(b), 0);
+	assert_uids(b, "1 3 70");
+	close(fd);
+	acct_free(a);
+}
+
 /* Changed between a look and a read: an error then, and found after it. */
 static void
 test_vanished(void **state)
@@ -734,6 +757,7 @@ main(void)
 		T(test_copies),
 		T(test_many),
 		T(test_strangers),
+		T(test_counted),
 		T(test_vanished),
 		T(test_index_damaged),
 		T(test_half_delivered),
