@@ -54,8 +54,14 @@ def send(s, n, size=0):
 
 def got(s):
     """Words of bob's mail, as often as they came."""
+    def whole():
+        try:
+            return [s.mail("bob")]
+        except AssertionError:  # one is just being appended
+            return None
+    mails, = wait_for("whole mail", whole)
     return [re.search(rb"^Subject: (\S+)", text, re.M)[1].decode()
-            for _, text in s.mail("bob")]
+            for _, text in mails]
 
 
 def arrived(a, b, words):
@@ -206,8 +212,42 @@ def killed(a, b):
         assert len(twice) <= 1, twice
 
 
+def left(s):
+    """Words of the mail that waits in the queue."""
+    return [re.search(rb"^Subject: (\S+)", p.read_bytes(), re.M)[1].decode()
+            for p in pathlib.Path(s.base, "Queue").rglob("*.msg")]
+
+
+def stopped(provider):
+    """In good order, in the middle of a session that is reversed: what was
+    sent is not sent again."""
+    with Suite(accounts=["ann", HOME], conf=PROVIDER) as a, \
+            Suite(accounts=["bob"], conf=CLIENT) as b:
+        hold(a, HOME)
+        words = send(a, 30, 400000)
+        update(b, "SMTP", f'SendWakeupsTo="127.0.0.1:{a.smtp_port()}";'
+               f'UseATRN=YES;ATRNName="{HOME}";ATRNPassword="{PASSWORD}";')
+        side = a if provider else b
+        server = side.server()
+        cli = side.cli()
+        wake(b)
+        wait_for("some of the mail",
+                 lambda: b.box("bob").stat().st_size > 0)
+        cli.send("Shutdown")
+        wait_for("the end", lambda: not pathlib.Path(
+            f"/proc/{server}/task").exists() or pathlib.Path(
+            f"/proc/{server}/stat").read_text().split()[2] == "Z")
+        # The other side may be delivering, or noting, what came last.
+        wait_for("each message in one place", lambda: sorted(
+            got(b) + left(a)) == sorted(words))
+        assert left(a), "it was all over before"
+
+
 with Suite(accounts=["ann", HOME], conf=PROVIDER) as a, \
         Suite(accounts=["bob"], conf=CLIENT) as b:
     for test in (by_etrn, by_atrn, by_clock, by_fetchmail, killed):
         test(a, b)
         print("ok:", test.__name__, flush=True)
+for who in (True, False):
+    stopped(who)
+    print("ok: stopped", who, flush=True)
