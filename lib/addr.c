@@ -314,6 +314,22 @@ addr_path_routed(struct cur *c, struct buf *out, bool lax)
 	return path(c, out, lax, true);
 }
 
+char *
+addr_dup(struct str s)
+{
+	struct cur c = cur_make(s.p, s.len);
+	struct buf b;
+	char *p;
+
+	if (utf8_is_ascii(s))
+		return str_dup(s);
+	buf_init(&b, ADDR_MAX + 1);
+	p = path(&c, &b, true, false) == 0 && cur_left(&c) == 0 ?
+	    buf_steal(&b) : str_dup(s);
+	buf_free(&b);
+	return p;
+}
+
 /* --- the Router's view --- */
 
 /* There [1.2.3.4:26] is a host at a port. */

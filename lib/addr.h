@@ -18,6 +18,11 @@ enum { ADDR_MAXLOCAL = 256, ADDR_MAXDOMAIN = 255, ADDR_MAX = 1000 };
  */
 int	addr_path(struct cur *, struct buf *out, bool lax);
 int	addr_path_routed(struct cur *, struct buf *out, bool lax);
+/*
+ * A copy with its domain in ASCII, or as it is if it is no address; free it.
+ * NULL: no memory.
+ */
+char	*addr_dup(struct str);
 /* Splits at the last @ outside quotes; domain is empty if there is none. */
 bool	addr_split(struct str, struct str *local, struct str *domain);
 /*

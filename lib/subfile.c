@@ -78,7 +78,7 @@ on_rcpt(struct str addr, struct str name, void *arg)
 		w->why = "an address is too long";
 		return;
 	}
-	if ((s = str_dup(addr)) == NULL)
+	if ((s = addr_dup(addr)) == NULL)
 		w->why = "out of memory";
 	else if (listed(w->f->rcpts, w->f->nrcpts, s))
 		free(s);
@@ -92,7 +92,7 @@ on_ignore(struct str addr, struct str name, void *arg)
 	struct work *w = arg;
 
 	if (addr.len > 0 && !add_string(&w->ignore, &w->nignore,
-	    str_dup(addr)))
+	    addr_dup(addr)))
 		w->why = "too many addresses to ignore";
 }
 

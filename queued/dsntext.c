@@ -278,15 +278,17 @@ diagnostic(struct buf *b, const struct rcpt *r, bool utf8)
 	static const char words[] = " said: ";
 	const char *p = strstr(r->text, words);
 
-	if (r->remote && p != NULL && strcspn(r->text, " ") ==
-	    (size_t)(p - r->text)) {
-		buf_printf(b, "\nRemote-MTA: dns; %.*s\nDiagnostic-Code: "
-		    "smtp; ", (int)(p - r->text), r->text);
-		one_line(b, p + sizeof(words) - 1, utf8);
-	} else {
-		buf_puts(b, "\nDiagnostic-Code: x-cgate; ");
-		one_line(b, r->text, utf8);
+	const char *text = r->text;
+
+	if (r->remote && p != NULL && strcspn(text, " ") ==
+	    (size_t)(p - text)) {
+		buf_printf(b, "\nRemote-MTA: dns; %.*s", (int)(p - text),
+		    text);
+		text = p + sizeof(words) - 1;
 	}
+	buf_printf(b, "\nDiagnostic-Code: %s; ", text != r->text &&
+	    strspn(text, "0123456789") == 3 ? "smtp" : "x-cgate");
+	one_line(b, text, utf8);
 }
 
 static void

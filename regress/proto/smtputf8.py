@@ -4,13 +4,16 @@
 a domain is the same in both its forms, hosts that know nothing of it get what
 they can have, and the sender hears of the rest in his own letters."""
 import base64
+import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 import unicodedata
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import PASSWORD, Suite, read_mbox, wait_for  # noqa: E402
+from cgtest import OBJ, PASSWORD, Suite, read_mbox, wait_for  # noqa: E402
 from sink import Sink  # noqa: E402
 from wire import Smtp  # noqa: E402
 
@@ -68,6 +71,14 @@ def announced(s):
     with Smtp(s.smtp_port(), hello=None) as c:
         told = c.ask("EHLO client.example", 250)
         assert "SMTPUTF8" in told and "8BITMIME" in told, told
+    cli = s.cli()
+    cli.ask("UpdateModule SMTP {Advertise8BITMIME=Nobody;}")
+    with Smtp(s.smtp_port(), hello=None) as c:
+        told = wait_for("one EHLO without", lambda: "8BITMIME" not in (
+            t := c.ask("EHLO client.example", 250)) and t)
+        assert "SMTPUTF8" not in told, told     # RFC 6531, 3.1
+    cli.ask("UpdateModule SMTP {Advertise8BITMIME=Everybody;}")
+    cli.close()
 
 
 def only_if_said(s):
@@ -215,10 +226,36 @@ def cannot(s):
         wait_for("an empty queue", lambda: not s.queue())
 
 
+def submitted(s):
+    """What programs here send needs no parameter, and goes as it can."""
+    def sendmail(*args, text="Subject: x\n\nhello\n"):
+        with tempfile.TemporaryDirectory() as d:
+            link = pathlib.Path(d, "sendmail")
+            link.symlink_to(OBJ / "cgmail")
+            subprocess.run([link, *args], input=text.encode(), check=True,
+                           env=dict(os.environ, **s.env))
+    with Sink(extensions=NEW) as k:
+        route(s, to_sink("ümlaut.example", k))
+        sendmail("-f", s.address("ann"), "ünser@ümlaut.example",
+                 "x@ümlaut.example")
+        mails = k.wait(1)
+        assert " SMTPUTF8" in mails[0].sender, mails
+        assert mails[0].rcpts[0] == "<ünser@xn--mlaut-jva.example>"
+        wait_for("an empty queue", lambda: not s.queue())
+    with Sink(extensions=OLD) as k:
+        route(s, to_sink("ümlaut.example", k))
+        before = len(reports(s, "ann"))
+        sendmail("-f", s.address("ann"), "ünser@ümlaut.example")
+        text = report(s, before, "ann").decode()
+        # nobody knows whether she can read more than ASCII
+        assert "Content-Type: message/delivery-status" in text, text
+        assert "utf-8;\\x{FC}nser@xn--mlaut-jva.example" in text, text
+
+
 def main():
     with Suite(accounts=["ann", "grün"], conf=CONF) as s:
         for step in (announced, only_if_said, local, records, passed_on,
-                     domain_alone, cannot):
+                     domain_alone, cannot, submitted):
             print(step.__name__, flush=True)
             step(s)
 

@@ -63,23 +63,6 @@ struct mail {
 
 /* --- what queued gave us --- */
 
-/* Others wrote the queue file, perhaps: the domain in ASCII, or NULL. */
-static char *
-address(const char *s)
-{
-	struct cur c = cur_str(s);
-	char *p = NULL;
-	struct buf b;
-
-	if (utf8_is_ascii(str_make(s)))
-		return strdup(s);
-	buf_init(&b, ADDR_MAX + 1);
-	p = addr_path(&c, &b, true) == 0 && cur_left(&c) == 0 ?
-	    buf_steal(&b) : strdup(s);
-	buf_free(&b);
-	return p;
-}
-
 static bool
 read_rcpts(struct mail *m, const char *text)
 {
@@ -95,7 +78,7 @@ read_rcpts(struct mail *m, const char *text)
 			    NULL)
 				f[k] = "";
 		m->to[i].index = strtoul(f[0], NULL, 10);
-		m->to[i].addr = address(f[1]);
+		m->to[i].addr = addr_dup(str_make(f[1]));
 		m->to[i].notify = strtoul(f[2], NULL, 10);
 		m->to[i].orcpt = strdup(f[3]);
 		m->nto = i + 1;
@@ -124,7 +107,7 @@ mail_new(struct chan *c, const struct msg_send_mail *q, int fd)
 	m->test = strchr(q->options, 'X') != NULL;
 	m->ret = *q->ret;
 	m->fd = fd;
-	if ((m->sender = address(q->sender)) == NULL ||
+	if ((m->sender = addr_dup(str_make(q->sender))) == NULL ||
 	    (m->envid = strdup(q->envid)) == NULL ||
 	    !read_rcpts(m, q->rcpts)) {
 		mail_free(m);
