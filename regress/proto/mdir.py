@@ -269,6 +269,12 @@ def moved(s):
     cli.ask(f"DeleteAccount text")
     cli.ask(f"DeleteDomain {DOMAIN} force")
     assert not s.box(f"bill@{DOMAIN}").parent.exists()
+    cli.ask('ImportAccounts test.example DATA "Name\\tType\\tPassword\\e'
+            f'im1\\tMailDir Mailbox\\t{PASSWORD}\\e'
+            f'im2\\tMultiMailbox\\t{PASSWORD}"')
+    assert sorted(os.listdir(s.box("im1"))) == BESIDE
+    send(s, "im1", "imported")
+    has(s, "im1", 1)
     assert cli.send("CreateAccount x OtherMailbox").startswith("501")
     cli.close()
 
