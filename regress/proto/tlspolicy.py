@@ -224,6 +224,20 @@ def sts_changed(s, p):
         nothing_left(s)
 
 
+def sts_fresh(s, p):
+    """It is fetched anew before it expires, and nobody waits for that."""
+    zone(s, sts_zone("a5"))
+    with Web(p["mta-sts.sts.example"], policy(age=6)) as web, \
+            host(p["mx.sts.example"]) as k:
+        def again():
+            send(s, ["x@sts.example"])
+            nothing_left(s)
+            k.hang_up()         # the next one connects anew
+            return len(web.asked) > 1
+        wait_for("a second fetch", again)
+        assert all(m.tls for m in k.mails)
+
+
 def sts_broken(s, p):
     """A policy that cannot be had, or is none, is none."""
     good = policy(mx=["mx.sts.example"])
@@ -506,7 +520,7 @@ def main():
         with Suite(accounts=["ann"], conf=conf) as s:
             s.seen = 0
             for step in (sts_asked, sts_kept, sts_enforced, sts_changed,
-                         sts_broken, dane, dane_trouble, dane_first,
+                         sts_fresh, sts_broken, dane, dane_trouble, dane_first,
                          required, not_required, listed, at_once, counted):
                 print(step.__name__, flush=True)
                 step(s, p)

@@ -201,12 +201,16 @@ class Sink:
 
     def __exit__(self, *_):
         self.over.set()
-        for s in (self.s, *self.clients):
+        self.hang_up(self.s)
+        self.s.close()
+
+    def hang_up(self, *more):
+        """Closes all connections."""
+        for s in (*more, *self.clients):
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-        self.s.close()
 
     def accept(self):
         while True:

@@ -39,7 +39,8 @@ struct known {
 	int64_t			 expires;
 	char			 bad[STS_ID];	/* it could not be fetched */
 	int64_t			 since;
-	bool			 busy;
+	bool			 busy;		/* its record is asked for */
+	bool			 fetching;	/* or it is in line for that */
 	struct https		*get;
 	struct waits		 waits;
 };
@@ -61,6 +62,7 @@ RB_GENERATE(knowns, known, tree, known_cmp)
 static void
 forget(struct known *k)
 {
+	dns_cancel(k);
 	RB_REMOVE(knowns, &knowns, k);
 	TAILQ_REMOVE(&used, k, used);
 	nknown--;
@@ -77,7 +79,7 @@ make_room(void)
 
 	for (k = TAILQ_FIRST(&used); k != NULL && nknown >= ENTRIES; k = next) {
 		next = TAILQ_NEXT(k, used);
-		if (!k->busy)
+		if (!k->busy && !k->fetching)
 			forget(k);
 	}
 }
@@ -129,7 +131,7 @@ answer(struct known *k)
 		free(w);
 	}
 	k->busy = false;
-	if (!in_force(k) && *k->bad == '\0')
+	if (!in_force(k) && *k->bad == '\0' && !k->fetching)
 		forget(k);
 }
 
@@ -169,6 +171,7 @@ fetched(enum https_end end, const char *text, size_t len, void *arg)
 	}
 	https_free(k->get);
 	k->get = NULL;
+	k->fetching = false;
 	fetches--;
 	answer(k);
 	next_in_line();
@@ -218,21 +221,40 @@ find_id(const struct dns_answer *a, char id[STS_ID])
 }
 
 static void
-got_record(const struct dns_answer *a, void *arg)
+need(struct known *k, const char id[STS_ID])
 {
-	struct known *k = arg;
-	char id[STS_ID];
-
-	if (!find_id(a, id) || (in_force(k) && strcmp(id, k->id) == 0) ||
-	    (strcmp(id, k->bad) == 0 && time(NULL) - k->since < AGAIN)) {
-		answer(k);
-		return;
-	}
-	memcpy(k->bad, id, sizeof(id));		/* until it is there */
+	memcpy(k->bad, id, STS_ID);		/* until it is there */
+	k->fetching = true;
 	if (fetches < FETCHES)
 		fetch(k);
 	else
 		TAILQ_INSERT_TAIL(&line, k, line);
+}
+
+/* Half of its time is over: a new one before somebody hinders that. */
+static bool
+is_old(const struct known *k)
+{
+	return k->expires - time(NULL) < k->p.max_age / 2;
+}
+
+static void
+got_record(const struct dns_answer *a, void *arg)
+{
+	struct known *k = arg;
+	char id[STS_ID];
+	bool same;
+
+	if (!find_id(a, id) ||
+	    (strcmp(id, k->bad) == 0 && time(NULL) - k->since < AGAIN)) {
+		answer(k);
+		return;
+	}
+	same = in_force(k) && strcmp(id, k->id) == 0;
+	if ((!same || is_old(k)) && !k->fetching)
+		need(k, id);
+	if (same)		/* whoever asks need not wait for that */
+		answer(k);
 }
 
 static void
@@ -289,6 +311,7 @@ sts_save(struct val *dict)
 		dict_setf(d, "Mode", "%s", modes[k->p.mode]);
 		dict_setf(d, "MX", "%s", k->p.mx);
 		dict_setf(d, "Expires", "%lld", (long long)k->expires);
+		dict_setf(d, "MaxAge", "%u", (unsigned int)k->p.max_age);
 		dict_set(dict, k->domain, d);
 	}
 }
@@ -299,6 +322,7 @@ load(const char *domain, const struct val *d)
 	const char *mode = dict_str(d, "Mode", ""), *mx = dict_str(d, "MX", "");
 	const char *id = dict_str(d, "ID", "");
 	int64_t expires = dict_int(d, "Expires", 0), now = time(NULL);
+	int64_t age = dict_int(d, "MaxAge", 0);
 	struct known *k;
 	int m;
 
@@ -312,6 +336,7 @@ load(const char *domain, const struct val *d)
 	if (k->p.mx != NULL)
 		return;
 	k->p.mode = m;
+	k->p.max_age = age > 0 && age <= STS_MAXAGE ? (uint32_t)age : 0;
 	k->p.mx = xstrdup(mx);
 	memcpy(k->id, id, strlen(id) + 1);
 	k->expires = expires;
