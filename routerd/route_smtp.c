@@ -223,7 +223,7 @@ route_wakeup_end(struct state *s)
 {
 	struct route_answer *a = s->a;
 
-	a->consult = a->backup = false;
+	a->consult = a->backup = a->by_host = false;
 	a->relay = true;
 	if (a->code == 0 && strcmp(a->module, "SMTP") == 0)
 		memcpy(a->module, "WAKEUP", sizeof("WAKEUP"));
