@@ -386,6 +386,8 @@ bool	remote_is_held(const char *host);
 void	tcp_settings(const struct val *all);
 /* May a connection be made now?  If not, remote_soon() follows once it may. */
 bool	tcp_may(void);
+/* May those that are there be used? */
+bool	tcp_open(void);
 /* One is made, or its maker is through with it. */
 void	tcp_begin(void);
 void	tcp_end(void);

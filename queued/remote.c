@@ -185,7 +185,8 @@ ticked(int fd, short what, void *arg)
 
 	for (c = LIST_FIRST(&chans); c != NULL; c = next) {
 		next = LIST_NEXT(c, entry);
-		if (c->ready && (c->reversed || now - c->since >= IDLE))
+		if (c->ready && (c->reversed || now - c->since >= IDLE ||
+		    !tcp_open()))
 			chan_close(c);
 		else
 			remote_list(c->lq);
@@ -361,6 +362,8 @@ feed(struct chan *c)
 {
 	struct rcpt *r;
 
+	if (!c->reversed && !tcp_open())
+		return;
 	do {
 		while (c->ready && !c->lq->delayed &&
 		    (r = next_of(c->lq)) != NULL &&

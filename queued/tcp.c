@@ -45,17 +45,33 @@ looked(int fd, short what, void *arg)
 	remote_soon();
 }
 
+static bool
+is_open(time_t now, int64_t *pause)
+{
+	struct tm tm;
+
+	*pause = 0;
+	return schedule.always || (localtime_r(&now, &tm) != NULL &&
+	    schedule_open(&schedule, &tm, pause));
+}
+
+bool
+tcp_open(void)
+{
+	int64_t pause;
+
+	return is_open(time(NULL), &pause);
+}
+
 bool
 tcp_may(void)
 {
 	static const struct timeval tv = { LOOK, 0 };
 	time_t now = time(NULL);
 	int64_t pause;
-	struct tm tm;
 
-	if (localtime_r(&now, &tm) != NULL &&
-	    schedule_open(&schedule, &tm, &pause) &&
-	    (active > 0 || pause == 0 || now < ended || now - ended >= pause))
+	if (is_open(now, &pause) && (active > 0 || pause == 0 ||
+	    now < ended || now - ended >= pause))
 		return true;
 	if (look == NULL)
 		look = evtimer_new(proc_base(), looked, NULL);

@@ -285,6 +285,17 @@ def scheduled(s):
         send(s, "b@far.example")
         k.wait(2)
         assert time.monotonic() - ended > 6, time.monotonic() - ended
+        # Nor is a connection used that is there already.
+        ask(s, "UpdateModule Main {TCPSchedule=();}")
+        send(s, "c@far.example")
+        k.wait(3)
+        ask(s, "UpdateModule Main {TCPSchedule=({Days=Never;});}")
+        wait_for("the connection's end", lambda: k.open == 0, 4)
+        send(s, "d@far.example")
+        time.sleep(3)
+        assert len(k.mails) == 3
+        ask(s, "UpdateModule Main {TCPSchedule=();}")
+        k.wait(4)
         ask(s, "UpdateModule Main {TCPSchedule=({Days=Someday;});}")
         seen(s, "counts for nothing")
         ask(s, "UpdateModule Main {TCPSchedule=();}")
