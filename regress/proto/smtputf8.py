@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import OBJ, PASSWORD, Suite, read_mbox, wait_for  # noqa: E402
 from sink import Sink  # noqa: E402
-from wire import Smtp  # noqa: E402
+from wire import Pop, Smtp  # noqa: E402
 
 CONF = """
 settings Queue { RetryEvery = 1s; RetryEveryLater = 1s; ReportDelay = 0s; }
@@ -138,6 +138,48 @@ def local(s):
         assert "Subject: ä " in text
 
 
+def by_any_name(s):
+    """Commands and logins know the domain in both forms; aliases, too."""
+    cli = s.cli()
+    cli.ask("SetDomainAliases exämple.test (früher.test)")
+    cli.ask("INLINE")
+    assert "xn--frher-lva.test" in cli.ask(f"GetDomainAliases {LABEL}")
+    for name in ("grün@exämple.test", f"grün@{LABEL}", "grün@früher.test"):
+        cli.ask(f'UpdateAccountSettings "{name}" {{RealName="Grün";}}')
+        assert "Grün" in cli.ask(f'GetAccountSettings "{name}"'), name
+        with Pop(s.pop) as p:
+            p.ask("USER " + name)
+            p.ask("PASS " + PASSWORD)
+    assert cli.send("CreateDomain früher.test")[0] == "5"
+    cli.ask("RenameDomain exämple.test INTO später.test")
+    cli.ask("RenameDomain später.test INTO exämple.test")
+    cli.close()
+
+
+def no_relay(s):
+    """Nothing that looks like an @ or a % is one."""
+    with Smtp(s.smtp_port()) as c:
+        c.ask("MAIL FROM:<a@x.example> SMTPUTF8", 250)
+        for rcpt in ("v@bücher.example", "ü@evil.example",
+                     f"v%bücher.example@{s.domain}",
+                     f"v\uff05evil.example@{s.domain}",
+                     f"v\uff20evil.example@{s.domain}",
+                     f"bücher.example!ü@{s.domain}",
+                     f"evil.example\uff01v@{s.domain}",
+                     f'"v@bücher.example"@{s.domain}',
+                     f"@exämple.test,@{s.domain}:ü@evil.example",
+                     "v@\uff3b127.0.0.1\uff3d", "v@evil\uff0eexample",
+                     "v@evil\u3002example"):
+            try:
+                c.ask(f"RCPT TO:<{rcpt}>", 501, 550, 553)
+            except EOFError:
+                raise AssertionError(rcpt)
+            c.ask("RSET", 250)
+            c.ask("MAIL FROM:<a@x.example> SMTPUTF8", 250)
+        # ... and a domain of ours is one however it is written
+        c.ask(f"RCPT TO:<ann@{s.domain.replace('.', chr(0xff0e))}>", 250)
+
+
 def records(s):
     """The Router knows both forms, too."""
     route(s, f"<müller*@löcher.test> = ann@{s.domain}", "über.test = exämple.test",
@@ -254,7 +296,7 @@ def submitted(s):
 
 def main():
     with Suite(accounts=["ann", "grün"], conf=CONF) as s:
-        for step in (announced, only_if_said, local, records, passed_on,
+        for step in (announced, only_if_said, local, by_any_name, no_relay, records, passed_on,
                      domain_alone, cannot, submitted):
             print(step.__name__, flush=True)
             step(s)
