@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from sink import Sink  # noqa: E402
@@ -222,6 +223,58 @@ def from_files():
     cli.close()
 
 
+def foreign(sender, rcpt, extra=""):
+    """A file of another server's queue, which may say anything."""
+    now = time.strftime("%d-%m-%Y %H:%M:%S", time.gmtime())
+    return (f"P I {now} 0000 ____ ____ <{sender}>\nO T\nS SMTP [192.0.2.7]\n"
+            f"R W {now} 0000 ____ _F__ <{rcpt}>\n{extra}\n"
+            "Subject: outer\n\nouter\n").encode()
+
+
+def from_queues():
+    """Nor do addresses out of such a file become commands."""
+    cli = administrator()
+    folder = pathlib.Path(os.environ["CG_BASE"], "ForeignQueue")
+    owner = folder.stat()
+    with Sink(extensions=["DSN", "SMTPUTF8", "8BITMIME"]) as k:
+        to = f"one@[{k.address}:{k.port}]"
+        at = to.split("@")[1]
+        files = [foreign(address("victim"), to)]
+        for bad in ('"a\\\rQUIT"@x.example', '"a\rQUIT"@x.example',
+                    "a\rQUIT@x.example", "a> QUIT <@x.example", '"a\\@x.example',
+                    "a@x.example> SIZE=1 <b", '"a\\\x0b"@x.example',
+                    "\u00e4\x85\r@x.example"):
+            files.append(foreign(bad, to))
+            files.append(foreign(address("victim"),
+                                 bad.replace("x.example", at)))
+        for extra in ("c rfc822;a\rRSET\n", "c utf-8;\u00e4 RSET\n",
+                      "e x\rRSET\n", "c x\n", "e  QUIT\n"):
+            files.append(foreign(address("victim"), to, extra))
+        for i, text in enumerate(files):
+            name = folder / f"{i + 100}.new"
+            name.write_bytes(text)
+            os.chown(name, owner.st_uid, owner.st_gid)
+            name.rename(folder / f"{i + 100}.msg")
+        wait_for("all files to be taken in", lambda: not [
+            f for f in os.listdir(folder) if f.endswith((".msg", ".take"))])
+
+        def done():
+            bad = [f for f in os.listdir(folder) if f.endswith(".bad")]
+            text = log()
+            ids = re.findall(r"QUEUE\(\[(\d+)\]\) was ForeignQueue", text)
+            return len(bad) + len(ids) == len(files) and all(
+                f"QUEUE([{i}]) deleted" in text for i in ids)
+        wait_for("an end of all", done)
+        assert len(k.wait(1)) >= 1
+        for _, line in k.heard:
+            assert "\r" not in line and "\x0b" not in line, line
+            assert line.split(" ")[0].split(":")[0] in (
+                "EHLO", "MAIL", "RCPT", "DATA", "QUIT", "RSET"), line
+            assert "> SIZE=1 <" not in line and "> QUIT <" not in line, line
+            assert line == "RSET" or "RSET" not in line, line
+    cli.close()
+
+
 # --- into headers, reports and logs ---
 
 EVIL = "X-Evil: yes"
@@ -322,4 +375,4 @@ def before_tls():
 
 accounts("victim", "second", "third", "fourth", "fifth", "sixth", "seventh")
 run([matrix, behind_the_end, commands, first_thing, in_chunks, behind_a_chunk,
-     outwards, from_files, greetings, report, told, before_tls])
+     outwards, from_files, from_queues, greetings, report, told, before_tls])

@@ -174,7 +174,7 @@ unsendable(const struct chan *c, const char *addr, const char **esc)
 			break;
 		if (*p == '"')
 			quoted = !quoted;
-		else if (quoted && *p == '\\' && *++p == '\0')
+		else if (quoted && *p == '\\' && iscntrl((unsigned char)*++p))
 			break;
 	}
 	return *p != '\0' || quoted ? "bad address" : NULL;
