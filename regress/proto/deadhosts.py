@@ -6,12 +6,13 @@ import os
 import pathlib
 import signal
 import smtplib
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import Suite, kill, sanitized, wait_for  # noqa: E402
+from cgtest import OBJ, Suite, kill, sanitized, wait_for  # noqa: E402
 
 MESSAGES, DOMAINS = 20000, 1000
 CONF = "settings Queue { RetryEvery = 5s; }\n"
@@ -65,6 +66,13 @@ def live_mail(s):
     return time.monotonic() - begin
 
 
+def cgctl(s, *words):
+    """It asks page by page."""
+    return subprocess.run([OBJ / "cgctl", *words], env={**os.environ, **s.env},
+                          check=True, capture_output=True, text=True,
+                          timeout=120).stdout
+
+
 def main():
     with Suite(accounts=["ann"], conf=CONF) as s:
         pathlib.Path(s.env["CG_ZONE"]).write_text(
@@ -79,6 +87,8 @@ def main():
         each = (memory(queued(s)) - empty) / MESSAGES
         print(f"{each:.2f} KiB a recipient")
         assert each < 1 or sanitized(), each
+        assert cgctl(s, "queue", "hosts").endswith(f"\n{DOMAINS} queues\n")
+        assert cgctl(s, "queue").endswith(f"\n{MESSAGES} messages\n")
         # While they are tried again, too.
         print("live mail:", max(live_mail(s) for _ in range(20)), "s")
         wait_for("the live ones' end",
