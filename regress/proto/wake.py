@@ -290,6 +290,34 @@ def broken(s):
             [f"at-{at}-{i}" for i in range(2)], mails
 
 
+def encrypted(s):
+    """What must be sent encrypted waits for who asks in TLS, or for TLS."""
+    update(s, f'SendEncrypted="{DOMAIN}";')
+    send(s, [f"a@{DOMAIN}"], "secret")
+    held(s, 1)
+
+    def no_longer():
+        c = Client(s, DOMAIN)
+        c.ask("ATRN", "250")
+        c.send("220 dial.example ready\r\n")
+        assert c.line().startswith("EHLO")
+        c.send("250 dial.example\r\n")
+        try:
+            line = c.line()
+        except EOFError:
+            return True
+        c.close()           # it has not heard of the setting yet
+        assert line.startswith("MAIL"), line
+        return False
+    wait_for("the setting", no_longer)
+    held(s, 1)
+    c = Client(s, DOMAIN, tls=True)
+    c.ask("ATRN", "250")
+    assert "secret" in c.serve()[0]
+    held(s, 0)
+    update(s, 'SendEncrypted="";')
+
+
 def refusing(s):
     """A recipient whom the dial-up system refuses: the sender hears it."""
     send(s, [f"nobody@{DOMAIN}"], "refused")
@@ -343,7 +371,7 @@ with Suite(accounts=["ann", DOMAIN, "free.example"], conf=CONF) as s:
             f'{{Password="{PASSWORD}";}}')
     cli.close()
     update(s, f'HoldMailFor="{DOMAIN}";')
-    for test in (grammar, etrn, may_not, atrn, pipelined, broken, refusing,
-                 addresses):
+    for test in (grammar, etrn, may_not, atrn, pipelined, broken, encrypted,
+                 refusing, addresses):
         test(s)
         print("ok:", test.__name__, flush=True)
