@@ -132,6 +132,7 @@ extern const struct verb	verbs_domain[], verbs_server[], verbs_stat[];
 /* temp.c: addresses that are blacklisted, or a client's, for a while. */
 void	temp_apply(void);			/* settings */
 void	temp_smtpd_up(struct ipc *);
+void	temp_status(struct val *);
 extern ipc_handler	on_temp_black, on_roaming;
 extern const struct verb	verbs_temp[];
 

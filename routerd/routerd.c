@@ -273,6 +273,7 @@ status(struct val *d)
 	dict_setf(d, "Accounts", "%zu", names.naccounts);
 	dict_setf(d, "Routed", "%llu", (unsigned long long)nrouted);
 	dict_setf(d, "Refused", "%llu", (unsigned long long)nrefused);
+	temp_status(d);
 	if (bad->line != 0)
 		dict_setf(d, "RoutingTable", "line %u: %s", bad->line,
 		    bad->why);

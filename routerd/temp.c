@@ -152,6 +152,13 @@ on_roaming(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 }
 
+void
+temp_status(struct val *d)
+{
+	dict_setf(d, "TempBlacklisted", "%zu", iptable_count(black));
+	dict_setf(d, "TempClients", "%zu", iptable_count(clients));
+}
+
 /* --- commands --- */
 
 static bool
