@@ -8,12 +8,13 @@ import base64
 import os
 import pathlib
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import descendants, kill  # noqa: E402
-from wire import (PASSWORD, Smtp, Wire, accounts, address,  # noqa: E402
-                  administrator, log, run, wait_for)
+from wire import (PASSWORD, Pop, Smtp, Wire, accounts,  # noqa: E402
+                  address, administrator, log, run, wait_for)
 
 TEXT = "Subject: s\r\n\r\ntext\r\n.\r\n"
 cli = None
@@ -182,6 +183,30 @@ def abusers():
                      log())
 
 
+def own_address():
+    """One of this host's that is no loopback, or None."""
+    found = subprocess.run(["hostname", "-I"], capture_output=True, text=True)
+    return next((a for a in found.stdout.split() if "." in a), None)
+
+
+def guessers():
+    """Who tries names and passwords by POP may not send mail either."""
+    me = own_address()
+    if me is None:
+        print("no other address than loopback here")
+        return
+    for i in range(7):
+        with Pop("CG_POPS", tls=True, source=me) as p:
+            p.ask(f"USER name{i}")
+            p.fails("PASS wrong")
+    wait_for("the list", lambda: f"{me} ; " in listed())
+    assert "too many failed logins" in listed()
+    assert wait_for("591", lambda: blacklisted(me))
+    with Pop("CG_POPS", tls=True, source=me) as p:      # others can log in
+        p.login("ann")
+    cli.ask(f"TempBlacklistIP {me} DELETE")
+
+
 def by_hand():
     me = stranger()
     cli.ask(f"TempBlacklistIP {me} TIMEOUT 3")
@@ -243,5 +268,5 @@ def outlives():
 accounts("ann")
 cli = administrator()
 cli.ask("INLINE")
-run([connections, messages, recipients, abusers, by_hand, exempt,
+run([connections, messages, recipients, abusers, guessers, by_hand, exempt,
      outlives])
