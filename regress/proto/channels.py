@@ -5,6 +5,7 @@ it is slow or much waits, fewer when it takes no more, and how its names are
 followed."""
 import os
 import pathlib
+import re
 import smtplib
 import sys
 import threading
@@ -144,9 +145,48 @@ def names(s):
         nothing_left(s)
 
 
+def hosts(s):
+    """Equal ones take turns; addresses need no names; port 25 of IPv6."""
+    if os.geteuid() != 0:
+        return
+    pathlib.Path(s.env["CG_ZONE"]).write_text("""
+        equal.example MX 10 one.example
+        equal.example MX 10 two.example
+        equal.example MX 20 three.example
+        one.example A 127.0.25.11
+        two.example A 127.0.25.12
+        three.example A 127.0.25.13
+        six.example MX 10 sixhost.example
+        sixhost.example AAAA ::1
+    """)
+    with Sink(address="127.0.25.11", port=25, extensions=ALL) as one, \
+            Sink(address="127.0.25.12", port=25, extensions=ALL) as two, \
+            Sink(address="127.0.25.13", port=25, extensions=ALL) as three:
+        def both():
+            send(s, "x@equal.example")
+            nothing_left(s)
+            one.hang_up()               # and the dice are thrown again
+            two.hang_up()
+            return one.mails and two.mails
+        wait_for("mail for both", both)
+        assert not three.mails
+        # One after the other; who is an address is it, whoever forwards.
+        smtp(s, ForwardTo='"127.0.25.14,127.0.25.13"')
+        send(s, "x@far.example")
+        assert three.wait(1)[0].rcpts[0].startswith("<x@far.example>")
+        n = len(two.mails)
+        send(s, "x@[127.0.25.12]")
+        assert two.wait(n + 1)[n].rcpts[0].startswith("<x@[127.0.25.12]>")
+        smtp(s, ForwardTo='""')
+        nothing_left(s)
+        send(s, "x@six.example")
+        wait_for("the address in the log", lambda: re.search(
+            r"sixhost\.example\[::1\]:25|-> \[::1\]:25", s.log()))
+
+
 def main():
     with Suite(accounts=["ann"], conf=CONF) as s:
-        for step in (slow, much, busy, names):
+        for step in (slow, much, busy, names, hosts):
             print(step.__name__, flush=True)
             step(s)
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
@@ -268,6 +269,19 @@ def sts_broken(s, p):
             nothing_left(s)
 
 
+def sts_silent(s, p):
+    """A policy's host that says nothing holds mail up for half a minute."""
+    zone(s, f"mute.example MX 10 mx.sts.example\nmx.sts.example A {NET}2\n"
+         "_mta-sts.mute.example TXT v=STSv1;id=m1\n"
+         f"mta-sts.mute.example A {NET}9\n")
+    with socket.create_server((NET + "9", 443)), host(None) as k:
+        start = time.monotonic()
+        send(s, ["x@mute.example"])
+        k.wait(1)
+        assert 25 < time.monotonic() - start < 90
+        nothing_left(s)
+
+
 # --- DANE ---
 
 def dane_zone(tlsa, more=""):
@@ -504,8 +518,9 @@ def distrusted(p, conf):
 
 
 def main():
-    if os.geteuid() != 0:       # ports 25 and 443 are for root alone
-        return
+    if os.geteuid() != 0:
+        print("ports 25 and 443 are for root alone")
+        sys.exit(77)
     with tempfile.TemporaryDirectory() as top:
         os.chmod(top, 0o755)
         ca = certificate(top, "ca")
@@ -520,7 +535,8 @@ def main():
         with Suite(accounts=["ann"], conf=conf) as s:
             s.seen = 0
             for step in (sts_asked, sts_kept, sts_enforced, sts_changed,
-                         sts_fresh, sts_broken, dane, dane_trouble, dane_first,
+                         sts_fresh, sts_broken, sts_silent,
+                         dane, dane_trouble, dane_first,
                          required, not_required, listed, at_once, counted):
                 print(step.__name__, flush=True)
                 step(s, p)
