@@ -18,13 +18,13 @@ def text(head="", body="text\r\n"):
     return (HEAD + head + "\r\n" + body + ".\r\n").encode()
 
 
-def send(data, size=0, bdat=False):
+def send(data, size=0, bdat=False, params=""):
     """What the message is answered with, 250 or 554."""
     global taken
     if bdat:
         data = data[:-3]
     with Smtp() as s:
-        s.ask("MAIL FROM:<a@far.example>", 250)
+        s.ask("MAIL FROM:<a@far.example>" + params, 250)
         s.ask(f"RCPT TO:<{address('ann')}>", 250)
         if bdat:
             size = size or len(data)
@@ -76,6 +76,8 @@ def header():
                     bdat=bdat) == 250
         # In the body it is another thing.
         assert send(text(body="X-Mailer: Bulk 1.0\r\n"), bdat=bdat) == 250
+    assert send(text("X-Mailer: Bulk 1.0\r\n"), 0, True,
+                " BODY=BINARYMIME") == 554
     for size in (1, 2, 7):
         assert send(text("X-Mailer: Bulk 1.0\r\n"), size) == 554, size
         assert send(text("X-Mailer: Bulk 1.0\r\n"), size + 20, True) == 554
@@ -93,6 +95,7 @@ def body():
         assert send(text(body="YnV5IG5vdw==\r\n"), bdat=bdat) == 250
     assert send(text(body="..dotted\r\n")) == 554
     assert send(text(body="..dotted\r\n"), bdat=True) == 250
+    assert send(text(body="buy now\r\n"), 0, True, " BODY=BINARYMIME") == 554
     for size in (1, 3):
         assert send(text(body="hello\r\nbuy now\r\n"), size) == 554, size
     # Far into a long text, and in a line that never ends.
