@@ -1,7 +1,8 @@
 /*
  * Messages from clients on their way into a mailbox: in an account's worker.
  * They are brought into the form of a mailbox file while they come: LF for
- * CRLF, and > before a "From " that follows an empty line (manual 23).
+ * CRLF, and for a .mbox > before a "From " that follows an empty line (manual
+ * 23).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@ struct append {
 	struct buf	 mem;
 	int		 fd;		/* -1: all is in mem */
 	uint64_t	 spilt;		/* bytes that are in fd */
+	bool		 plain;		/* nothing is quoted */
 	enum place	 place;
 	unsigned	 matched;	/* of "From ", not yet in mem */
 	size_t		 crs;		/* CRs that came last, ditto */
@@ -53,6 +55,18 @@ append_begin(struct acct *a, uint64_t size)
 		return NULL;
 	}
 	return p;
+}
+
+void
+append_for(struct append *p, const char *name)
+{
+	const struct box_format *fmt;
+	char *file;
+
+	if ((fmt = box_locate(p->acct, name, &file)) == NULL)
+		return;
+	free(file);
+	p->plain = !fmt->quoted;
 }
 
 void
@@ -151,7 +165,7 @@ end_line(struct append *p)
 	empty = p->place != IN_LINE && p->matched == 0;
 	let_out(p);
 	buf_putc(&p->mem, '\n');
-	p->place = empty ? AFTER_EMPTY : AT_START;
+	p->place = empty && !p->plain ? AFTER_EMPTY : AT_START;
 }
 
 /* One line without its LF, or the part of it that came. */
@@ -223,6 +237,11 @@ append_commit(struct box *b, struct append_to *to, size_t n)
 		struct append *p = to[i].msg;
 
 		ret = finish(p);
+		/* It is another mailbox by now. */
+		if (ret == 0 && p->plain && b->fmt->quoted) {
+			errno = ESTALE;
+			ret = -1;
+		}
 		m[i].text = p->fd != -1 ? NULL : p->mem.len > 0 ? p->mem.p
 								: "";
 		m[i].fd = p->fd;

@@ -26,6 +26,11 @@ struct append_to {
 /* size: what was announced, or 0.  NULL and errno: ENOMEM, ENOSPC, ... */
 struct append	*append_begin(struct acct *, uint64_t size);
 /*
+ * Before anything is written: it is for that mailbox, if there is one, and for
+ * others of its format.  Else for any format, with lines quoted (manual 23).
+ */
+void		 append_for(struct append *, const char *name);
+/*
  * Bytes as sent, cut anywhere.  -1 and errno: EINVAL for a NUL (nothing of it
  * can be stored then), ENOSPC and the like; it stays so.
  */

@@ -67,6 +67,7 @@ struct box_format {
 	const char	*ext;		/* ".mbox" */
 	const char	*type;		/* as settings call it */
 	mode_t		 mode;		/* S_IFREG or S_IFDIR */
+	bool		 quoted;	/* > stands before some "From " */
 	/* An empty one; one away with all that is in it. */
 	int	(*make)(int dirfd, const char *path);
 	int	(*remove)(int dirfd, const char *path);

@@ -216,6 +216,7 @@ const struct box_format format_mbox = {
 	.ext = ".mbox",
 	.type = "TextMailbox",
 	.mode = S_IFREG,
+	.quoted = true,
 	.make = mbox_make,
 	.remove = mbox_remove,
 	.peek = mbox_peek,

@@ -65,7 +65,6 @@ begin(struct imap_session *s, struct str wire, uint64_t size)
 	buf_init(&name, 0);
 	if (utf7_decode(&name, wire) && name.p != NULL)
 		there = folder_exists(s->acct, name.p);
-	buf_free(&name);
 	if (!there)
 		imap_no(s, "[TRYCREATE] no such mailbox");
 	else if (size > max)
@@ -74,8 +73,11 @@ begin(struct imap_session *s, struct str wire, uint64_t size)
 	/* As LF it may be half as long: the last word is the store's. */
 	else if (quota_room(s->acct, size / 2, 1) == -1)
 		imap_no_errno(s, errno);
-	else if ((s->append = append_begin(s->acct, size)) == NULL)
+	else if ((s->append = append_begin(s->acct, size)) != NULL)
+		append_for(s->append, name.p);
+	else
 		imap_no_errno(s, errno);
+	buf_free(&name);
 }
 
 /* The literal behind a whole head is the message; one before is a name. */

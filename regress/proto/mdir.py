@@ -115,8 +115,9 @@ def whole_life(s):
     assert re.fullmatch(r"1-F00000001-20\d{12}", tag), tag
     send(s, "john", "n1")               # the worker has it
     wait_for("the mail", lambda: m.noop() and m.select()[1] == [b"2"])
-    assert m.append("INBOX", r"(\Seen)", None, b"Subject: n2\r\n\r\nz\r\n"
-                    )[0] == "OK"
+    assert m.append("INBOX", r"(\Seen)", None, b"Subject: n2\r\n\r\n"
+                    b"\r\nFrom z\r\n")[0] == "OK"
+    assert s.mail("john")[-1][1].endswith(b"\n\nFrom z\n")
     assert m.copy("1", "INBOX")[0] == "OK"
     assert m.select()[1] == [b"4"]
     one, four = [m.fetch(n, "(BODY.PEEK[] FLAGS)")[1] for n in "14"]

@@ -330,6 +330,7 @@ add(struct acct *a, struct box *b, const char *text)
 	struct append_to to = { .msg = append_begin(a, 0),
 		.flags = MSG_SEEN, .date = 1795228826 };
 
+	append_for(to.msg, b->name);
 	assert_int_equal(append_write(to.msg, text, strlen(text)), 0);
 	assert_int_equal(append_commit(b, &to, 1), 0);
 	append_free(to.msg);
@@ -343,15 +344,19 @@ test_copies(void **state)
 {
 	struct acct *a = mdir(true);
 	struct box *in = inbox(a), *text, *other;
-	uint32_t uids[3] = { 1, 2, 3 }, new[3];
-	char name[] = "3--20261121024026";
+	const uint32_t all[3] = { 1, 2, 3 };
+	uint32_t uids[3] = { 1, 2, 4 }, new[3];
+	char name[] = "4--20261121024026";
 	struct stat st;
 	int fd;
 
 	(void)add(a, in, "Return-Path: <p@q>\r\nA: b\r\n\r\nc\r\n");
-	(void)add(a, in, "A: b\r\n\r\nno end");
+	assert_int_equal(add(a, in, "A: b\r\n\r\nFrom d\r\n"), 2);
+	assert_text(in, 1, "A: b\n\nFrom d\n");
+	assert_int_equal(box_expunge(in, &uids[1], 1), 0);
+	uids[1] = add(a, in, "A: b\r\n\r\nno end");
 	fd = box_dir("INBOX.mdir");
-	put("INBOX.mdir/3--20261121024026", FROMS, strlen(FROMS));
+	put("INBOX.mdir/4--20261121024026", FROMS, strlen(FROMS));
 	assert_int_equal(box_refresh(in), 0);
 	assert_int_equal(box_count(in), 3);
 	assert_int_equal(folder_create(a, "text.mbox", NULL), 0);
@@ -375,9 +380,9 @@ test_copies(void **state)
 	/* And back; what was linked goes on alone. */
 	assert_int_equal(box_expunge(in, uids, 3), 0);
 	assert_text(other, 2, FROMS);
-	assert_int_equal(copy_messages(text, uids, 3, in, new), 0);
+	assert_int_equal(copy_messages(text, all, 3, in, new), 0);
 	assert_int_equal(box_refresh(in), 0);
-	assert_uids(in, "4 5 6");
+	assert_uids(in, "5 6 7");
 	assert_text(in, 1, "A: b\n\nno end");
 	assert_int_equal(box_rec(in, 1)->wire, strlen("A: b..no end") + 2);
 	close(fd);
