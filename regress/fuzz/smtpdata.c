@@ -17,7 +17,8 @@ struct run {
 };
 
 static void
-feed(struct run *r, const char *p, size_t len, size_t piece, bool take)
+feed(struct run *r, const char *p, size_t len, size_t piece, bool take,
+    const char *account)
 {
 	size_t n, ready;
 
@@ -26,6 +27,8 @@ feed(struct run *r, const char *p, size_t len, size_t piece, bool take)
 	body_start(&r->b, &r->out);
 	r->b.sender = "a@x.example";
 	r->b.host = "x.example";
+	r->b.account = account;
+	r->b.own_sender = len % 2 != 0;
 	r->used = 0;
 	while (r->used < len && r->b.state != BODY_END) {
 		n = len - r->used < piece ? len - r->used : piece;
@@ -62,6 +65,25 @@ check(const struct run *r, const char *p)
 		panic("an unended line");
 }
 
+/* Its header is mended by what is still at hand. */
+static void
+submission(const char *p, size_t len, size_t piece)
+{
+	struct run whole, cut;
+
+	feed(&whole, p, len, len, false, "ann@x.example");
+	feed(&cut, p, len, piece, false, "ann@x.example");
+	check(&whole, p);
+	if (!whole.b.bare && !cut.b.bare && (whole.all.len != cut.all.len ||
+	    memcmp(whole.all.p, cut.all.p, cut.all.len) != 0))
+		panic("pieces make another header");
+	done(&whole);
+	done(&cut);
+	feed(&cut, p, len, piece, true, "ann@x.example");
+	check(&cut, p);
+	done(&cut);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -71,8 +93,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 2)
 		return 0;
 	len--;
-	feed(&whole, p, len, len, false);
-	feed(&cut, p, len, data[0] % 32 + 1, true);
+	submission(p, len, data[0] % 32 + 1);
+	feed(&whole, p, len, len, false, NULL);
+	feed(&cut, p, len, data[0] % 32 + 1, true, NULL);
 	check(&whole, p);
 	if (whole.b.state != cut.b.state || whole.used != cut.used ||
 	    whole.b.bare != cut.b.bare || whole.b.size != cut.b.size)
