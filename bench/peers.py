@@ -9,6 +9,7 @@ Both sync before they answer (fsync on), else they run as Debian ships them;
 advice for speed.  Their directories are left to the caller, who has
 set $TMPDIR.
 """
+import fcntl
 import glob
 import os
 import pathlib
@@ -33,12 +34,27 @@ def free_port():
 
 
 def unpack(where):
-    """The peers' packages and the libraries they need, below where/root."""
-    root = pathlib.Path(where, "root")
-    if root.exists():
-        return root
+    """The peers' packages and the libraries they need, below where/root.
+    Tests beside each other may ask for them: one of them does it, whole."""
     work = pathlib.Path(where)
     work.mkdir(parents=True, exist_ok=True)
+    with open(work / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        root = work / "root"
+        if not root.exists():
+            shutil.rmtree(work / "new", ignore_errors=True)
+            fetch(work, work / "new")
+            os.rename(work / "new", root)
+    return root
+
+
+def shared():
+    """Where tests keep them, from one run to the next."""
+    return unpack(os.environ.get("CG_PEERS") or
+                  os.path.join(tempfile.gettempdir(), "cgate-peers"))
+
+
+def fetch(work, root):
     deps = subprocess.run(
         ["apt-cache", "depends", "--recurse", "--no-recommends",
          "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces",
@@ -49,7 +65,6 @@ def unpack(where):
                    cwd=work, check=True, stderr=subprocess.DEVNULL)
     for deb in work.glob("*.deb"):
         subprocess.run(["dpkg", "-x", deb, root], check=True)
-    return root
 
 
 def installed(package):
@@ -100,10 +115,13 @@ class Postfix(Peer):
 
     With hold, messages are accepted into the hold queue and nothing more:
     the least that Postfix can do for a durable 250.  With discard, they are
-    thrown away after it.  With relay, sink.example is on that port.
+    thrown away after it.  With relay, sink.example is on that port.  What
+    main and master say counts more than what stands here; resolver is the
+    address of its DNS server, on port 53.
     """
 
-    def __init__(self, root, accounts, hold=False, discard=False, relay=0):
+    def __init__(self, root, accounts, hold=False, discard=False, relay=0,
+                 main="", master="", resolver=None):
         self.root = root
         self.dir = tempfile.mkdtemp(prefix="postfix-")
         os.chmod(self.dir, 0o755)
@@ -122,7 +140,7 @@ class Postfix(Peer):
         boxes = "".join(f"{a}@{DOMAIN} {a}\n" for a in accounts)
         (d / "conf/boxes").write_text(boxes)
         lib = root / "usr/lib/postfix"
-        (d / "conf/main.cf").write_text(f"""
+        usual = f"""
 compatibility_level = 3.6
 queue_directory = {d}/queue
 data_directory = {d}/data
@@ -155,10 +173,14 @@ maillog_file = {d}/log
 maillog_file_prefixes = /
 import_environment = MAIL_CONFIG LD_LIBRARY_PATH
 export_environment = LD_LIBRARY_PATH
-""")
-        master = (root / "usr/share/postfix/master.cf.dist").read_text()
+"""
+        said = [line.split(" =")[0] for line in main.split("\n")]
+        (d / "conf/main.cf").write_text("\n".join(
+            line for line in usual.split("\n")
+            if line.split(" =")[0] not in said) + main)
+        services = (root / "usr/share/postfix/master.cf.dist").read_text()
         lines = []
-        for line in master.split("\n"):
+        for line in services.split("\n"):
             if line.startswith("smtp ") and "inet" in line:
                 line = (f"127.0.0.1:{self.port} inet n - n - - smtpd")
             elif line.startswith(("pickup", "submission", "smtps", "465",
@@ -170,7 +192,7 @@ export_environment = LD_LIBRARY_PATH
                 line = " ".join(f)
             lines.append(line)
         lines.append("postlog unix-dgram n - n - 1 postlogd")
-        (d / "conf/master.cf").write_text("\n".join(lines) + "\n")
+        (d / "conf/master.cf").write_text("\n".join(lines) + "\n" + master)
         os.chmod(d / "mail", 0o755)
         shutil.chown(d / "mail", uid)
         shutil.chown(d / "data", user)
@@ -182,7 +204,13 @@ export_environment = LD_LIBRARY_PATH
         for sub, mode in (("public", 0o710), ("maildrop", 0o730)):
             shutil.chown(d / "queue" / sub, user, group)
             os.chmod(d / "queue" / sub, mode)
-        self.launch([lib / "sbin/master", "-c", d / "conf", "-d"],
+        argv = [lib / "sbin/master", "-c", d / "conf", "-d"]
+        if resolver:            # seen by it alone
+            (d / "resolv").write_text(f"nameserver {resolver}\n"
+                                      "options trust-ad\n")
+            argv = ["unshare", "--mount", "sh", "-c", f"mount --bind {d}/resolv"
+                    ' /etc/resolv.conf && exec "$@"', "sh", *argv]
+        self.launch(argv,
                     MAIL_CONFIG=str(d / "conf"),
                     LD_LIBRARY_PATH=library_path(root))
         wait_port(self.port)

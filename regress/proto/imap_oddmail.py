@@ -261,7 +261,6 @@ if __name__ == "__main__":
                         stderr=subprocess.DEVNULL).returncode != 0:
         print("no mounts of one's own (in a chroot?): not beside Dovecot")
     else:
-        root = peers.unpack(os.environ.get("CG_PEERS") or os.path.join(
-            tempfile.gettempdir(), "cgate-peers"))
+        root = peers.shared()
         tests.append(beside_dovecot)
     run(tests)

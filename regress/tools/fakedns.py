@@ -161,8 +161,9 @@ def read_question(packet):
 class FakeDns:
     """asked: [(name, type)], in order."""
 
-    def __init__(self, path, port=0):
+    def __init__(self, path, port=0, address="127.0.0.1"):
         self.path = path
+        self.address = address
         self.seen = None
         self.asked = []
         self.zone = self.current()
@@ -172,10 +173,10 @@ class FakeDns:
     def __enter__(self):
         for _ in range(50):             # the same port for both
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind(("127.0.0.1", self.wanted))
+            self.udp.bind((self.address, self.wanted))
             self.port = self.udp.getsockname()[1]
             try:
-                self.tcp = socket.create_server(("127.0.0.1", self.port))
+                self.tcp = socket.create_server((self.address, self.port))
                 break
             except OSError:
                 self.udp.close()

@@ -499,6 +499,16 @@ log_sent(const struct chan *c, const struct reply *r)
 	    c->addr->ip, c->addr->port, r->code, r->text);
 }
 
+/* Nobody is left: nothing of it may stay behind in the other host. */
+static bool
+reset(struct chan *c)
+{
+	c->mail->step = R_RSET;
+	client_command(c, "RSET");
+	return false;
+}
+
+/* Postfix keeps the transaction of a message that its policy refused. */
 static bool
 finish(struct chan *c, const struct reply *r)
 {
@@ -507,16 +517,7 @@ finish(struct chan *c, const struct reply *r)
 	log_sent(c, r);
 	reply_outcome(&o, r, "");
 	end_all(c, &o);
-	return true;
-}
-
-/* Nobody is left: nothing of it may stay behind in the other host. */
-static bool
-reset(struct chan *c)
-{
-	c->mail->step = R_RSET;
-	client_command(c, "RSET");
-	return false;
+	return r->code / 100 == 2 || reset(c);
 }
 
 static bool
