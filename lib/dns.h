@@ -37,7 +37,7 @@ struct dns_rr {
 
 struct dns_answer {
 	enum dns_status	 status;
-	bool		 authentic;	/* a resolver that we trust checked it */
+	bool		 authentic;	/* by a resolver that we trust */
 	char		 owner[DNS_MAXNAME + 1]; /* whose the records are: the
 						    name, or its last alias */
 	struct dns_rr	 rr[DNS_MAXRECORDS];

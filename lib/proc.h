@@ -21,8 +21,9 @@
  * same; authd and fronts, for SCRAM), Uids (process name
  * to uid, gid; for who shall own what), TrustedUsers (queued), OSPasswords,
  * HelperDirs, HelperUid, HelperGid and PamDir (priv), Resolver,
- * ResolverTrusted and Authorities (sender), OwnerUid (authd: who started cgserver), ControlSocket
- * (authd: the name that cgctl.sock is bound to), Processes.
+ * ResolverTrusted and Authorities (sender), OwnerUid (authd: who started
+ * cgserver), ControlSocket (authd: the name that cgctl.sock is bound to),
+ * Processes.
  */
 #ifndef CG_PROC_H
 #define CG_PROC_H

@@ -77,7 +77,7 @@ tls_client_ssl(const char *host, const char *const names[2])
 
 enum { DANE_TA = 2, DANE_EE = 3 };
 
-/* What names authorities that others trust says nothing here (RFC 7672, 3.1.3). */
+/* Usages that need common authorities mean nothing here (RFC 7672, 3.1.3). */
 static bool
 is_usable(const struct tlsa *t)
 {

@@ -2,7 +2,7 @@
  * What the sending role would know in its next life: MTA-STS policies, so that
  * a restart is no way to get rid of one, and the counts of TLS-RPT.  It has no
  * files: routerd, which owns Settings/, keeps a dictionary for it, and gives it
- * back.  Told of a new policy at once, of counts within a minute, and at the end.
+ * back.  Told of a new policy at once, of counts within a minute and at the end.
  */
 #include <event2/event.h>
 #include <unistd.h>

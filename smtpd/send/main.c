@@ -49,7 +49,7 @@ send_helo(void)
 
 struct send_conf send_conf;
 
-/* "name:port", "[address]:port": whatever the port, unless a pattern has one. */
+/* "name:port", "[address]:port": any port, unless a pattern has one. */
 static size_t
 name_len(const char *host)
 {

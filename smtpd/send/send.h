@@ -123,9 +123,9 @@ struct chan {
 	struct sts_policy	 sts;		/* mx NULL: none */
 	bool			 sts_known;
 	struct dane		*dane;
-	bool			 testing;	/* its failure does not matter */
+	bool			 testing;	/* failing does not matter */
 	bool			 vouched;	/* the host is the domain's */
-	bool			 proven;	/* and has shown that it is it */
+	bool			 proven;	/* and has proved to be it */
 	void			*ssl;		/* the conn's, while TLS begins */
 	bool			 login;		/* AUTH comes before mail */
 	int			 login_step;
