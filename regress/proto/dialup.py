@@ -179,23 +179,29 @@ def by_fetchmail(a, b):
 
 
 def fetch(b):
-    """One session, the roles changed; one that comes too early has no mail,
-    and none begins while another is asked for."""
+    """One ATRN: was it accepted?"""
     said = re.compile(r"SMTPW-\d+\(\S+\) ATRN \S+: (.*)")
     before = len(said.findall(b.log()))
 
     def begun():
-        nonlocal before
-        now = said.findall(b.log())
-        if any(text.startswith("250") for text in now[before:]):
-            return True
-        before = len(now)
         cli = b.cli()
-        cli.send("SendWakeup")
+        told = cli.send("SendWakeup")
         cli.close()
-        time.sleep(0.5)
-        return False
-    wait_for("an ATRN that is accepted", begun)
+        return told.startswith("200")   # the last one was noted
+    wait_for("a wake-up", begun)
+    wait_for("its answer", lambda: len(said.findall(b.log())) > before)
+    return said.findall(b.log())[before].startswith("250")
+
+
+def begin(a, b):
+    """Much mail, and a session that is reversed: the mail's words.  A session
+    that goes on waits a second for more, and takes it."""
+    while True:
+        words = send(a, 30, 400000)
+        if fetch(b):
+            return words
+        arrived(a, b, words)
+        time.sleep(2)
 
 
 def killed(a, b):
@@ -203,11 +209,8 @@ def killed(a, b):
     victims = [(a, "smtpd"), (a, "smtpd-send"), (a, "queued"),
                (b, "smtpd"), (b, "smtpd-send"), (b, "queued")]
     for n, (side, name) in enumerate(victims):
-        before = len(got(b))
-        words = send(a, 30, 400000)
-
-        fetch(b)
-        wait_for("some of the mail", lambda: len(got(b)) > before + 2)
+        words = begin(a, b)
+        wait_for("some of the mail", lambda: len(set(words) & set(got(b))) > 2)
         for pid, what in side.children().items():
             if what == name:
                 kill(pid, signal.SIGKILL)
