@@ -90,6 +90,26 @@ test_no_policy(void **state)
 		assert_false(parses(t[i], &p));
 }
 
+/* Names without end are none. */
+static void
+test_long(void **state)
+{
+	struct sts_policy p;
+	struct buf b;
+	int i;
+
+	buf_init(&b, 0);
+	buf_puts(&b, "version: STSv1\nmode: enforce\nmax_age: 1\n");
+	for (i = 0; i < 100; i++)
+		buf_printf(&b, "mx: mail%d.example.com\n", i);
+	assert_true(parses(b.p, &p));
+	free(p.mx);
+	for (i = 0; i < 100; i++)
+		buf_printf(&b, "mx: mail%d.example.com\n", i);
+	assert_false(parses(b.p, &p));
+	buf_free(&b);
+}
+
 static void
 test_allows(void **state)
 {
@@ -118,6 +138,7 @@ main(void)
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_no_policy),
+		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_allows),
 	};
 

@@ -41,7 +41,8 @@ keep_save(void)
 	    (fd = file_memfd("sender", b.p, b.len)) != -1) {
 		ipc_send(to, IPC_SENDER_STATE, 0, &m, fd);
 		changed = false;
-	}
+	} else
+		log_warn("policies and counts cannot be kept");
 	buf_free(&b);
 	val_free(d);
 }

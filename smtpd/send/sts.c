@@ -17,7 +17,7 @@
 #include "tlsrpt.h"
 
 enum {
-	ENTRIES = 10000,	/* domains that are remembered */
+	ENTRIES = 4000,		/* domains; all fit into a dictionary's file */
 	FETCHES = 16,		/* at a time */
 	AGAIN = 300		/* seconds after a fetch that failed */
 };
@@ -164,7 +164,7 @@ fetched(enum https_end end, const char *text, size_t len, void *arg)
 		memcpy(k->id, k->bad, sizeof(k->id));
 		*k->bad = '\0';
 		k->expires = time(NULL) + p.max_age;
-		log_msg(LOG_MAJOR, "MTA-STS of %s: %s, %s", k->domain,
+		log_msg(LOG_MAJOR, "MTA-STS of %s: %s, %.300s", k->domain,
 		    p.mode == STS_ENFORCE ? "enforce" :
 		    p.mode == STS_TESTING ? "testing" : "none", p.mx);
 		keep_changed(true);

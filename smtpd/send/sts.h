@@ -10,7 +10,7 @@
 enum {
 	STS_ID = 33,			/* of a policy, with its NUL */
 	STS_NAME = 255,
-	STS_MAXTEXT = 64 * 1024,	/* of a policy */
+	STS_MAXMX = 3000,		/* bytes of hosts that it names */
 	STS_MAXAGE = 31557600		/* seconds */
 };
 

@@ -145,7 +145,7 @@ sts_policy(struct sts_policy *p, const char *text, size_t len)
 	bool ok = true;
 
 	memset(p, 0, sizeof(*p));
-	buf_init(&mx, STS_MAXTEXT + 1);
+	buf_init(&mx, STS_MAXMX);
 	while (ok && cur_line(&c, &line)) {
 		in = cur_make(line.p, line.len);
 		name = trim(cur_until(&in, ":"));

@@ -15,7 +15,7 @@
 #include "tlsrpt.h"
 
 enum {
-	COUNTS = 20000,		/* lines of all that is kept */
+	COUNTS = 10000,		/* lines of all that is kept */
 	DAYS = 8,		/* yesterday's is reported, or was late */
 	DAY = 86400
 };
