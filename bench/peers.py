@@ -92,6 +92,16 @@ def wait_port(port, seconds=30):
             time.sleep(0.05)
 
 
+def wait_listening(pid, port, seconds=30):
+    """For servers that must not see a connection before the test's."""
+    end = time.monotonic() + seconds
+    line = f" 0100007F:{port:04X} 00000000:0000 0A "
+    while line not in pathlib.Path(f"/proc/{pid}/net/tcp").read_text():
+        if time.monotonic() > end:
+            raise TimeoutError(f"nobody listens on {port}")
+        time.sleep(0.02)
+
+
 class Peer:
     def __enter__(self):
         return self
