@@ -41,7 +41,55 @@ FORMS = [
     "victim%far.example@second.example", "victim%far.example@client2.example",
     '"prog -x"@pipe', "prog@pipe", "prog@Q.pipe", "error@null.smtp",
     "victim@far.example%", "%@far.example", "victim%@far.example",
+    # more than one @, encoded, escaped, quoted in part
+    "{F}@{D}", "victim@far.example@localhost", "ann@{D}@far.example",
+    "victim%40far.example@{D}", "victim%40far.example", "victim=40far.example",
+    "victim\\@far.example@{D}", '"victim\\@far.example"@{D}',
+    '"victim"@far.example', 'vic."tim"@far.example', '"@{D}:{F}"@{D}',
+    '"far.example!victim"@{D}', '"far.example!victim"', '""@far.example',
+    # bang paths and source routes, mixed
+    "far.example!{D}!victim", "{D}!far.example!victim@{D}",
+    "far.example!victim%{D}", "far.example!victim%{D}@localhost",
+    "victim%far.example!{D}", "{D}!victim%far.example", "!far.example!victim",
+    "far.example!far2.example!victim@[127.0.0.1]",
+    "@far.example:victim@far2.example", "@far.example,@{D}:{F}",
+    "@{D}:@far.example:victim@far2.example", "@[127.0.0.1]:{F}",
+    "@{D}:victim%far.example", "@opened.example:victim%far.example@{D}",
+    # ports, suffixes, dots
+    "victim@far.example:25", "victim@[192.0.2.77]:25", "victim@192.0.2.77:25",
+    "victim@far.example.25.via", "victim@[192.0.2.77].via",
+    "victim@[192.0.2.77].smtp", "victim@192.0.2.77.25.smtp",
+    "victim%far.example@{D}.smtp", "victim@far.example.SMTP",
+    "victim%far.example.smtp@{D}", "victim@far.example.smtp@{D}",
+    "victim%far.example.25.smtp@localhost", "victim@far.example.smtp.",
+    "victim@far.example..", "victim%far.example.@{D}", "victim@far..example",
+    "victim@.far.example", "victim%.far.example@{D}",
+    # numbers that somebody takes for an address
+    "victim@3221225985", "victim@0xC0.0.2.77", "victim@[192.0.589]",
+    "victim@[::ffff:192.0.2.77]", "victim@[IPv6:::ffff:192.0.2.77]",
+    # names of ours that lead on: the rest of the address does not
+    "jim%far.example@{D}", "far.example!jim@{D}", "joe%far.example@{D}",
+    "joe%far.example", "report-x%far.example@{D}", "jim@far.example%{D}",
+    "report-x@all.example%far.example", "victim%far.example@all.example",
+    "victim%far.example@big.example", "user%far.example@norelay.example",
+    "all%far.example@{D}", "alldomains@far.example", "wakeup@far.example",
+    "wakeup%far.example@{D}", "postmaster%far.example@{D}",
+    "list+x%far.example@{D}", "ann#x%far.example@[127.0.0.1]",
+    # prefixes of other programs, and more than one address
+    "smtp:{F}", "mailto:{F}", "SMTP:victim%far.example@{D}",
+    "ann@{D},{F}", "ann@{D};{F}", "ann@{D} {F}", "ann@{D}>,<{F}",
+    "victim @far.example", "victim@ far.example", "(ann@{D}) {F}",
+    "victim(@{D})@far.example", "{F} (ann@{D})", "<{F}>",
 ]
+
+# Bytes that end a name for some programs, and not for others.
+RAW = [b"victim@far.example\0", b"victim@far.example\0@{D}", b"ann@{D}\0@far."
+       b"example", b"ann\0@far.example", b"victim\0%far.example@{D}",
+       b"victim@far.example\x80", b"victim\xff@far.example",
+       b"victim\xc0\x80@far.example", b"victim%far.example\x00@{D}",
+       b"victim\xc0\xa5far.example@{D}", b"victim@far\xc0\xaeexample",
+       b"ann@{D}\n{F}", b"ann@{D}\r{F}", b"victim@far.example\t",
+       b"victim%far.example@{D}\x7f", b"victim\b@far.example"]
 
 
 # The same beyond ASCII: what is folded must be folded before it is judged.
@@ -88,6 +136,49 @@ def strangers():
         with Smtp() as s:
             s.ask(f"MAIL FROM:<{sender}>", 250)
             s.ask(f"RCPT TO:<{FAR}>", 550)
+
+
+def raw():
+    """One by one: some of them end the session."""
+    for form in RAW:
+        form = form.replace(b"{D}", DOMAIN.encode()).replace(
+            b"{F}", FAR.encode())
+        for more in ("", " SMTPUTF8"):
+            with Smtp() as s:
+                s.ask(f"MAIL FROM:<someone@else.example>{more}", 250)
+                s.send(b"RCPT TO:<" + form + b">\r\n")
+                code, texts = s.reply()
+                assert 500 <= code < 600, (form, code, texts)
+                s.send("NOOP\r\nDATA\r\n")
+                try:
+                    while (code := s.reply()[0]) != 554:
+                        assert code == 250 or code >= 500, (form, code)
+                except EOFError:
+                    pass
+
+
+def no_other_door():
+    """Neither where mail is submitted nor by asking for others' mail."""
+    for form in FORMS[::4] + [address("ann"), "user@opened.example"]:
+        with Smtp("CG_SUBMIT") as s:
+            s.ask(f"MAIL FROM:<{address('ann')}>", 530)
+            s.ask(f"RCPT TO:<{form.format(D=DOMAIN, F=FAR)}>", 501, 503, 530)
+            s.ask("DATA", 503, 530, 554)
+    for i in range(0, len(FORMS), 10):
+        with Smtp("CG_SMTPS", True) as s:       # TLS alone is no login
+            s.ask(f"MAIL FROM:<{address('ann')}>", 250)
+            for form in FORMS[i:i + 10]:
+                s.ask(f"RCPT TO:<{form.format(D=DOMAIN, F=FAR)}>", *REFUSED)
+    with Smtp() as s:
+        for name in ("far.example", "@far.example", "#far.example", DOMAIN,
+                     "client2.example", "opened.example", "[192.0.2.77]",
+                     "far.example.smtp", "far.example.25.via"):
+            for verb in ("ETRN", "ATRN"):
+                s.send(f"{verb} {name}\r\n")
+                code, texts = s.reply()
+                assert code >= 400, (verb, name, code, texts)
+        s.send("TURN\r\n")
+        assert s.reply()[0] >= 400
 
 
 def locals_are_taken():
@@ -207,4 +298,5 @@ def prepare():
 
 
 prepare()
-run([strangers, wide, locals_are_taken, markers, authenticated, clients, arrives])
+run([strangers, wide, raw, no_other_door, locals_are_taken, markers,
+     authenticated, clients, arrives])
