@@ -65,6 +65,34 @@ def test_swaks():
     arrived("by swaks", "SMTP")
 
 
+def test_swaks_more():
+    """Several people in one go, one of them nobody; certificates; 8 bits."""
+    for flags, port in (((), SMTP), (("--tls",), SUBMIT),
+                        (("--tls-on-connect",), SMTPS)):
+        login = () if port == SMTP else (
+            "--auth", "DIGEST-MD5", "--auth-user", "ann", "--auth-password",
+            PASSWORD)
+        for pipeline in ((), ("--pipeline",)):
+            out = swaks("--port", port, *flags, *login, *pipeline, "--to",
+                        f"{TO},{address('nobody')},{address('eve')}")
+            assert "550 5.1.1" in out, out
+            arrived("by swaks")
+    swaks("--port", SMTP, "--tls", "--tls-ca-path", CA, "--tls-verify")
+    arrived("by swaks", "ESMTPS")
+    out = swaks("--port", SMTP, "--tls", "--tls-verify", "--tls-ca-path",
+                "/etc/hostname", status=29)
+    assert "certificate" in out.lower(), out
+    for body in ("gr\u00fc\u00dfe\n", ".\n..\n.x\n", "x" * 5000 + "\n",
+                 "line\n" * 20000):
+        swaks("--port", SMTP, "--tls", "--body", body)
+        arrived(body)
+    swaks("--port", SMTP, "--from", "<>")
+    arrived("Return-Path: <>")
+    out = swaks("--port", SMTP, "--from", "", "--to", f"x%far.example@{TO}",
+                status=24)
+    assert "550" in out or "501" in out, out
+
+
 def test_swaks_refused():
     """What a client sees of our limits."""
     cli = administrator()
@@ -177,5 +205,5 @@ def test_openssl():
 
 
 accounts("ann", "bob", "eve")
-run([test_swaks, test_msmtp, test_curl, test_smtplib, test_openssl,
-     test_swaks_refused])
+run([test_swaks, test_swaks_more, test_msmtp, test_curl, test_smtplib,
+     test_openssl, test_swaks_refused])
