@@ -35,6 +35,9 @@ ODD = b".\r\n..\r\n.x\r\n\r\n8 bit: \xc3\xa4 \xe4\r\nblanks  \t\r\n" + \
     b"From the beginning\r\n>From\r\n" + b"x" * 990 + b"\r\n\r\n" + \
     b".\r\n" * 5000 + b"end\r\n"
 LONG = b"y" * 20000 + b"\r\nshort\r\n" + b"z" * 70000 + b"\r\n"
+# Without mounts of its own (in a chroot?) Postfix cannot have our DNS.
+MOUNTS = subprocess.run(["unshare", "--mount", "true"],
+                        stderr=subprocess.DEVNULL).returncode == 0
 serial = 0
 
 
@@ -195,7 +198,7 @@ transport_maps = inline:{{ {{ test.example = plain:{there} }}
                      smtp_sasl_tls_security_options="noanonymous")
               for m in MECHANISMS)])
         self.p = peers.Postfix(peers.shared(), [], main=main, master=master,
-                               resolver=dns.address)
+                               resolver=dns.address if MOUNTS else None)
 
     def __enter__(self):
         self.p.__enter__()
@@ -595,6 +598,9 @@ def main():
                 Both(s, top, policy, dns) as b:
             for step in STEPS:
                 if only and step.__name__ not in only:
+                    continue
+                if step is dane and not MOUNTS:
+                    print("SKIPPED dane: no mounts of one's own")
                     continue
                 start = time.monotonic()
                 step(b)
