@@ -36,7 +36,7 @@ def connect(kind, port):
     """From an address that is not loopback."""
     real = wire.socket.create_connection
     wire.socket.create_connection = \
-        lambda to, seconds: real((FAR, to[1]), seconds, (FAR, 0))
+        lambda to, seconds, source: real((FAR, to[1]), seconds, (FAR, 0))
     try:
         return kind(port)
     finally:
