@@ -90,6 +90,12 @@ bdat_file(struct smtp *s, const char *why)
 {
 	char answer[sizeof(s->chunk.skip)];
 
+	/*
+	 * First, as an empty chunk ends at once: then COMMIT waits again, or
+	 * the session is over.
+	 */
+	s->await = false;
+	conn_resume(s->front->conn);
 	if (why == NULL)
 		chunk_begin(s);
 	else {
@@ -97,7 +103,6 @@ bdat_file(struct smtp *s, const char *why)
 		chunk_skip(s, answer);
 		chunk_start(s);
 	}
-	smtp_go_on(s);
 }
 
 /* --- the bytes --- */

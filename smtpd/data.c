@@ -105,9 +105,11 @@ cmd_data(struct smtp *s, struct cur *c)
 void
 data_file(struct smtp *s, const char *why)
 {
-	if (s->chunk.any)
+	if (s->chunk.any) {
 		bdat_file(s, why);
-	else if (why == NULL)
+		return;
+	}
+	if (why == NULL)
 		begin(s);
 	else {
 		smtp_reset(s);

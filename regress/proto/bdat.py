@@ -145,6 +145,19 @@ def too_large():
         assert s.ended()
 
 
-accounts("ann", "ben", "cat", "dan")
+def nothing_at_all():
+    """An empty text, of more clients than there are files at hand."""
+    many = [Smtp() for _ in range(48)]
+    for s in many:
+        s.send(b"MAIL FROM:<>\r\nRCPT TO:<%s>\r\nBDAT 0 LAST\r\nNOOP\r\n"
+               % address("eve").encode())
+    for s in many:
+        for _ in range(4):
+            s.want(250)
+        s.close()
+    messages("eve", 48)
+
+
+accounts("ann", "ben", "cat", "dan", "eve")
 run([announced, as_it_came, pipelined, not_wanted, mixed_up, bad_ends,
-     bad_lengths, too_large])
+     bad_lengths, too_large, nothing_at_all])
