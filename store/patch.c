@@ -73,7 +73,8 @@ patch_at(struct patch *p, uint64_t off, const void *data, size_t len)
 	if (!p->mapped || off + len > p->size)
 		return file_pwrite(p->fd, data, len, off);
 	if (p->map == NULL || off < p->off || off + len > p->off + p->len)
-		if (!move(p, off))
+		/* What lies across two windows is in neither. */
+		if (!move(p, off) || off + len > p->off + p->len)
 			return file_pwrite(p->fd, data, len, off);
 	memcpy(p->map + (off - p->off), data, len);
 	return 0;
