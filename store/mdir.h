@@ -25,8 +25,11 @@ struct mdir {
 	uint32_t	 uid;		/* its UID */
 };
 
-/* The id of a slot that stands for UIDs old to new, all or none of them. */
-#define MDIR_PUT UINT64_MAX
+/*
+ * The id of a slot that stands for UIDs old to new, all or none of them; no
+ * queue has it, and UINT64_MAX is a notice's (quota_notice.c).
+ */
+#define MDIR_PUT (UINT64_MAX - 1)
 
 struct mdir_entry {
 	struct mdir_name n;

@@ -173,9 +173,12 @@ mdir_count(struct box *b)
 
 	b->size = m->messages = 0;
 	m->counted = false;
-	/* Who has records must look at the names, too. */
-	if (!b->acct->worker)
+	/* Who has records must look at the names, too: the next worker. */
+	if (!b->acct->worker) {
+		if (m->foreign)
+			b->idx.head->clean &= ~(uint32_t)IDX_CLEAN_FLAGS;
 		m->foreign = false;
+	}
 	mdir_touched(b);
 	if (each(b, count_one, m) == -1)
 		return -1;

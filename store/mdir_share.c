@@ -25,6 +25,7 @@ static uint64_t		busy_id;
 
 static struct {
 	uint64_t	 id, size;
+	int64_t		 time;		/* ids begin again one day */
 	char		*sender, *header;
 	char		 name[MDIR_NAME];
 	int		 dir;		/* a duplicate */
@@ -84,13 +85,15 @@ mdir_share_link(struct box *b, const struct delivery *d, uint64_t *size,
 	char temp[MDIR_NAME];
 	bool ok;
 
-	if (b->acct->worker)
+	/* 0: no message of the queue's, but a greeting. */
+	if (b->acct->worker || d->id == 0)
 		return false;
 	mdir_new_temp(temp, d->uid);
 	pthread_mutex_lock(&lock);
 	while (busy && busy_id == d->id && !*writing)
 		pthread_cond_wait(&written, &lock);
 	ok = last.there && last.id == d->id && last.size == d->size &&
+	    last.time == d->time &&
 	    strcmp(last.sender, d->sender) == 0 &&
 	    strcmp(last.header, d->header) == 0 && link_last(b, temp, size);
 	if (!ok && !busy) {
@@ -116,13 +119,14 @@ void
 mdir_share_keep(struct box *b, const struct delivery *d,
     const struct mdir_name *n)
 {
-	if (b->acct->worker)
+	if (b->acct->worker || d->id == 0)
 		return;
 	pthread_mutex_lock(&lock);
-	if (!last.there || last.id != d->id) {
+	if (!last.there || last.id != d->id || last.time != d->time) {
 		forget();
 		last.id = d->id;
 		last.size = d->size;
+		last.time = d->time;
 		mdir_name_format(last.name, n);
 		if (is_file(b->fd, last.name, &last.st) &&
 		    (last.dir = fcntl(b->fd, F_DUPFD_CLOEXEC, 0)) != -1) {

@@ -18,10 +18,14 @@ void
 recent_claim(struct box *b, uint32_t from, bool take,
     void (*cb)(void *, uint32_t), void *arg)
 {
-	uint32_t i, count = box_count(b);
+	uint32_t i, count;
 	struct patch p;
 	struct rec *r;
 
+	/* Files get other names: those of a copy under way stay. */
+	if (take)
+		box_put_settle(b, true);
+	count = box_count(b);
 	patch_begin(&p, b->fd, b->size, count - from);
 	for (i = from; i < count; i++) {
 		r = box_rec(b, i);
