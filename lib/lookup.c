@@ -22,6 +22,8 @@ enum {
 	HOST = 28000,
 	MARGIN = 2000,		/* for the answer's own way */
 	MAXOPEN = 1000,
+	/* Of zones that strangers choose: the lists need credits, too. */
+	MAXSTRANGE = IPC_CREDITS / 2,
 	MAXKEPT = 4096,		/* answers */
 	MAXRECORDS = 2048,	/* bytes; a longer answer is not kept */
 	KEEP_MAX = 300,		/* seconds */
@@ -40,7 +42,7 @@ struct question {
 	RB_ENTRY(question)	 tree;
 	TAILQ_ENTRY(question)	 age;		/* once answered */
 	struct looks		 waiting;
-	bool			 open;
+	bool			 open, strange;
 	enum look_status	 status;
 	char			*records;
 	time_t			 until;
@@ -61,7 +63,7 @@ RB_PROTOTYPE(questions, question, tree, question_cmp)
 RB_GENERATE(questions, question, tree, question_cmp)
 
 static TAILQ_HEAD(, question) kept = TAILQ_HEAD_INITIALIZER(kept);
-static size_t nopen, nkept;
+static size_t nopen, nstrange, nkept;
 
 size_t
 look_open(void)
@@ -131,6 +133,8 @@ answered(struct question *q, enum look_status status, const char *records,
 	struct look *l;
 
 	nopen--;
+	if (q->strange)
+		nstrange--;
 	q->open = false;
 	q->status = status;
 	q->until = now() + keep_for(status, ttl);
@@ -182,6 +186,8 @@ ask(struct question *q, bool quick)
 	struct ipc *sender = proc_peer(PROC_SENDER);
 
 	nopen++;
+	if (q->strange)
+		nstrange++;
 	q->open = true;
 	if (q->type == LOOK_HOST)
 		ipc_call(sender, IPC_HOST_TRY, 0, &host, -1, HOST + MARGIN,
@@ -195,6 +201,7 @@ ask(struct question *q, bool quick)
 static struct question *
 question(const char *name, int type, bool quick)
 {
+	bool strange = !quick || type == DNS_PTR;
 	struct question key, *q;
 
 	key.type = type;
@@ -206,8 +213,10 @@ question(const char *name, int type, bool quick)
 		q = NULL;
 	}
 	if (q != NULL || nopen >= MAXOPEN ||
+	    (strange && nstrange >= MAXSTRANGE) ||
 	    (q = calloc(1, sizeof(*q))) == NULL)
 		return q;
+	q->strange = strange;
 	q->type = type;
 	memcpy(q->name, key.name, sizeof(q->name));
 	RB_INSERT(questions, &questions, q);

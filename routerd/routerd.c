@@ -56,6 +56,7 @@ struct backing {
 	struct ipc_ref	 ref;
 	int		 level;
 	struct route_answer a;
+	char		 source[sizeof(((struct route_query *)0)->source)];
 	char		 address[1];
 };
 
@@ -65,6 +66,7 @@ backed(enum backup is, void *arg)
 	struct backing *b = arg;
 	struct route_query q = { .address = b->address };
 
+	memcpy(q.source, b->source, sizeof(q.source));
 	if (is == BACKUP_NO && b->a.by_host) {
 		b->a.by_host = false;
 		client_host_ask(b->a.domain, b->a.by_mx, backed, b);
@@ -94,6 +96,7 @@ settle(struct ipc_ref ref, const struct route_query *q,
 	b->ref = ref;
 	b->level = level;
 	b->a = *a;
+	memcpy(b->source, q->source, sizeof(b->source));
 	memcpy(b->address, q->address, len + 1);
 	if (b->a.backup)
 		backup_ask(b->a.domain, backed, b);
