@@ -128,6 +128,7 @@ admin_free(struct admin *a)
 	val_free(a->rights);
 	free(a->account);
 	free(a->domain);
+	secret_free(a->secret);
 	free(a->name);
 	free(a->odomain);
 	free(a->path);
@@ -405,6 +406,8 @@ admin_new(const struct ticket *t, struct val *args)
 	a->domain = strdup(t->domain);
 	a->local = t->local;
 	a->system = t->system;
+	if (t->secret != NULL)
+		a->secret = strdup(t->secret);
 	a->rights = ticket_rights(t);
 	if (a->account != NULL && a->domain != NULL && a->rights != NULL)
 		return a;

@@ -356,11 +356,38 @@ password_forbidden(const struct admin *a, const struct account *acc,
 		    "this account's password may not be modified" : NULL;
 	if (!admin_is_self(a))
 		return "you have no right to do this";
-	/* Manual 43: the old one says which of both is changed. */
-	if (a->system)
-		return "your password is the operating system's: change it "
-		    "there";
 	return allowed ? NULL : "you may not modify your password";
+}
+
+static void
+os_changed(enum proof proof, void *arg)
+{
+	struct admin *a = arg;
+
+	if (proof == PROOF_SYSTEM) {
+		log_msg(LOG_PROBLEM, "OS password of %s changed", a->name);
+		admin_done(a, NULL);
+	} else if (proof == PROOF_LATER)
+		admin_later(a);
+	else
+		admin_fail(a, 501, "the operating system refuses that "
+		    "password");
+}
+
+/* The host's password, by who came in with it. */
+static void
+change_os(struct admin *a, struct account *acc, struct str to)
+{
+	struct claim c = { .account = a->name, .domain = a->odomain,
+		.path = a->path, .service = "PWD", .change = to };
+
+	if (a->secret == NULL) {
+		admin_fail(a, 501, "your password is the operating system's: "
+		    "change it there, or by PWD");
+		return;
+	}
+	c.secret = str_make(a->secret);
+	proof_os(&c, acc, os_changed, a);
 }
 
 static void
@@ -384,6 +411,11 @@ do_set_password(struct admin *a)
 	}
 	if (clear.len == 0 && (check || admin_is_self(a))) {
 		admin_fail(a, 501, "the new password is empty");
+		return;
+	}
+	/* Manual 43: the old one says which of both is changed. */
+	if (a->system && admin_is_self(a)) {
+		change_os(a, acc, clear);
 		return;
 	}
 	err = "out of memory";

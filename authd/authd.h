@@ -106,6 +106,7 @@ struct claim {
 	const char	*service;
 	const char	*challenge;
 	struct str	 secret;
+	struct str	 change;	/* proof_os(): what it shall become */
 	const char	*said;		/* the name as the client has it */
 	struct buf	*proof;		/* gets the server's own, if there is one */
 };
@@ -114,6 +115,9 @@ void	proof_init(void);
 extern struct password_key proof_key;
 /* The claim's strings must live until cb, which may be called at once. */
 void	proof_check(const struct claim *, proof_cb *, void *arg);
+/* By the host's password alone: PROOF_SYSTEM if it is right, and changed. */
+void	proof_os(const struct claim *, struct account *, proof_cb *,
+	    void *arg);
 /*
  * Takes as long as an account's with a password of the default form; what cb
  * hears says nothing.
@@ -172,6 +176,7 @@ struct ticket {
 	char		*path;		/* NULL: local's */
 	bool		 local;		/* root or the owner, by its socket */
 	bool		 system;	/* by the host's password */
+	char		*secret;	/* that, if it may be changed; or NULL */
 	uint64_t	 channel;	/* of the front that holds it */
 	struct ticket	*hnext;
 };
@@ -180,6 +185,7 @@ struct ticket {
 struct ticket *ticket_new(const char *account, const char *domain,
 	    const char *path, bool local, uint64_t channel);
 struct ticket *ticket_find(struct ipc_str);
+void	secret_free(char *);	/* wipes it; NULL is nothing */
 void	ticket_drop_channel(struct ipc *);
 /* flow.c: what its account may send, for queued; what has been too much */
 void	flow_of_ticket(const struct ticket *, struct msg_ticket_info *);
@@ -311,6 +317,7 @@ struct admin {
 	char		*account;	/* the caller */
 	char		*domain;
 	bool		 local, system;	/* as the ticket has it */
+	char		*secret;	/* as well */
 	struct val	*rights;
 	/* The object, once found. */
 	char		*name;		/* john@x.com */

@@ -310,6 +310,9 @@ give_ticket(struct login *l, bool local)
 		return;
 	}
 	t->system = l->system;
+	/* poppwd's NEWPASS comes without the old one (manual 43). */
+	if (l->system && strcmp(l->service, "PWD") == 0)
+		t->secret = strdup(l->secret);
 	memcpy(l->ticket, t->id, sizeof(l->ticket));
 	login_ok++;
 	answer(l, 0, "", "");
@@ -468,6 +471,7 @@ make_claim(struct login *l, struct claim *c)
 	c->service = l->service;
 	c->challenge = l->challenge;
 	c->secret = (struct str) { l->secret, l->secretlen };
+	c->change = (struct str) { "", 0 };
 	c->said = l->name;
 	c->proof = &l->proof;
 }

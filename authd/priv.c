@@ -1,6 +1,7 @@
 /*
- * authd-priv, the root helper: is this the OS user's password, and start that
- * program of the administrator's (priv_start.c).  It runs as root, hears authd
+ * authd-priv, the root helper: is this the OS user's password, shall it become
+ * that one (manual 43), and start that program of the administrator's
+ * (priv_start.c).  Only who knows a password changes it.  It runs as root, hears authd
  * alone, a few kinds of small packets, and owns nothing.  Each check is a
  * child of its own: PAM modules may sleep, leak or crash.  It refuses uid 0
  * and system users whatever PAM would say.
@@ -88,7 +89,8 @@ child(int fd, const struct msg_os_check *m)
 	signal(SIGPIPE, SIG_DFL);
 	if (str_copy(str_make(m->user), user, sizeof(user)))
 		verdict = priv_pam(dict_str(proc_conf()->conf, "PamDir", ""),
-		    user, m->password.p, m->password.len);
+		    user, (struct str) { m->password.p, m->password.len },
+		    (struct str) { m->change.p, m->change.len });
 	else
 		verdict = PRIV_NO;
 	_exit(write(STDIN_FILENO, &verdict, 1) == 1 ? 0 : 1);

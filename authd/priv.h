@@ -5,16 +5,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "buf.h"
 #include "ipc.h"
 
 enum { PRIV_NO = 'n', PRIV_YES = 'y', PRIV_LATER = 'l' };
 
 /*
  * Asks PAM, in a process that does nothing else and then exits.  confdir is
- * a test's own directory of services, or "" for the system's.
+ * a test's own directory of services, or "" for the system's.  A password
+ * that is right becomes change, unless that is empty.
  */
-char	priv_pam(const char *confdir, const char *user, const char *password,
-	    size_t len);
+char	priv_pam(const char *confdir, const char *user, struct str password,
+	    struct str change);
 
 /*
  * Is this a program that may be started: in one of the directories that

@@ -62,23 +62,51 @@ verdict_of(int ret)
 	}
 }
 
+static bool
+ordinary(const char *user)
+{
+	struct passwd *pw = getpwnam(user);
+
+	return pw != NULL && pw->pw_uid >= UID_FIRST && pw->pw_uid <= UID_LAST;
+}
+
+static bool
+has_nul(struct str s)
+{
+	return s.len > 0 && memchr(s.p, '\0', s.len) != NULL;
+}
+
+/* The new one is all that it is asked for: root need not tell the old. */
+static int
+change_to(pam_handle_t *pam, struct secret *s, struct str to)
+{
+	char *new = strndup(to.p, to.len), *old = s->password;
+	int ret;
+
+	if (new == NULL)
+		return PAM_BUF_ERR;
+	s->password = new;
+	ret = pam_chauthtok(pam, PAM_SILENT);
+	s->password = old;
+	explicit_bzero(new, to.len);
+	free(new);
+	return ret;
+}
+
 char
-priv_pam(const char *confdir, const char *user, const char *password,
-    size_t len)
+priv_pam(const char *confdir, const char *user, struct str password,
+    struct str change)
 {
 	const int flags = PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK;
 	struct secret s = { .user = user };
 	struct pam_conv conv = { converse, &s };
 	pam_handle_t *pam = NULL;
-	struct passwd *pw;
 	int ret;
 
-	pw = getpwnam(user);
-	if (pw == NULL || pw->pw_uid < UID_FIRST || pw->pw_uid > UID_LAST)
+	if (!ordinary(user) || password.len == 0 || has_nul(password) ||
+	    has_nul(change))
 		return PRIV_NO;
-	if (len == 0 || memchr(password, '\0', len) != NULL)
-		return PRIV_NO;
-	if ((s.password = strndup(password, len)) == NULL)
+	if ((s.password = strndup(password.p, password.len)) == NULL)
 		return PRIV_LATER;
 	ret = *confdir != '\0' ?
 	    pam_start_confdir("cgate", user, &conv, confdir, &pam) :
@@ -87,9 +115,11 @@ priv_pam(const char *confdir, const char *user, const char *password,
 		ret = pam_authenticate(pam, flags);
 	if (ret == PAM_SUCCESS)
 		ret = pam_acct_mgmt(pam, flags);
+	if (ret == PAM_SUCCESS && change.len > 0)
+		ret = change_to(pam, &s, change);
 	if (pam != NULL)
 		pam_end(pam, ret);
-	explicit_bzero(s.password, len);
+	explicit_bzero(s.password, password.len);
 	free(s.password);
 	return verdict_of(ret);
 }

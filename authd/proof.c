@@ -337,8 +337,16 @@ check_os(const struct claim *c, struct account *a, enum proof otherwise,
 	m.service = c->service;
 	m.password.p = c->secret.p;
 	m.password.len = c->secret.len;
+	m.change.p = c->change.p;
+	m.change.len = c->change.len;
 	ipc_call(priv, IPC_OS_CHECK, 0, &m, -1, IPC_TIMEOUT, os_checked, o);
 	buf_free(&user);
+}
+
+void
+proof_os(const struct claim *c, struct account *a, proof_cb *cb, void *arg)
+{
+	check_os(c, a, PROOF_NO, cb, arg);
 }
 
 /* --- a login's claim --- */

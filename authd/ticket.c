@@ -71,6 +71,14 @@ ticket_find(struct ipc_str id)
 	return id.len == TICKET_LEN ? *find(id.p) : NULL;
 }
 
+void
+secret_free(char *s)
+{
+	if (s != NULL)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
 static void
 drop(struct ticket **at)
 {
@@ -81,6 +89,7 @@ drop(struct ticket **at)
 	free(t->account);
 	free(t->domain);
 	free(t->path);
+	secret_free(t->secret);
 	explicit_bzero(t->id, sizeof(t->id));
 	free(t);
 }

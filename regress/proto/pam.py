@@ -6,17 +6,18 @@ import os
 import pathlib
 import poplib
 import pwd
+import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
-                       "tools"))
+TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
+sys.path.insert(0, str(TOOLS))
 from cgtest import PASSWORD, Cli, Suite, wait_for  # noqa: E402
 
 OS_PASSWORD = "the host's own"
 CHECK = """#!/bin/sh
 read -r given
-[ "$given" = "the host's own" ]
+[ "$given" = "$(cat "${0%/*}/password")" ]
 """
 
 
@@ -30,6 +31,13 @@ def pop_works(s, name, password):
     except poplib.error_proto:
         p.close()
         return False
+
+
+def changes(s, password, ask, code):
+    c = Cli(s.env["CG_PWD"], "ann", password)
+    answer = c.send(ask)
+    assert answer[:3] == code, answer
+    c.close()
 
 
 def ordinary():
@@ -50,11 +58,17 @@ def main():
         check = pathlib.Path(d, "check")
         check.write_text(CHECK)
         check.chmod(0o755)
+        kept = pathlib.Path(d, "password")
+        kept.write_text(OS_PASSWORD)
+        module = pathlib.Path(d, "pam_stub.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", module,
+                        TOOLS / "pam_stub.c", "-lpam"], check=True)
         pam = pathlib.Path(d, "pam.d")
         pam.mkdir()
         (pam / "cgate").write_text(
             f"auth required pam_exec.so quiet expose_authtok {check}\n"
-            "account required pam_permit.so\n")
+            "account required pam_permit.so\n"
+            f"password required {module} {kept}\n")
         with Suite(conf=f"os-passwords yes\npam-dir {pam}\n") as s:
             cli = s.cli()
             for name, os_name in (("ann", user), ("eve", "root"),
@@ -69,13 +83,16 @@ def main():
                 assert pop_works(s, name, PASSWORD)
                 assert not pop_works(s, name, OS_PASSWORD), name
             assert not pop_works(s, "off", OS_PASSWORD)
-            # By the host's password no other is changed, nor the host's.
-            c = Cli(s.env["CG_PWD"], "ann", OS_PASSWORD)
-            for ask in "NEWPASS another", "SetAccountPassword * TO another":
-                assert "operating system" in c.send(ask)
-            c.close()
+            # By the host's password the host's is changed, no other.
+            changes(s, OS_PASSWORD, "NEWPASS weak", "501")
+            cli.ask("UpdateAccountSettings ann {PWDAllowed=NO;}")
+            changes(s, OS_PASSWORD, "NEWPASS another", "501")
+            cli.ask("UpdateAccountSettings ann {PWDAllowed=YES;}")
+            assert pop_works(s, "ann", OS_PASSWORD)
+            changes(s, OS_PASSWORD, "SetAccountPassword * TO second", "200")
+            changes(s, "second", f"NEWPASS {OS_PASSWORD}", "200")
+            assert not pop_works(s, "ann", "second")
             assert pop_works(s, "ann", PASSWORD)
-            assert not pop_works(s, "ann", "another")
             c = Cli(s.env["CG_PWD"], "ann", PASSWORD)
             assert c.send("NEWPASS another")[:3] == "200"
             c.close()
