@@ -199,9 +199,10 @@ arrived(void *arg, int status, int timeouts, unsigned char *p, int len)
 	}
 	/* Errors of the name itself come with the packet, too. */
 	if (p != NULL && len > 0 &&
-	    dns_parse(p, (size_t)len, q->type, &a) == -1)
+	    dns_parse(p, (size_t)len, q->type, &a) == -1) {
+		dns_answer_free(&a);	/* half of an answer is none */
 		a.status = DNS_TROUBLE;
-	else if (p == NULL && status == ARES_ENOTFOUND)
+	} else if (p == NULL && status == ARES_ENOTFOUND)
 		a.status = DNS_NONE;
 	a.authentic = a.authentic && trusted;
 	answer(q, &a);

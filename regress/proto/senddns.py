@@ -52,9 +52,11 @@ servfail.example SERVFAIL
 refused.example REFUSED
 silent.example TIMEOUT
 onlyill.example MX 10 mx.servfail.example
+odd.example MX 10 mx.good.example
+""" + "odd.example MX 20 %s.%s.example\n" % ("\1" * 60, "\2" * 20) + """
 mx.servfail.example SERVFAIL
 """
-ILL_NAMES = ["servfail", "refused", "silent", "onlyill"]
+ILL_NAMES = ["servfail", "refused", "silent", "onlyill", "odd"]
 MENDED = "".join(f"{n}.example MX 10 mx.good.example\n" for n in ILL_NAMES)
 # Nobody is there.
 NEVER = """

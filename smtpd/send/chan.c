@@ -143,6 +143,7 @@ chan_try_next(struct chan *c)
 	    c->addr == NULL ? "" : c->addr->ip,
 	    c->addr == NULL ? 0 : c->addr->port, c->last.text);
 	client_gone(c);
+	stop_connecting(c);
 	if (c->conn != NULL) {
 		conn_finish(c->conn);
 		c->conn = NULL;
@@ -206,6 +207,7 @@ got_address(const struct dest_addr *a, const struct outcome *why, void *arg)
 void
 chan_again(struct chan *c)
 {
+	client_gone(c);
 	conn_free(c->conn);
 	c->conn = NULL;
 	chan_connect(c);

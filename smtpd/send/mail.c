@@ -404,8 +404,11 @@ mail_unfit(struct chan *c)
 {
 	struct outcome o;
 
-	if (c->trouble)
+	if (c->trouble && c->last.verdict != NEVER)
 		o = c->last;
+	else if (c->trouble)
+		outcome_set(&o, LATER, "4.7.30", "the sender requires TLS, and "
+		    "no host of %s that promises it answers now", c->host);
 	else
 		outcome_set(&o, NEVER, "5.7.30", "the sender requires TLS, and "
 		    "no host of %s promises it", c->host);
