@@ -19,7 +19,8 @@
 enum {
 	CHUNK = 64 * 1024,
 	MAXHEADER = 256 * 1024,		/* bytes of it that are returned */
-	AGAIN = 3			/* seconds until it is tried again */
+	AGAIN = 3,			/* seconds until it is tried again */
+	MOST = 120	/* recipients of one report: its d line has an end */
 };
 
 struct letter {
@@ -407,7 +408,7 @@ dsn_make(struct msg *m)
 		msg_report_later(m, AGAIN);
 		return;
 	}
-	for (i = 0; i < m->q.nrcpts; i++)
+	for (i = 0; i < m->q.nrcpts && p->nletters < MOST; i++)
 		if (m->rcpts[i].state == R_REPORT)
 			report_add(p, &m->rcpts[i]);
 	p->id = id;
@@ -416,7 +417,8 @@ dsn_make(struct msg *m)
 		msg_report_later(m, AGAIN);
 		return;
 	}
-	p->remove = m->removing = m->left == 0;
+	p->remove = m->removing = m->left == 0 &&
+	    m->reports == p->nletters;
 	report_start(p);
 }
 
@@ -550,6 +552,6 @@ dsn_found(struct msg *d)
 	p->id = d->id;
 	p->durable = true;
 	d->held = true;
-	p->remove = m->removing = m->left == 0;
+	p->remove = m->removing = m->left == 0 && m->reports == 0;
 	report_start(p);
 }

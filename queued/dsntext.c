@@ -154,10 +154,12 @@ about(struct buf *b, const struct msg *m)
 
 	buf_init(&list, 0);
 	for (i = 0; i < m->q.nrcpts; i++)
-		if (m->rcpts[i].reporting)
+		/* Nobody looks for warnings after a crash. */
+		if (m->rcpts[i].reporting && m->rcpts[i].letter != 'W')
 			buf_printf(&list, "%s%zu%c",
 			    list.len == 0 ? "" : ",", i, m->rcpts[i].letter);
-	if (list.failed || !qfile_about(b, m->id, list.p))
+	if (list.failed ||
+	    !qfile_about(b, m->id, list.p == NULL ? "" : list.p))
 		b->failed = true;
 	buf_free(&list);
 }

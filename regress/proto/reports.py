@@ -215,11 +215,22 @@ def tested(s):
             nothing_left(s)
 
 
+def many(s):
+    """Each of 300 is told of, in as many reports as that takes."""
+    send(s, [f"no{i}@{s.domain}" for i in range(300)], "for many")
+    wait_for("all", lambda: len({b["Final-Recipient"]
+                                 for m in reports(s, "for many")
+                                 for b in blocks(m)}) == 300)
+    assert sum(len(blocks(m)) for m in reports(s, "for many")) == 300
+    nothing_left(s)
+
+
 def main():
     with Suite(accounts=["ann", "bob"], conf=CONF) as s:
         ask(s, f'UpdateDomainSettings {s.domain} '
             '{MailToUnknown="Accepted and Bounced";}')
-        for step in (relayed, failed, in_time, delayed, receipt, tested):
+        for step in (relayed, failed, in_time, delayed, receipt, tested,
+                     many):
             print(step.__name__, flush=True)
             step(s)
 
