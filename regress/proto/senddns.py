@@ -113,7 +113,7 @@ def main():
                             rb"Action: failed\nStatus: 5", text)
         assert sorted(f.decode() for f in failed) == sorted(NEVER_NAMES), \
             failed
-        assert len(s.queue()) == len(ILL_NAMES), s.queue()
+        wait_for("the rest", lambda: len(s.queue()) == len(ILL_NAMES))
         zone(s, GOOD, MENDED)
         wait_for("an empty queue", lambda: not s.queue())
         assert to(k) == sorted(GOOD_NAMES + ILL_NAMES), to(k)
