@@ -25,7 +25,7 @@ enum { STRANGER, CLIENT, LOGIN, LOGIN2, SIGNAL };
  * An installation.  Words of what: "x.com:" begins a domain (the first is the
  * main one), "john" is an account, "js>john" an alias, "jim=a@b" a forwarder,
  * "all%" a group, "@mail.x.com" a domain's alias, "#192.0.2.1" its address,
- * "?text" where its unknown names go ("?" discards them).
+ * "?text" where its unknown names go ("?" discards them, "!" bounces them).
  */
 struct place {
 	const char	*what;
@@ -62,6 +62,12 @@ static struct place xyz = { .what = "main.com: john "
 static struct place company = { .what = "company.com: info shop john client "
 	"client-jim client.com: info order shop-info shop-order joe "
 	"@www.client.com client1.com: info client2.com: info" };
+static struct place unified = { .what = "main.com: client client-jim "
+	"dd-customer domain.dom "
+	"company.com: unknowns ?*%Unknowns@company.com.domain" };
+static struct place web = { .what = "provider.com: x client.com: jsmith "
+	"domainb.com: usera sub.domain.com: x company.com: x "
+	"@mail.company.com client1.com: info @mail.client1.com" };
 static struct place aliased = { .what = "main.com: x "
 	"company.com: info @mail.company.com @relay.company.com" };
 static struct place multihomed = { .what = "company.com: info john "
@@ -75,12 +81,12 @@ static struct place unknown = { .what = "company.com: postmaster "
 	"?bad-*@monitoring.department.com client1.com: postmaster jim "
 	"?Bad-*@support.company.com client2.com: x ?Postmaster "
 	"client3.com: postmaster ?postmaster@client3.com client4.com: y ? "
-	"unified.com: unknowns ?*%Unknowns@unified.com.domain" };
+	"client5.com: y ! unified.com: unknowns ?*%Unknowns@unified.com.domain" };
 static struct place migrating = { .what = "main.com: x "
 	"domain.dom: here ?*%domain.dom@otherserver.dom.smtp "
 	"via.dom: here ?*%via.dom@otherserver.dom.via "
 	"ip.dom: here ?*%ip.dom@[11.22.33.44]" };
-static struct place provider = { .what = "provider.com: dd-customer postmaster "
+static struct place provider = { .what = "provider.com: postmaster "
 	"domain.dom: username LoginPage1" };
 static struct place main_is_domain = { .what = "domain.dom: username" };
 static struct place myorg = { .what = "main.myorg.org: john",
@@ -90,7 +96,10 @@ static struct place forwarded = { .what = "main.com: john",
 static struct place plain = { .what = "main.com: postmaster john root1 cl1" };
 static struct place mydomain = { .what = "mydomain.com: joe1 other.com: user" };
 static struct place smith = { .what = "main.com: x domain.dom: smith john.x" };
-static struct place corp = { .what = "main.com: x corp.com: ann" };
+static struct place sendmail = { .what = "main.com: x domain.dom: john.smith "
+	"smith>john.smith j.smith>john.smith susan.smith=susan@otherisp.dom" };
+static struct place corp = { .what = "main.com: x corp.com: ann "
+	"domain.com: ann ?*%domain.com@mainserver.smtp" };
 
 static const struct example examples[] = {
 /* --- 29: everything through a forwarding server, but for addresses --- */
@@ -160,6 +169,8 @@ static const struct example examples[] = {
 /* --- 27: aliases --- */
 { "27", &mycompany, "<sales> = Bill", STRANGER, "sales@mycompany.com",
     "LOCAL|bill| +" },
+{ "27", &mycompany, "<sales@mycompany.com> = Bill", STRANGER,
+    "sales@mycompany.com", "LOCAL|sales| +" },
 { "27", &mycompany, "<junk@mycompany.com> = Bill", STRANGER,
     "junk@mycompany.com", "LOCAL|junk| +" },
 { "27", &mycompany, "<sales> = Bill@thatcompany.com", STRANGER,
@@ -197,6 +208,9 @@ static const struct example examples[] = {
 { "27", &mycompany, "<junk> = blacklisted", STRANGER, "junk@mycompany.com",
     "591" },
 { "27", &mycompany, NULL, STRANGER, "x@BlackListed", "591" },
+{ "27", &mycompany, NULL, STRANGER, "Blacklisted@mycompany.com", "591" },
+{ "27", &mycompany, NULL, STRANGER, "x@Error", "550" },
+{ "27", &mycompany, NULL, STRANGER, "error@mycompany.com", "550" },
 { "27", &mycompany, NULL, STRANGER, "spamtrap@mycompany.com", "550" },
 { "27", &xyz, "dept1.xyz.com = dept1.xyz.com.here\n"
     "dept2.xyz.com = dept2.xyz.com.here\n*.xyz.com = *.abc.com", STRANGER,
@@ -232,9 +246,11 @@ static const struct example examples[] = {
 
 /* --- 27: non-qualified domain names --- */
 { "27", &plain, "server1 = server1.myorg.org\n"
-    "server2 = server2.myorg.org", STRANGER, "user@server2",
-    "SMTP|server2.myorg.org|user@server2.myorg.org +" },
-{ "27", &plain, NULL, CLIENT, "user@server3", "550" },
+    "server2 = server2.myorg.org\nserver3 = server3.myorg.org", STRANGER,
+    "user@server2", "SMTP|server2.myorg.org|user@server2.myorg.org +" },
+{ "27", &plain, NULL, STRANGER, "user@server3",
+    "SMTP|server3.myorg.org|user@server3.myorg.org +" },
+{ "27", &plain, NULL, CLIENT, "user@server4", "550" },
 { "27", &myorg, "", CLIENT, "user@someserver",
     "SMTP|someserver.myorg.org|user@someserver.myorg.org +" },
 { "27", &myorg, NULL, STRANGER, "john@main", "LOCAL|john| +" },
@@ -265,17 +281,17 @@ static const struct example examples[] = {
     "LOCAL|shop-order@client.com| +" },
 { "19", &company, NULL, STRANGER, "joe@shop.client.com",
     "LOCAL|joe@client.com| +" },
-{ "19", &company, "client.org = client.local", STRANGER, "Any@client.org",
+{ "19", &unified, "client.com = client.local", STRANGER, "Any@client.com",
     "LOCAL|client|Any +" },
-{ "19", &company, "<*@client.org> = *@client.local", STRANGER,
-    "Any@client.org", "LOCAL|client|Any +" },
-{ "19", &company, NULL, LOGIN, "any@client.org", "LOCAL|client|any +" },
-{ "19", &company, "<*@client.org> = client", STRANGER, "any@client.org",
+{ "19", &unified, "<*@client.com> = *@client.local", STRANGER,
+    "Any@client.com", "LOCAL|client|Any +" },
+{ "19", &unified, NULL, LOGIN, "any@client.com", "LOCAL|client|any +" },
+{ "19", &unified, "<*@client.com> = client", STRANGER, "any@client.com",
     "LOCAL|client| +" },
-{ "19", &company, "<jim@client.org> = client-jim\n"
-    "<*@client.org> = *@client.local", STRANGER, "jim@client.org",
+{ "19", &unified, "<jim@client.com> = client-jim\n"
+    "<*@client.com> = *@client.local", STRANGER, "jim@client.com",
     "LOCAL|client-jim| +" },
-{ "19", &company, NULL, STRANGER, "bob@client.org", "LOCAL|client|bob +" },
+{ "19", &unified, NULL, STRANGER, "bob@client.com", "LOCAL|client|bob +" },
 
 /* --- 29: SMTP --- */
 { "29", &plain, "company.dom = company.dom@smtp.company.dom.smtp", STRANGER,
@@ -306,6 +322,10 @@ static const struct example examples[] = {
     "591" },
 { "29", &plain, "<blacklist-admin*@blacklisted> = postmaster", STRANGER,
     "blacklist-admin%somehost@blacklisted", "LOCAL|postmaster| +" },
+{ "29", &plain, NULL, STRANGER, "abuse%somehost@blacklisted", "591" },
+/* As it is printed: another name. */
+{ "29", &plain, "<blacklisted-admin*@blacklisted> = postmaster", STRANGER,
+    "blacklisted-admin%somehost@blacklisted", "LOCAL|postmaster| +" },
 { "29", &company,
     "sales.company.com = sales.company.com.smtp ; explicitly to SMTP\n"
     "*.company.com     = company.com            ; all others", STRANGER,
@@ -315,11 +335,22 @@ static const struct example examples[] = {
     "*.company.com     = company.com", STRANGER, "a@sales.company.com",
     "SMTP|[192.0.0.1]|a@[192.0.0.1] +" },
 { "29", &plain, "client1.com = client1.com@host.com.smtp\n"
-    "client2.com = client2.com@host.com.smtp", STRANGER, "user@client2.com",
+    "client2.com = client2.com@host.com.smtp\n"
+    "client3.com = client3.com@host.com.smtp", STRANGER, "user@client2.com",
     "SMTP|host.com|user@client2.com +" },
+{ "29", &plain, NULL, STRANGER, "user@client3.com",
+    "SMTP|host.com|user@client3.com +" },
 { "29", &plain, "client1.com = client1.com@relay\n"
-    "client2.com = client2.com@relay\nrelay = host.com.smtp", STRANGER,
-    "user@client1.com", "SMTP|host.com|user@client1.com +" },
+    "client2.com = client2.com@relay\nclient3.com = client3.com@relay\n"
+    "relay = host.com.smtp", STRANGER, "user@client1.com",
+    "SMTP|host.com|user@client1.com +" },
+{ "29", &plain, NULL, STRANGER, "user@client3.com",
+    "SMTP|host.com|user@client3.com +" },
+{ "29", &plain, "client1.host = client1.host@relay\nrelay = host.com",
+    STRANGER, "user@client1.host",
+    "SMTP|host.com|user%client1.host@host.com +" },
+{ "29", &plain, "client1.host = client1.host@relay\nrelay = host.com.smtp",
+    STRANGER, "user@client1.host", "SMTP|host.com|user@client1.host +" },
 { "29", &plain, "client1.com = client1.com@relay\nrelay = host.com",
     STRANGER, "user@client1.com",
     "SMTP|host.com|user%client1.com@host.com +" },
@@ -357,6 +388,8 @@ static const struct example examples[] = {
     "LOCAL|cl1| +" },
 { "30", &unknown, "", STRANGER, "nobody@unified.com",
     "LOCAL|unknowns@unified.com|nobody +" },
+{ "30", &unified, "", STRANGER, "nobody@company.com",
+    "LOCAL|unknowns@company.com|nobody +" },
 { "30", &mycompany, "; a comment\n<sales> = sales#public\n;\n"
     "<support@client.com> = \"requests#staff\"@hq.client.com", STRANGER,
     "sales@mycompany.com", "LOCAL|public|sales# +" },
@@ -386,6 +419,9 @@ static const struct example examples[] = {
     "LOCAL|postmaster@client3.com| +" },
 { "18", &unknown, NULL, STRANGER, "nobody@client4.com", "SYSTEM|NULL| +" },
 { "18", &unknown, NULL, LOGIN, "nobody@client4.com", "550" },
+{ "18", &unknown, NULL, STRANGER, "nobody@client5.com",
+    "LOCAL|nobody@client5.com| +" },
+{ "18", &unknown, NULL, LOGIN, "nobody@client5.com", "550" },
 { "18", &company, "", STRANGER, "info@www.client.com",
     "LOCAL|info@client.com| +" },
 
@@ -483,7 +519,20 @@ static const struct example examples[] = {
 { "34", &moved, NULL, STRANGER, "John@company.com",
     "LOCAL|j.smith@client1.com| +" },
 
-/* --- 36, 38, 05, 60: other access --- */
+/* --- 04, 05, 24, 36, 37, 38, 60: other access --- */
+{ "04", &web, "", STRANGER, "x@mail.company.com", "LOCAL|x@company.com| +" },
+{ "04", &web, NULL, STRANGER, "info@mail.client1.com",
+    "LOCAL|info@client1.com| +" },
+{ "05", &web, NULL, LOGIN, "LoginPage@sub.domain.com",
+    "LOCAL|LoginPage@sub.domain.com| +" },
+{ "05", &web, NULL, LOGIN, "LoginPage@provider.com", "LOCAL|LoginPage| +" },
+{ "60", &web, NULL, LOGIN, "LoginPage@mail", "550" },
+{ "24", &web, "<LoginPage@user.domain.com> = userA@domainB.com", LOGIN,
+    "LoginPage@user.domain.com", "LOCAL|usera@domainb.com| +" },
+{ "38", &web, "www.client.com = client.com", LOGIN,
+    "LoginPage@www.client.com", "LOCAL|LoginPage@client.com| +" },
+{ "37", &plain, "<j.smith> = John@othercompany.com", LOGIN, "j.smith",
+    "SMTP|othercompany.com|John@othercompany.com +" },
 { "36", &plain, "client1.com = Cl1.local", LOGIN, "abcdef@client1.com",
     "LOCAL|cl1|abcdef +" },
 { "36", &plain, NULL, LOGIN, "Cl1", "LOCAL|cl1| +" },
@@ -504,6 +553,12 @@ static const struct example examples[] = {
     "LOCAL|smith@domain.dom| +" },
 { "03", &smith, NULL, STRANGER, "john.x@domain.dom",
     "LOCAL|john.x@domain.dom| +" },
+{ "03", &sendmail, "", STRANGER, "j.smith@domain.dom",
+    "LOCAL|john.smith@domain.dom| +" },
+{ "03", &sendmail, NULL, STRANGER, "smith@domain.dom",
+    "LOCAL|john.smith@domain.dom| +" },
+{ "03", &sendmail, NULL, STRANGER, "susan.smith@domain.dom",
+    "SMTP|otherisp.dom|susan@otherisp.dom +" },
 { "28", &plain, "client.com = relay.host.smtp", STRANGER, "user@client.com",
     "SMTP|relay.host|user@relay.host +" },
 { "46", &plain, "", CLIENT, "objectName%domainName@hostserver.smtp",
@@ -511,6 +566,19 @@ static const struct example examples[] = {
 { "46", &corp, "<*-uk@corp.com> = *-uk%corp.com@sv2.corp.com.smtp", STRANGER,
     "dan-uk@corp.com", "SMTP|sv2.corp.com|dan-uk@corp.com +" },
 { "46", &corp, NULL, STRANGER, "ann@corp.com", "LOCAL|ann@corp.com| +" },
+{ "46", &corp, "; SV2 accounts\n"
+    "<dan@corp.com>  =  dan%corp.com@sv2.corp.com.smtp\n"
+    "<ed@corp.com>   =   ed%corp.com@sv2.corp.com.smtp\n"
+    "<fred@corp.com> = fred%corp.com@sv2.corp.com.smtp\n;\n"
+    "; SV3 accounts\n"
+    "<gil@corp.com>  =  gil%corp.com@sv3.corp.com.smtp\n"
+    "<hugh@corp.com> = hugh%corp.com@sv3.corp.com.smtp\n"
+    "<judy@corp.com> = judy%corp.com@sv3.corp.com.smtp", STRANGER,
+    "ed@corp.com", "SMTP|sv2.corp.com|ed@corp.com +" },
+{ "46", &corp, NULL, STRANGER, "judy@corp.com",
+    "SMTP|sv3.corp.com|judy@corp.com +" },
+{ "46", &corp, NULL, STRANGER, "far@domain.com",
+    "SMTP|mainserver|far@domain.com +" },
 { "62", &plain, "<FAX=*> = *", STRANGER, "FAX=john@main.com",
     "LOCAL|john| +" },
 
@@ -562,8 +630,11 @@ static const struct example examples[] = {
     "SMTP|11.22.33.44:25|a@11.22.33.44 +" },
 { "59c", &plain, "Relay: client57.com = client57.com@127.0.0.1.26.via",
     STRANGER, "a@client57.com", "SMTP|127.0.0.1:26|a@client57.com +" },
-{ "59", &provider, "domain1.org = dd-customer.local", STRANGER,
-    "Any@domain1.org", "LOCAL|dd-customer|Any +" },
+{ "59", &unified, "", LOGIN, "domain.dom", "LOCAL|domain.dom| +" },
+{ "59", &unified, NULL, STRANGER, "a@domain.dom",
+    "SMTP|domain.dom|a@domain.dom" },
+{ "59", &unified, "domain.dom = dd-customer.local", STRANGER,
+    "Any@domain.dom", "LOCAL|dd-customer|Any +" },
 { "59", &plain, "domain2.dom = domain2.dom@domain1.dom.smtp\n"
     "domain3.dom = domain3.dom@domain1.dom.smtp", STRANGER, "a@domain2.dom",
     "SMTP|domain1.dom|a@domain2.dom +" },
@@ -632,7 +703,9 @@ add_word(struct place *p, struct domain *d, const char *word)
 						  UNKNOWN_DISCARD;
 		free(d->reroute[0]);
 		d->reroute[0] = xstrdup(word + 1);
-	} else if ((sep = strpbrk(name, ">=%")) == NULL) {
+	} else if (*word == '!')
+		d->unknown[0] = UNKNOWN_ACCEPT;
+	else if ((sep = strpbrk(name, ">=%")) == NULL) {
 		name_lower(str_make(word), name, sizeof(name));
 		names_add(&p->names, d, name, "", name, ACCOUNT_MULTI);
 	} else {
