@@ -3,10 +3,12 @@
  * held and published.  Runs in routerd; changes memory only: the directory
  * is the truth, and is read again at the next start.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "object.h"
@@ -121,6 +123,29 @@ done(struct ipc *ipc, struct ipc_pkt *pkt, const char *err)
 	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &m, -1);
 }
 
+/* Do its files lie where we know them? */
+static bool
+is_there(const struct domain *d, const struct account *a)
+{
+	char path[1025];
+
+	return names_path(d, a, path, sizeof(path)) &&
+	    faccessat(proc_basefd(), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/*
+ * We may be told twice that an account went or moved.  Has somebody else got
+ * the name meanwhile?
+ */
+static bool
+is_another(const struct domain *d, const char *name)
+{
+	const struct account *a = names_find(d, name, strlen(name));
+
+	return a != NULL && (!names_is_account(a) || a->reserved ||
+	    is_there(d, a));
+}
+
 /* From "Domains/x.com/js.sub/john.macnt": the directory, file and type. */
 static const char *
 publish(const struct msg_name_publish *m)
@@ -150,6 +175,8 @@ publish(const struct msg_name_publish *m)
 	if (type == ACCOUNT_NONE || !name_valid_account(name))
 		return "not an account's path";
 	str_copy((struct str){ slash, len }, file, sizeof(file));
+	if (old != NULL && is_another(old, from))
+		old = NULL;
 	if (old != NULL)
 		names_del(&names, old, from);
 	names_del(&names, d, name);
@@ -203,10 +230,12 @@ on_name_remove(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	/* We may have started when its files were gone already. */
 	if (a == NULL && m->gone)
 		was = true;
-	if (a != NULL && names_is_account(a))
-		names_del(&names, d, name);
-	if (d != NULL && !d->moving)
-		gone(d, name, was);
+	if (!was || a == NULL || !is_there(d, a)) {
+		if (a != NULL && names_is_account(a))
+			names_del(&names, d, name);
+		if (d != NULL && !d->moving)
+			gone(d, name, was);
+	}
 	done(ipc, pkt, NULL);
 }
 

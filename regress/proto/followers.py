@@ -101,6 +101,40 @@ def renamed(s, n, domain, also=()):
     cli.close()
 
 
+def told_late(s, n, kind):
+    """routerd is told again of a rename that it knows of, when others have got
+    the old name: an account, and one of the new account's aliases."""
+    cli = s.cli()
+    prepare(cli, n)
+    cli.ask(f"RenameAccount a{n} INTO b{n}")
+    cli.ask(f"CreateAccount a{n} {kind} {{Password=\"{PASSWORD}\";}}")
+    cli.ask(f"SetAccountAliases a{n} (v{n})")
+    cli.ask(f"CreateAccount c{n}")
+    cli.ask(f"RenameAccount c{n} INTO d{n}")
+    cli.ask(f"SetAccountAliases d{n} (c{n})")
+    cli.close()
+    authd = pid(s, "authd")
+    kill(authd, signal.SIGSTOP)
+    # As it stays there while others are being renamed, too.
+    with open(f"{s.base}/Accounts/Settings/authd.pending", "a") as f:
+        for old, new in (f"a{n}", f"b{n}"), (f"c{n}", f"d{n}"):
+            f.write(f"Accounts/{old}.macnt {old}@{s.domain}\n"
+                    f"Accounts/{new}.macnt {new}@{s.domain} "
+                    f"{old}@{s.domain}\n")
+    kill(authd)
+    wait_for("authd", lambda: pid(s, "authd") not in (None, authd))
+    cli = wait_for("a session", lambda: session(s))
+    wait_for("the notes", lambda: f"d{n}@{s.domain}: is there" in s.log())
+    for name, whose in (f"a{n}", f"a{n}"), (f"v{n}", f"a{n}"), \
+            (f"x{n}", f"b{n}"), (f"c{n}", f"d{n}"), (f"d{n}", f"d{n}"):
+        assert cli.send(f"Route {name}") == f'201 (LOCAL,{whose},"")', name
+    becomes(cli, f"GetAccountAliases a{n}", f"201 (v{n})")
+    becomes(cli, f"GetAccountAliases d{n}", f"201 (c{n})")
+    with imaplib.IMAP4("127.0.0.1", s.imap) as i:
+        i.login(f"a{n}", PASSWORD)
+    cli.close()
+
+
 def made(s, n):
     """A new one, of which routerd could not hear, is known in the end."""
     path = pathlib.Path(s.base, f"Accounts/n{n}.macnt")
@@ -146,6 +180,8 @@ def main():
         renamed(s, 5, s.domain, ["authd"])
         made(s, 6)
         imported(s)
+        told_late(s, 7, "MultiMailbox")
+        told_late(s, 8, "TextMailbox")
 
 
 main()
