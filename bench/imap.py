@@ -68,8 +68,16 @@ class Server:
         return Client(self.port, name or self.names[0], self.password)
 
     def append(self, clients, count, size, names=None):
+        """Into mailboxes that one client has opened before: several of
+        Dovecot's processes that make one at once may trip over one another,
+        and one of them dies."""
+        names = names or self.names
+        for name in names:
+            c = self.client(name)
+            c.ask("SELECT INBOX")
+            c.close()
         return self.load("append", self.port, clients, count, size,
-                         self.password, *(names or self.names))[0]
+                         self.password, *names)[0]
 
     def filled(self, command="SELECT INBOX"):
         """A client in a mailbox of COUNT messages."""
