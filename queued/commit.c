@@ -143,8 +143,8 @@ check_envelope(const struct commit *c)
 	if (q->nrcpts > MAXRCPTS)
 		return "too many recipients";
 	for (i = 0; i < q->nrcpts; i++)
-		if (q->rcpts[i].status != 'W')
-			return "a recipient that does not wait";
+		if (q->rcpts[i].status != 'W' || q->rcpts[i].attempts != 0)
+			return "a recipient that was tried";
 	return NULL;
 }
 

@@ -214,8 +214,7 @@ lqueue_flight(struct rcpt *r)
 {
 	struct lqueue *lq = r->lq;
 
-	TAILQ_REMOVE(&lq->wait, r, entry);
-	lq->waiting--;
+	take(lq, r);
 	if (lq->flight++ == 0)
 		lq->since = time(NULL);
 	rcpt_state(r, R_FLIGHT);
