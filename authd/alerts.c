@@ -53,6 +53,7 @@ file_name(const char *domain)
 	return *domain == '\0' ? "ServerAlerts.settings" : "Alerts.settings";
 }
 
+/* NULL with errno EINVAL: there are some, but they cannot be read. */
 static struct val *
 read_set(const char *domain)
 {
@@ -63,17 +64,22 @@ read_set(const char *domain)
 	if ((dir = open_dir(domain)) == -1)
 		return NULL;
 	fd = file_open_beneath(dir, file_name(domain), O_RDONLY, 0);
+	if (fd == -1 && errno != ENOENT)
+		err = strerror(errno);
 	close(dir);
-	if (fd == -1)
+	if (fd == -1 && err == NULL)
 		return val_dict();
-	v = val_read_fd(fd, &err);
-	close(fd);
+	v = fd != -1 ? val_read_fd(fd, &err) : NULL;
+	if (fd != -1)
+		close(fd);
 	if (v != NULL && val_type(v) == VAL_DICT)
 		return v;
-	log_warnx("%s of %s cannot be read: %s", file_name(domain), domain,
+	log_warnx("%s of %s cannot be read: %s; nothing is changed in it",
+	    file_name(domain), *domain != '\0' ? domain : "the server",
 	    err != NULL ? err : "no dictionary");
 	val_free(v);
-	return val_dict();
+	errno = EINVAL;
+	return NULL;
 }
 
 const struct val *

@@ -11,6 +11,9 @@
 #include "alerts.h"
 #include "log.h"
 
+/* A file that somebody spoiled: what is in it is not written over. */
+#define UNREADABLE	"the alerts there are cannot be read: see the log"
+
 /* One line, as a client may see it; NULL: not fit. */
 static struct val *
 clean(const char *text)
@@ -107,7 +110,7 @@ take_domain(struct admin *a)
 	}
 	if (alerts_of(a->odomain) != NULL)
 		return true;
-	admin_fail(a, 501, "unknown domain");
+	admin_fail(a, 501, errno == EINVAL ? UNREADABLE : "unknown domain");
 	return false;
 }
 
@@ -156,9 +159,12 @@ current(struct admin *a)
 	struct account *acc;
 	struct val *v;
 
-	if (kind(a) != OF_ACCOUNT)
-		set = alerts_of(a->odomain);
-	else if (!may_account(a)) {
+	if (kind(a) != OF_ACCOUNT) {
+		if ((set = alerts_of(a->odomain)) == NULL) {
+			admin_fail(a, 501, UNREADABLE);
+			return NULL;
+		}
+	} else if (!may_account(a)) {
 		admin_fail(a, 501, "you have no right to do this");
 		return NULL;
 	} else {

@@ -207,6 +207,27 @@ def rights(s, cli):
     assert ask(cli, "GetDomainAlerts other.example") == "{}"
 
 
+def spoiled(s, cli):
+    """A file that cannot be read keeps nobody out, and stays as it is."""
+    for where, get, put in (
+            ("ServerAlerts.settings", "GetServerAlerts",
+             ('PostServerAlert "x"', "SetServerAlerts {}")),
+            ("Alerts.settings", "GetDomainAlerts",
+             ('PostDomainAlert "x"', "SetDomainAlerts {}"))):
+        path = pathlib.Path(s.base, "Accounts/Settings", where)
+        cli.ask(put[0])
+        text = path.read_text().replace("{", "{ 20010604102030 = lost", 1)
+        path.write_text(text)
+        for command in (get, *put):
+            answer = cli.send(command)
+            assert answer[:1] == "5" and "read" in answer, (command, answer)
+        assert pop(s, "ann") == "" and path.read_text() == text
+        path.write_text("{}\n")
+        cli.ask(put[0])
+        assert "x" in pop(s, "ann")
+        cli.ask(put[1])
+
+
 def main():
     with Suite(accounts=["ann", "ben", "cat", "dan"], conf=CONF) as s:
         cli = s.cli()
@@ -219,6 +240,7 @@ def main():
         while_open(s, cli)
         sets(s, cli)
         rights(s, cli)
+        spoiled(s, cli)
         cli.close()
 
 
