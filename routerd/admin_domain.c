@@ -282,6 +282,16 @@ allowed_defaults(const struct command *c, const struct domain *d,
 	return v;
 }
 
+static const char *
+write_of(const struct domain *d, const char *path, const struct val *new)
+{
+	if (d->spoiled)			/* it would lose what is in it */
+		return "the domain's settings could not be read from the disk: "
+		    "see the log";
+	return config_write(path, new) == 0 ? NULL :
+	    "the settings cannot be written to the disk";
+}
+
 /* Takes the new settings. */
 static void
 store_domain(struct command *c, struct domain *d, struct val *new)
@@ -291,8 +301,8 @@ store_domain(struct command *c, struct domain *d, struct val *new)
 
 	if (err == NULL)
 		err = own_check(d, new);
-	if (err == NULL && config_write(path, new) == -1)
-		err = "the settings cannot be written to the disk";
+	if (err == NULL)
+		err = write_of(d, path, new);
 	if (err == NULL) {
 		val_free(d->settings);
 		d->settings = new;
@@ -412,8 +422,8 @@ store_template(struct command *c, struct domain *d, struct val *new)
 	const char *err = config_check("Account", new);
 	char *path = xasprintf("%s/Settings/Template.settings", d->dir);
 
-	if (err == NULL && config_write(path, new) == -1)
-		err = "the settings cannot be written to the disk";
+	if (err == NULL)
+		err = write_of(d, path, new);
 	if (err == NULL) {
 		val_free(d->template);
 		d->template = new;

@@ -71,6 +71,7 @@ struct domain {
 	char			*dns;		/* addresses by DNS, or NULL */
 	bool			 indexed;	/* there is an Index.data */
 	bool			 unreadable;	/* aliases or forwarders are */
+	bool			 spoiled;	/* settings or the template are */
 	struct domain		*next;		/* in the order of names */
 };
 

@@ -116,8 +116,9 @@ scan_accounts(struct domain *d, const char *subdir, int depth)
 	free(path);
 }
 
+/* What cannot be read is nothing, and is not written over. */
 static struct val *
-read_dict(const char *path)
+read_dict(const char *path, bool *spoiled)
 {
 	const char *err = NULL;
 	struct val *v;
@@ -125,9 +126,12 @@ read_dict(const char *path)
 	v = val_read_file(proc_basefd(), path, &err);
 	if (v != NULL && val_type(v) == VAL_DICT)
 		return v;
-	if (v != NULL || errno != ENOENT)
-		log_warnx("%s: %s", path, v != NULL ? "not a dictionary" :
-		    err != NULL ? err : strerror(errno));
+	if (v != NULL || errno != ENOENT) {
+		*spoiled = true;
+		log_msg(LOG_CRASH, "%s: %s; nothing is changed in it", path,
+		    v != NULL ? "not a dictionary" : err != NULL ? err :
+		    strerror(errno));
+	}
 	val_free(v);
 	return val_dict();
 }
@@ -137,13 +141,14 @@ scan_domain_settings(struct domain *d)
 {
 	char *path;
 
+	d->spoiled = false;
 	path = xasprintf("%s/Settings/Domain.settings", d->dir);
 	val_free(d->settings);
-	d->settings = read_dict(path);
+	d->settings = read_dict(path, &d->spoiled);
 	free(path);
 	path = xasprintf("%s/Settings/Template.settings", d->dir);
 	val_free(d->template);
-	d->template = read_dict(path);
+	d->template = read_dict(path, &d->spoiled);
 	free(path);
 }
 

@@ -137,17 +137,27 @@ def rights(s, cli):
 
 
 def damaged(s, cli):
-    """A file that cannot be read is not written anew, and holds nobody up."""
-    path = pathlib.Path(s.base, "Domains/dom.example/Settings/Forwarders.data")
-    path.write_text("{f = x@far")
+    """Files that cannot be read are not written anew, and hold nobody up."""
+    cli.ask("CreateGroup crew@dom.example {Members=(one);}")
+    top = pathlib.Path(s.base, "Domains/dom.example/Settings")
+    spoiled = [top / f for f in ("Forwarders.data", "Domain.settings",
+                                 "Template.settings", "Groups/crew.settings")]
+    for path in spoiled:
+        path.write_text("{f = x@far")
     pid = next(p for p, n in s.children().items() if n == "routerd")
     kill(pid)
     wait_for("routerd to come back", lambda: pid not in s.children() and
              cli.send("ListDomains")[:1] == "2")
     assert cli.ask("ListForwarders dom.example") == "201 ()"
-    refused(cli, "CreateForwarder g@dom.example TO x@far.example")
-    assert path.read_text() == "{f = x@far"
-    wait_for("a line in the log", lambda: "Forwarders.data" in s.log())
+    refused(cli, "CreateForwarder g@dom.example TO x@far.example",
+            "UpdateDomainSettings dom.example {MailToUnknown=Discarded;}",
+            "SetDomainSettings dom.example {}",
+            "UpdateAccountDefaults dom.example {MaxAccountSize=1M;}",
+            "UpdateAccountTemplate dom.example {MaxAccountSize=1M;}",
+            "CreateGroup crew@dom.example {}")
+    for path in spoiled:
+        assert path.read_text() == "{f = x@far", path
+        wait_for("a line in the log", lambda: path.name in s.log())
     cli.ask("CreateForwarder g@two.example TO x@far.example")
 
 
