@@ -57,7 +57,6 @@ static const struct ipc_disp from_routerd[] = {
 	{ IPC_RIGHTS_CHECK,	domain_rights },
 	{ IPC_ALL_CHECK,	domain_all_check },
 	{ IPC_DOMAIN_MOVED,	domain_moved },
-	{ IPC_SETTINGS_WAIT,	domain_settings_wait },
 	{ IPC_ADMIN,		admin_request },
 	{ IPC_NAME_UNKNOWN,	extauth_new },
 	{ IPC_NONE,		NULL }
@@ -84,7 +83,6 @@ settings(const struct val *all)
 	rights_forget();
 	alerts_forget();
 	extauth_settings(all);
-	domain_settings_here();
 }
 
 static void

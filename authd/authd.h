@@ -294,9 +294,6 @@ void	journal_recover(void (*done)(bool ok));
 void	domain_rights(struct ipc *, struct ipc_pkt *, void *);
 void	domain_all_check(struct ipc *, struct ipc_pkt *, void *);
 void	domain_moved(struct ipc *, struct ipc_pkt *, void *);
-void	domain_settings_wait(struct ipc *, struct ipc_pkt *, void *);
-/* Others are in force: whoever waits for them hears so. */
-void	domain_settings_here(void);
 
 /* --- first.c --- */
 

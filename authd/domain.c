@@ -3,7 +3,6 @@
  * to all, and that a domain is called otherwise now.  Runs in authd; nothing
  * here is written.
  */
-#include <bsd/sys/queue.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -123,50 +122,4 @@ domain_moved(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if (*m->remove != '\0')
 		remove_accounts(m->remove, 0);
 	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &r, -1);
-}
-
-/* --- settings that are on their way --- */
-
-struct wait {
-	STAILQ_ENTRY(wait) entry;
-	struct ipc_ref	 ref;
-	uint32_t	 generation;
-};
-
-static STAILQ_HEAD(, wait) waits = STAILQ_HEAD_INITIALIZER(waits);
-
-static bool
-is_here(uint32_t wanted)
-{
-	return (int32_t)(proc_settings_generation() - wanted) >= 0;
-}
-
-void
-domain_settings_wait(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
-{
-	const struct msg_settings_wait *m = pkt->m;
-	struct msg_done r = { .text = "" };
-	struct wait *w;
-
-	if (is_here(m->generation)) {
-		ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &r, -1);
-		return;
-	}
-	w = xcalloc(1, sizeof(*w));
-	w->ref = ipc_ref(ipc, pkt);
-	w->generation = m->generation;
-	STAILQ_INSERT_TAIL(&waits, w, entry);
-}
-
-void
-domain_settings_here(void)
-{
-	struct msg_done r = { .text = "" };
-	struct wait *w;
-
-	while ((w = STAILQ_FIRST(&waits)) != NULL && is_here(w->generation)) {
-		ipc_answer(w->ref, IPC_DONE, &r, -1);
-		STAILQ_REMOVE_HEAD(&waits, entry);
-		free(w);
-	}
 }

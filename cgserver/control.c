@@ -20,12 +20,12 @@
 
 enum {
 	STATUS_WAIT = 3000,		/* milliseconds */
+	APPLY_WAIT = 2000,
 	STATE_MAX = 4096,		/* bytes that a child may tell */
 	SHARED_SIZE = 2 * 1024 * 1024
 };
 
 static int		settings_fd = -1;	/* the last CTL_SETTINGS */
-static uint32_t		generation;
 static bool		wanted;			/* CTL_WANT came */
 static time_t		begun;
 
@@ -189,7 +189,7 @@ send_tls(struct child *c)
 static void
 send_settings(struct child *c)
 {
-	struct msg_ctl_settings m = { .generation = generation };
+	struct msg_ctl_settings m = { 0 };
 
 	if (settings_fd != -1 && c->id != PROC_ROUTERD)
 		ipc_send(c->ctl, IPC_CTL_SETTINGS, 0, &m,
@@ -262,13 +262,52 @@ got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if (settings_fd != -1)
 		close(settings_fd);
 	settings_fd = ipc_take_fd(pkt);
-	generation = ((const struct msg_ctl_settings *)pkt->m)->generation;
 	for (o = children; o < children + nchildren; o++)
 		if (o->ctl != NULL)
 			send_settings(o);
 }
 
 static void
+struct applying {
+	struct ipc_ref	 ref;
+	size_t		 waiting;
+};
+
+static void
+applied(const struct ipc_pkt *pkt, void *arg)
+{
+	struct msg_done done = { .text = "" };
+	struct applying *a = arg;
+
+	if (--a->waiting > 0)
+		return;
+	ipc_answer(a->ref, IPC_DONE, &done, -1);
+	free(a);
+}
+
+/* Whoever is silent is not waited for; who starts begins with them. */
+static void
+got_settings_wait(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct msg_settings_wait m = { 0 };
+	struct child *c = arg, *o;
+	struct applying *a;
+
+	if (c->id != PROC_ROUTERD)
+		return;
+	a = xcalloc(1, sizeof(*a));
+	a->ref = ipc_ref(ipc, pkt);
+	a->waiting = 1;
+	for (o = children; o < children + nchildren; o++) {
+		if (o == c || o->state != CHILD_READY)
+			continue;
+		a->waiting++;
+		ipc_call(o->ctl, IPC_SETTINGS_WAIT, 0, &m, -1, APPLY_WAIT,
+		    applied, a);
+	}
+	applied(NULL, a);
+}
+
 got_want(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	struct child *c = arg;
@@ -487,6 +526,7 @@ const struct ipc_disp control_disp[] = {
 	{ IPC_CTL_READY, got_ready },
 	{ IPC_CTL_SETTINGS, got_settings },
 	{ IPC_CTL_WANT, got_want },
+	{ IPC_SETTINGS_WAIT, got_settings_wait },
 	{ IPC_CTL_HOST, got_host },
 	{ IPC_CTL_SHUTDOWN, got_shutdown },
 	{ IPC_CTL_STATUS, got_status },

@@ -294,18 +294,9 @@ tell_settings(void)
 		log_set_level(LOG_ALL);
 }
 
-static uint32_t generation;
-
-uint32_t
-proc_settings_generation(void)
-{
-	return generation;
-}
-
 static void
 got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
-	const struct msg_ctl_settings *m = pkt->m;
 	const char *err;
 	struct val *v = val_read_fd(pkt->fd, &err), *old = settings;
 
@@ -314,10 +305,18 @@ got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	settings = v;
-	generation = m->generation;
 	if (serving)
 		tell_settings();
 	val_free(old);
+}
+
+/* What came before this has been acted upon. */
+static void
+got_settings_wait(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	struct msg_done done = { .text = "" };
+
+	ipc_answer(ipc_ref(ipc, pkt), IPC_DONE, &done, -1);
 }
 
 /* --- what fronts get --- */
@@ -487,6 +486,7 @@ control_down(struct ipc *ipc, void *arg)
 static const struct ipc_disp control_disp[] = {
 	{ IPC_CTL_CONFIG, got_config },
 	{ IPC_CTL_SETTINGS, got_settings },
+	{ IPC_SETTINGS_WAIT, got_settings_wait },
 	{ IPC_CTL_TLS, got_tls },
 	{ IPC_CTL_LISTEN, got_listen },
 	{ IPC_CTL_UNLISTEN, got_unlisten },

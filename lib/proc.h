@@ -99,8 +99,6 @@ int			 proc_run(int argc, char **argv,
 			    const struct proc_def *);
 const struct proc_conf	*proc_conf(void);
 const struct val	*proc_settings(void);
-/* CTL_SETTINGS' number of these: counted up by routerd. */
-uint32_t		 proc_settings_generation(void);
 struct event_base	*proc_base(void);
 /* The base directory, opened before the walls; use the ...at() calls. */
 int			 proc_basefd(void);

@@ -145,16 +145,16 @@ seen(const struct ipc_pkt *pkt, void *arg)
 }
 
 /*
- * What was changed is in force when the caller hears of it: the account that
- * he makes next begins with the template that he has just set.
+ * What was changed is in force everywhere when the caller hears of it, whatever
+ * he does next: but who hangs holds nobody up for long.
  */
 void
 answer(const struct command *c, unsigned code, const char *text)
 {
-	struct msg_settings_wait m;
+	struct msg_settings_wait m = { 0 };
 	struct unseen *u;
 
-	if (!config_unseen(&m.generation)) {
+	if (!config_unseen()) {
 		tell(c->ref, code, text);
 		return;
 	}
@@ -162,7 +162,7 @@ answer(const struct command *c, unsigned code, const char *text)
 	u->ref = c->ref;
 	u->code = code;
 	u->text = xstrdup(text);
-	ipc_call(proc_peer(PROC_AUTHD), IPC_SETTINGS_WAIT, 0, &m, -1,
+	ipc_call(proc_control(), IPC_SETTINGS_WAIT, 0, &m, -1,
 	    SEEN_TIMEOUT, seen, u);
 }
 

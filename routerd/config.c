@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -615,15 +614,13 @@ send_text(enum ipc_type type, const void *msg, const struct buf *text)
 		ipc_send(proc_control(), type, 0, msg, fd);
 }
 
-static uint32_t generation;
 static bool unseen;
 
 bool
-config_unseen(uint32_t *which)
+config_unseen(void)
 {
 	bool yes = unseen;
 
-	*which = generation;
 	unseen = false;
 	return yes;
 }
@@ -632,7 +629,7 @@ config_unseen(uint32_t *which)
 static void
 tell_settings(void)
 {
-	struct msg_ctl_settings m;
+	struct msg_ctl_settings m = { 0 };
 	struct buf text;
 
 	buf_init(&text, 0);
@@ -641,10 +638,6 @@ tell_settings(void)
 		buf_free(&text);
 		return;
 	}
-	/* Not what an earlier routerd counted to. */
-	if (generation == 0)
-		generation = time(NULL);
-	m = (struct msg_ctl_settings){ .generation = ++generation };
 	unseen = true;
 	send_text(IPC_CTL_SETTINGS, &m, &text);
 	buf_free(&told);

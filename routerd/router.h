@@ -25,11 +25,8 @@ void	config_load(void);
 void	config_name_main(void);
 /* Makes the merged dictionary, the Router's tables, and tells cgserver. */
 void	config_apply(void);
-/*
- * Have settings been sent since this was last asked?  Then authd may still have
- * those before; this generation is to be waited for.
- */
-bool	config_unseen(uint32_t *generation);
+/* Have settings been sent since this was last asked? */
+bool	config_unseen(void);
 /* What the module's file says; NULL when nothing. */
 const struct val *config_file(const char *module);
 /* The pinned values of a module, or NULL. */
