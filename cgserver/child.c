@@ -91,7 +91,8 @@ children_make(void)
 	children = xcalloc(n, sizeof(*children));
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		if (kinds[i].id == PROC_PRIV && !conf.os_passwords &&
-		    val_count(conf.helpers) == 0)
+		    val_count(conf.helpers) == 0 &&
+		    val_count(conf.external) == 0)
 			continue;
 		for (k = 0; k < conf.processes[kinds[i].id]; k++)
 			slot_make(&children[nchildren++], kinds[i].id, k);

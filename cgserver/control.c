@@ -115,6 +115,7 @@ config_of(const struct child *c)
 	if (c->id == PROC_PRIV) {
 		dict_setf(d, "OSPasswords", conf.os_passwords ? "YES" : "NO");
 		dict_set(d, "HelperDirs", val_copy(conf.helpers));
+		dict_set(d, "ExternalDirs", val_copy(conf.external));
 		dict_setf(d, "HelperUid", "%lu",
 		    (unsigned long)conf.helper_user.uid);
 		dict_setf(d, "HelperGid", "%lu",
@@ -267,7 +268,6 @@ got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 			send_settings(o);
 }
 
-static void
 struct applying {
 	struct ipc_ref	 ref;
 	size_t		 waiting;
@@ -308,6 +308,7 @@ got_settings_wait(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	applied(NULL, a);
 }
 
+static void
 got_want(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	struct child *c = arg;
@@ -525,8 +526,8 @@ got_host(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 const struct ipc_disp control_disp[] = {
 	{ IPC_CTL_READY, got_ready },
 	{ IPC_CTL_SETTINGS, got_settings },
-	{ IPC_CTL_WANT, got_want },
 	{ IPC_SETTINGS_WAIT, got_settings_wait },
+	{ IPC_CTL_WANT, got_want },
 	{ IPC_CTL_HOST, got_host },
 	{ IPC_CTL_SHUTDOWN, got_shutdown },
 	{ IPC_CTL_STATUS, got_status },

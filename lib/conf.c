@@ -252,6 +252,19 @@ set_helpers(struct conf *c, const struct line *l)
 }
 
 static const char *
+set_external(struct conf *c, const struct line *l)
+{
+	int i;
+
+	for (i = 1; i < l->n; i++) {
+		if (!path_is_plain(l->word[i]))
+			return "a directory is a plain path like /var/mail";
+		val_append(c->external, val_string(l->word[i]));
+	}
+	return NULL;
+}
+
+static const char *
 set_helper_user(struct conf *c, const struct line *l)
 {
 	set(&c->helper_user.alias, l->word[1]);
@@ -291,6 +304,8 @@ static const struct keyword {
 } keywords[] = {
 	{ "authorities",  1, 1, set_authorities, "authorities CAFILE" },
 	{ "base",	  1, 1, set_base,	"base DIRECTORY" },
+	{ "external-inboxes", 1, 64, set_external,
+	    "external-inboxes DIRECTORY ..." },
 	{ "helper-dirs",  1, 64, set_helpers,	"helper-dirs DIRECTORY ..." },
 	{ "helper-user",  1, 1, set_helper_user,
 	    "helper-user USER-OR-NUMBER" },
@@ -476,6 +491,7 @@ defaults(struct conf *c)
 	c->pinned = val_dict();
 	c->trusted = val_array();
 	c->helpers = val_array();
+	c->external = val_array();
 	c->users = xcalloc(CONF_USERS, sizeof(*c->users));
 	for (i = 0; i < CONF_USERS; i++)
 		c->users[i].name = user_names[i];
@@ -562,6 +578,7 @@ conf_free(struct conf *c)
 	val_free(c->pinned);
 	val_free(c->trusted);
 	val_free(c->helpers);
+	val_free(c->external);
 	free(c->helper_user.alias);
 	memset(c, 0, sizeof(*c));
 }

@@ -55,6 +55,7 @@ struct conf {
 	struct val		*pinned;	/* module to dictionary */
 	struct val		*trusted;	/* array of user names */
 	struct val		*helpers;	/* array of directories */
+	struct val		*external;	/* the same, of INBOXes */
 	struct conf_user	 helper_user;	/* whom their programs run as */
 };
 

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +73,22 @@ file_pread(int fd, void *data, size_t len, off_t off)
 		got += n;
 	}
 	return got;
+}
+
+bool
+path_is_plain(const char *path)
+{
+	struct cur c = cur_str(path);
+	struct str part;
+
+	do {
+		if (cur_get(&c) != '/')
+			return false;
+		part = cur_until(&c, "/");
+		if (part.len == 0 || str_eq(part, ".") || str_eq(part, ".."))
+			return false;
+	} while (cur_left(&c) > 0);
+	return true;
 }
 
 static void

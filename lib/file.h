@@ -3,6 +3,7 @@
 #define CG_FILE_H
 
 #include <sys/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,8 @@ int	file_memfd(const char *name, const void *, size_t);
  * O_DIRECTORY the check is for a directory.  DECISIONS, Mailboxes.
  */
 int	file_open_beneath(int dirfd, const char *path, int flags, mode_t);
+/* Absolute, and each of its parts a name: no "//", no "." or "..". */
+bool	path_is_plain(const char *);
 /* CRC-32C of RFC 3720; start with 0. */
 uint32_t crc32c(uint32_t, const void *, size_t);
 #endif

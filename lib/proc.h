@@ -20,7 +20,7 @@
  * routerd only), PasswordKey (64 hex digits; authd only), SaltKey (the
  * same; authd and fronts, for SCRAM), Uids (process name
  * to uid, gid; for who shall own what), TrustedUsers (queued), OSPasswords,
- * HelperDirs, HelperUid, HelperGid and PamDir (priv), Resolver,
+ * HelperDirs, HelperUid, HelperGid, ExternalDirs and PamDir (priv), Resolver,
  * ResolverTrusted and Authorities (sender), OwnerUid (authd: who started
  * cgserver), ControlSocket (authd: the name that cgctl.sock is bound to),
  * Processes.

@@ -6,10 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "file.h"
 #include "log.h"
 #include "settings.h"
 
-enum { SLOTS = 1024 };
+enum { SLOTS = 1024, FILES_MAX = 512 };
 
 /* A setting and its parsed default, found by a hash of its two names. */
 static struct slot {
@@ -125,6 +126,21 @@ is_bool(const char *text)
 	return is_choice("YES|NO|True|False|1|0", text);
 }
 
+/* Long ones would leave no room for a name. */
+static const char *
+files(const char *text, size_t len)
+{
+	const char *star = strchr(text, '*'), *slash = strrchr(text, '/');
+
+	if (len == 0)
+		return NULL;
+	if (strlen(text) != len || len > FILES_MAX || !path_is_plain(text))
+		return "an absolute path like /var/mail/* is wanted";
+	if (star == NULL || star < slash || strchr(star + 1, '*') != NULL)
+		return "one asterisk is wanted, in the file's name";
+	return slash[1] == '.' ? "its file would be a hidden one" : NULL;
+}
+
 static bool
 flow(const struct val *v, int64_t *count, int64_t *seconds)
 {
@@ -171,6 +187,8 @@ settings_check(const struct setting *s, const struct val *v)
 	case SET_ENUM:
 		return is_choice(s->choices, text) ? NULL :
 						     "no such choice";
+	case SET_FILES:
+		return files(text, val_len(v));
 	case SET_TEXT:
 		return strlen(text) == val_len(v) ? NULL : "illegal symbol";
 	default:

@@ -17,6 +17,7 @@ enum setting_type {
 	SET_LEVEL,		/* a log level, 1 to 5 */
 	SET_TEXT,
 	SET_ENUM,		/* one of the words in "choices" */
+	SET_FILES,		/* a path, its last part with one asterisk; "" */
 	SET_VALUE,		/* an array or a dictionary */
 	SET_FLOW		/* (how many, within what time); -1: any */
 };

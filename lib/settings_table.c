@@ -17,6 +17,7 @@
 #define TIME(m, n, d, lo, hi, help) { m, n, SET_TIME, d, lo, hi, NULL, help }
 #define LEVEL(m, n, d, help)	{ m, n, SET_LEVEL, d, 1, 5, NULL, help }
 #define TEXT(m, n, d, help)	{ m, n, SET_TEXT, d, 0, 0, NULL, help }
+#define FILES(m, n, d, help)	{ m, n, SET_FILES, d, 0, 0, NULL, help }
 #define WORD(m, n, d, words, help) { m, n, SET_ENUM, d, 0, 0, words, help }
 #define VALUE(m, n, d, help)	{ m, n, SET_VALUE, d, 0, 0, NULL, help }
 #define FLOW(m, n, d, help)	{ m, n, SET_FLOW, d, 0, 0, NULL, help }
@@ -311,7 +312,9 @@ const struct setting settings_table[] = {
 	    "recipients it may send to within a time"),
 	WORD("Account", "DefaultMailboxType", "TextMailbox",
 	    "TextMailbox|MailDirMailbox", "format of new mailboxes"),
-	ONOFF("Account", "ExternalINBOX", "NO", "its INBOX lies elsewhere"),
+	ONOFF("Account", "ExternalINBOX", "NO",
+	    "its INBOX is where the domain's ExternalLocation says, for the "
+	    "system's mailers; it cannot be changed later"),
 	ONOFF("Account", "MailToAll", "YES", "it gets mail to all@domain"),
 	ONOFF("Account", "AddMailTrailer", "YES",
 	    "the domain's trailer is added to its web mail"),
@@ -428,6 +431,12 @@ const struct setting settings_table[] = {
 	    "keep Index.data, which is read at start instead of directories"),
 	TEXT("Domain", "AdminDomainName", "\"\"",
 	    "a domain whose administrators may manage this one"),
+	FILES("Domain", "ExternalLocation", "\"\"",
+	    "where external INBOXes are, * being the account's name; "
+	    "cgserver.conf must name the directory (external-inboxes)"),
+	WORD("Domain", "ExternalLockType", "FileLevel", "FileLevel|RangeLevel",
+	    "how they are locked: by flock, by fcntl, as the system's mailers "
+	    "do"),
 	DLATER("AGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
 	DLATER("BGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
 	DLATER("CGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
@@ -441,8 +450,6 @@ const struct setting settings_table[] = {
 	DLATER("CertificateType", TEXT, "Test", "its keys and certificates"),
 	DLATER("ClientCertCA", TEXT, "\"\"", "who signs clients' certificates"),
 	DLATER("ClientCertReq", ONOFF, "NO", "clients must show one"),
-	DLATER("ExternalLockType", TEXT, "FileLevel",
-	    "how external mailboxes are locked"),
 	DLATER("ExternalOnProvision", ONOFF, "NO",
 	    "the external authenticator is asked for new accounts"),
 	DLATER("FastStorageType", VALUE, "0", "where fast storage is"),

@@ -129,6 +129,9 @@ values(const struct setting *s)
 	case SET_TEXT:
 		printf("A text");
 		break;
+	case SET_FILES:
+		printf("A path with an asterisk");
+		break;
 	case SET_FLOW:
 		printf("A number of them, and a time");
 		break;

@@ -66,6 +66,7 @@ test_words(void **state)
 	    "trusted-users www-data list\n"
 	    "trusted-users news\n"
 	    "helper-dirs /opt/a /opt/b\n"
+	    "external-inboxes /var/mail /srv/mail/other\n"
 	    "os-passwords yes\n"
 	    "sandbox weak");
 	assert_string_equal(c.base, "/srv/mail");
@@ -80,6 +81,7 @@ test_words(void **state)
 	assert_int_equal(val_count(c.trusted), 3);
 	assert_string_equal(val_text(val_at(c.trusted, 2)), "news");
 	assert_int_equal(val_count(c.helpers), 2);
+	assert_int_equal(val_count(c.external), 2);
 	assert_true(c.os_passwords);
 	assert_true(c.weak);
 	conf_free(&c);
@@ -151,6 +153,12 @@ test_errors_name_the_line(void **state)
 	bad("processes smtpd 1000\n", "line 1: ");
 	bad("processes queued 2\n", "line 1: ");
 	bad("sandbox off\n", "line 1: ");
+	bad("external-inboxes var/mail\n", "line 1: ");
+	bad("external-inboxes /var/mail/\n", "line 1: ");
+	bad("external-inboxes /var/mail /var//mail\n", "line 1: ");
+	bad("external-inboxes /var/../etc\n", "line 1: ");
+	bad("external-inboxes /\n", "line 1: ");
+	bad("external-inboxes\n", "line 1: ");
 	bad("os-passwords maybe\n", "line 1: ");
 	bad("user _cgnobody 5\n", "line 1: ");
 	bad("\nsettings Main\n", "line 2: ");

@@ -54,6 +54,37 @@ defaults(void **state)
 	assert_int_equal(val_count(v), 3);
 }
 
+/* Where external INBOXes are. */
+static void
+files(void **state)
+{
+	static const char *const good[] = { "", "/var/mail/*", "/*",
+		"/home/mail/x-*.box" }, *const bad[] = { "*", "var/mail/*",
+		"/var/mail/", "/var/mail", "/var/*/inbox", "/var/mail/**",
+		"/var/../mail/*", "/var/./*", "/var//mail/*", "/var/*/*",
+		"/var/mail/.*", "/var/mail/*/" };
+	const struct setting *s = settings_find("Domain", "ExternalLocation");
+	struct val *v;
+	char text[1024];
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		v = val_string(good[i]);
+		assert_null(settings_check(s, v));
+		val_free(v);
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		v = val_string(bad[i]);
+		if (settings_check(s, v) == NULL)
+			fail_msg("%s is taken", bad[i]);
+		val_free(v);
+	}
+	snprintf(text, sizeof(text), "/%0600d/*", 0);
+	v = val_string(text);
+	assert_non_null(settings_check(s, v));
+	val_free(v);
+}
+
 static void
 in_force(void **state)
 {
@@ -133,6 +164,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
 		cmocka_unit_test(defaults),
+		cmocka_unit_test(files),
 		cmocka_unit_test(in_force),
 		cmocka_unit_test(checks),
 		cmocka_unit_test(manual),
