@@ -13,8 +13,78 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import Suite, kill, wait_for  # noqa: E402
 
-ROUNDS = 4
+ROUNDS = 3
 FILL = "0123456789abcdef" * 200
+RIGHTS = """AutoSignup TrailerText WebBanner Foldering FolderIndex RelayAddress
+CanCreateAccounts CanCreateGroups CanCreateForwarders CanCreateLists
+CanCreateAliases CanPostAlerts CanModifySkins CanAccessWebSites BasicSettings
+AccessModes""".split()
+
+
+class What:
+    """A command that sets a mark, the file that has it then, and the command
+    that shows it."""
+
+    def __init__(self, command, file, get, found=rf"(\d+) {FILL}"):
+        self._command, self.file, self.get = command, file, get
+        self.found = re.compile(found)
+
+    def command(self, n):
+        return self._command.replace("MARK", f"{n} {FILL}").replace("%d",
+                                                                    str(n))
+
+    def mark(self, text):
+        return max(map(int, self.found.findall(text)), default=0)
+
+
+class Rights(What):
+    """A number's bits: names of rights are all that may stand there."""
+
+    def command(self, n):
+        return self._command.replace("MARK", ",".join(
+            r for i, r in enumerate(RIGHTS) if n >> i & 1))
+
+    def mark(self, text):
+        return sum(1 << i for i, r in enumerate(RIGHTS)
+                   if re.search(rf"\b{r}\b", text))
+
+
+DOM = "Domains/d.example/Settings/"
+WHAT = [
+    ("routerd", (
+        What('UpdateModule SMTP {TestMark="MARK";}',
+             "Settings/SMTP.settings", "GetModule SMTP"),
+        What('UpdateDomainSettings d.example {TestMark="MARK";}',
+             DOM + "Domain.settings", "GetDomainSettings d.example"),
+        What('UpdateAccountTemplate d.example {TestMark="MARK";}',
+             DOM + "Template.settings", "GetAccountTemplate d.example"),
+        What('UpdateDomainDefaults {TestMark="MARK";}',
+             "Settings/DomainDefault.settings", "GetDomainDefaults"))),
+    ("routerd", (
+        What(f'SetRouterTable "; {FILL}\\e<box> = m%d@far.example"',
+             "Settings/Router.settings", "Route box", r"m(\d+)@far"),
+        What("SetDomainAliases d.example (a%d.example)",
+             "Settings/DomainAliases.data", "GetDomainAliases d.example",
+             r"a(\d+)\.example"),
+        What("SetAccountAliases ann (x%d)", "Accounts/Settings/Aliases.data",
+             "GetAccountAliases ann", r"\bx(\d+)"),
+        What("CreateForwarder f%d@d.example TO a@far.example",
+             DOM + "Forwarders.data", "ListForwarders d.example",
+             r"\bf(\d+)"),
+        What('SetGroup crew@d.example {RealName="MARK";}',
+             DOM + "Groups/crew.settings", "GetGroup crew@d.example"))),
+    ("authd", (
+        What('UpdateAccountSettings ann {TestMark="MARK";}',
+             "Accounts/ann.macnt/account.settings", "GetAccountSettings ann"),
+        Rights("SetAccountRights ben@d.example (MARK)",
+               DOM + "Access.settings", "GetAccountRights ben@d.example"),
+        What('SetDomainAlerts d.example {20010604102030="mark %d";}',
+             DOM + "Alerts.settings", "GetDomainAlerts d.example",
+             r"mark (\d+)"),
+        What('SetServerAlerts {20010604102030="mark %d";}',
+             "Accounts/Settings/ServerAlerts.settings", "GetServerAlerts",
+             r"mark (\d+)"))),
+]
 
 
 def session(s):
@@ -29,10 +99,11 @@ def session(s):
 class Changer(threading.Thread):
     """Sets a mark, one higher each time; knows what was asked and answered."""
 
-    def __init__(self, s, command):
+    def __init__(self, s, what):
         super().__init__(daemon=True)
-        self.s, self.command = s, command
-        self.asked = self.done = 0
+        self.s, self.what = s, what
+        self.path = pathlib.Path(s.base, what.file)
+        self.asked = self.done = what.begun = getattr(what, "begun", 0)
         self.end = threading.Event()
         self.start()
 
@@ -44,67 +115,47 @@ class Changer(threading.Thread):
                 if cli is None:
                     continue
                 self.asked += 1
-                if cli.send(self.command % self.asked)[:1] == "2":
+                if cli.send(self.what.command(self.asked))[:1] == "2":
                     self.done = self.asked
                 else:           # tickets go with authd
                     cli = None
             except (AssertionError, OSError):
                 cli = None
 
-
-def mark(text):
-    found = re.search(rf'TestMark *= *"(\d+) {FILL}', text)
-    return int(found[1]) if found else 0
-
-
-def check(c, path):
-    """The file has what was answered, or what was asked last."""
-    done, text = c.done, path.read_text()
-    assert text.rstrip().startswith("{") and text.rstrip().endswith("}"), text
-    n = mark(text)
-    assert done <= n <= c.asked, f"{path}: {n} of {done} to {c.asked}"
-    return n
-
-
-WHAT = {
-    "routerd": (
-        ("UpdateModule SMTP", "Settings/SMTP.settings", "GetModule SMTP"),
-        ("UpdateDomainSettings d.example",
-         "Domains/d.example/Settings/Domain.settings",
-         "GetDomainSettings d.example"),
-        ("UpdateAccountTemplate d.example",
-         "Domains/d.example/Settings/Template.settings",
-         "GetAccountTemplate d.example")),
-    "authd": (
-        ("UpdateAccountSettings ann", "Accounts/ann.macnt/account.settings",
-         "GetAccountSettings ann"),)
-}
+    def check(self):
+        """The file has what was answered, or what was asked last."""
+        done, text = self.done, self.path.read_text()
+        assert text.startswith("{") and text.endswith("}\n"), text
+        n = self.what.mark(text)
+        assert done <= n <= self.asked, \
+            f"{self.path}: {n} of {done} to {self.asked}"
+        return n
 
 
 def die(s, owner, rows):
     """All of its files are being written when it is killed."""
-    found = [(Changer(s, f'{change} {{TestMark="%d {FILL}";}}'),
-              pathlib.Path(s.base, file), get) for change, file, get in rows]
-    changers = [c for c, _, _ in found]
-    wait_for("changes", lambda: all(c.done > 5 for c in changers))
+    changers = [Changer(s, w) for w in rows]
+    wait_for("changes", lambda: all(c.done > c.what.begun + 5
+                                    for c in changers))
     threading.Event().wait(random.random() / 50)
     pid = next(p for p, n in s.children().items() if n == owner)
     kill(pid)
     wait_for(f"{owner}'s end", lambda: pid not in s.children())
     done = [c.done for c in changers]
-    for c, path, _ in found:
-        check(c, path)
+    for c in changers:
+        c.check()
     wait_for("more", lambda: all(c.done > d + 3
                                  for c, d in zip(changers, done)))
     for c in changers:
         c.end.set()
-    for c, path, get in found:
+    for c in changers:
         c.join()
-        n = check(c, path)
+        n = c.check()
+        c.what.begun = c.asked
         cli = wait_for("a session", lambda: session(s))
-        assert mark(cli.ask(get)) == n
+        assert c.what.mark(cli.ask(c.what.get)) == n
         cli.close()
-        left = [p.name for p in path.parent.iterdir()
+        left = [p.name for p in c.path.parent.iterdir()
                 if p.name.endswith(".new")]
         assert not left, left
 
@@ -113,9 +164,11 @@ def main():
     with Suite(accounts=["ann"]) as s:
         cli = s.cli()
         cli.ask("CreateDomain d.example")
+        cli.ask("CreateAccount ben@d.example")
+        cli.ask("CreateGroup crew@d.example")
         cli.close()
         # (the supervisor waits longer each time)
-        for owner, rows in WHAT.items():
+        for owner, rows in WHAT:
             for i in range(ROUNDS):
                 die(s, owner, rows)
 
