@@ -21,7 +21,7 @@ import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from wire import PASSWORD, accounts, administrator, run, wait_for  # noqa: E402
+from wire import administrator, run  # noqa: E402
 
 HOST = "127.0.0.1"
 IMAP, IMAPS = os.environ["CG_IMAP"], os.environ["CG_IMAPS"]
@@ -94,14 +94,6 @@ def content(name, box="INBOX"):
             found[subject.decode()] = (flags, item[1])
     c.logout()
     return found
-
-
-def boxes(name):
-    c = imaplib.IMAP4(HOST, int(IMAP), timeout=60)
-    c.login(name, SECRET)
-    lines = [x for x in c.list()[1] if x]
-    c.logout()
-    return [re.search(rb' "?([^" ]+)"?$', x)[1].decode() for x in lines]
 
 
 def has_all(got, n=3):

@@ -21,7 +21,7 @@ import warnings
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import OBJ, PASSWORD, PATIENCE, TOP, wait_for  # noqa: E402
+from cgtest import OBJ, PASSWORD, PATIENCE, wait_for  # noqa: E402
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

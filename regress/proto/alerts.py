@@ -3,7 +3,6 @@
 """Alerts of the server, a domain, an account: by POP as an error, by IMAP at
 the login and while a session is open, each once; kept until removed; and who
 may post them."""
-import imaplib
 import pathlib
 import poplib
 import re

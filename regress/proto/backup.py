@@ -3,7 +3,6 @@
 """Backup as manual 04b has it: the base directory of a running suite, busy
 with mail, is copied by parts; a suite on the copy serves what was there; and
 an account's files are put back into a running suite."""
-import os
 import pathlib
 import poplib
 import re

@@ -10,7 +10,6 @@ import poplib
 import re
 import signal
 import smtplib
-import socket
 import sys
 import threading
 import time

@@ -4,7 +4,6 @@
 logged, other fronts do not notice, and when clients leave all is well."""
 import os
 import pathlib
-import re
 import socket
 import sys
 

@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from wire import (Imap, Smtp, accounts, address, box,  # noqa: E402
-                  messages, read_mbox, run)
+                  read_mbox, run)
 
 TEXT = b"From: ann@example.com\r\nSubject: %s\r\n\r\nbody\r\n"
 

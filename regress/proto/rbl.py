@@ -104,7 +104,6 @@ CASES = [
     ("127.0.9.2", named("127.0.9.2", "pc3.campus.example") +
      "pc3.campus.example A 127.0.9.2\n", None),
 ]
-QUESTIONS = ("bl.example", "in-addr.arpa")
 
 
 def zone(text):

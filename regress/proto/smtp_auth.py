@@ -4,7 +4,6 @@
 import base64
 import hashlib
 import hmac
-import os
 import pathlib
 import sys
 
