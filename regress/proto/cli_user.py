@@ -11,9 +11,9 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import Cli, descendants, kill, wait_for  # noqa: E402
+from cgtest import Cli, kill, wait_for  # noqa: E402
 from wire import (DOMAIN, PASSWORD, Imap, Pop, Smtp, accounts,  # noqa: E402
-                  address, administrator, messages, run)
+                  address, administrator, messages, run, workers)
 
 BASE = pathlib.Path(os.environ["CG_BASE"])
 MAIL = b"From: a@b.example\r\nSubject: x\r\n\r\ntext\r\n"
@@ -300,12 +300,6 @@ def single():
     assert cli.ask("GetAccountSubscription one") == "201 (INBOX)"
 
 
-def workers():
-    server = int((BASE / "ProcessID").read_text().split()[0])
-    return [pid for pid, name in descendants(server).items()
-            if "worker" in name]
-
-
 def many_accounts():
     """Commands on many accounts leave no crowd of workers behind."""
     names = [f"many{i}" for i in range(40)]
@@ -329,7 +323,7 @@ def many_accounts():
     for t in threads:
         t.join()
     assert not wrong, wrong
-    wait_for("their workers to end", lambda: len(workers()) <= 1)
+    wait_for("their workers to end", lambda: not workers())
 
 
 def killed():

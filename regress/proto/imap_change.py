@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """STORE, COPY, MOVE and EXPUNGE: what changes, who is told, and in which
 order; UIDPLUS, CONDSTORE; several sessions of one mailbox."""
-import os
 import pathlib
 import re
 import select
@@ -9,8 +8,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import descendants  # noqa: E402
-from wire import Imap, accounts, box, read_mbox, run  # noqa: E402
+from wire import (Imap, accounts, box, read_mbox, run,  # noqa: E402
+                  workers)
 
 TEXT = b"From: ann@example.com\r\nSubject: number %d\r\n\r\nbody %d\r\n"
 
@@ -284,14 +283,6 @@ def deaf():
         told = other.want(tag, "OK")[0]
         assert len(told) < 50 * 8192 / 2, len(told)
         assert len({t.split()[0] for t in told}) == 8192
-
-
-def workers():
-    """The process ids of all workers."""
-    server = int(pathlib.Path(os.environ["CG_BASE"],
-                              "ProcessID").read_text().split()[0])
-    return [p for p, name in descendants(server).items()
-            if name == "stored-worker"[:15]]
 
 
 def memory():

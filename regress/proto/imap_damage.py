@@ -9,20 +9,13 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import descendants, kill  # noqa: E402
-from wire import MDIR, SINGLE, Imap, accounts, box, run, wait_for  # noqa: E402
+from cgtest import kill  # noqa: E402
+from wire import (MDIR, SINGLE, Imap, accounts, box, run,  # noqa: E402
+                  wait_for, workers)
 
-BASE = os.environ["CG_BASE"]
-SERVER = int(pathlib.Path(BASE, "ProcessID").read_text().split()[0])
 COUNT = 40
 ASKED = "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE)"
 ENDS = (".idx", ".dat")
-
-
-def workers():
-    """All but the template, which is the oldest."""
-    return sorted(p for p, n in descendants(SERVER).items()
-                  if n == "stored-worker")[1:]
 
 
 def closed(gently):

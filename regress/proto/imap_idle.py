@@ -6,38 +6,17 @@ for them, with all that was done meanwhile told exactly.
 Workers take their time to end, so the tests wait for that together: each is a
 generator that yields where all shall be asleep, and has an account of its own.
 """
-import os
 import pathlib
 import re
 import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import descendants, kill  # noqa: E402
+from cgtest import kill  # noqa: E402
 from wire import (Imap, Smtp, accounts, address,  # noqa: E402
-                  administrator, messages, wait_for)
+                  administrator, messages, processes, wait_for, workers)
 
 PORTS = (("CG_IMAP", False), ("CG_IMAPS", True))
-
-
-def processes(name):
-    server = int(pathlib.Path(os.environ["CG_BASE"],
-                              "ProcessID").read_text().split()[0])
-    return [p for p, n in descendants(server).items()
-            if n == name[:15]]
-
-
-def workers():
-    """All but the template, which is their parent."""
-    all_of_them = processes("stored-worker")
-
-    def parent(pid):
-        try:
-            stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            return 0
-        return int(stat.rpartition(")")[2].split()[1])
-    return [p for p in all_of_them if parent(p) in all_of_them]
 
 
 def asleep():

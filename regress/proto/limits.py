@@ -5,16 +5,15 @@ errors; counted over all processes, and not for clients or who has logged in.
 Who makes too many errors is blacklisted for a while, which administrators see,
 and can end."""
 import base64
-import os
 import pathlib
 import re
 import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import descendants, kill  # noqa: E402
+from cgtest import kill  # noqa: E402
 from wire import (PASSWORD, Pop, Smtp, Wire, accounts,  # noqa: E402
-                  address, administrator, log, run, wait_for)
+                  address, administrator, log, processes, run, wait_for)
 
 TEXT = "Subject: s\r\n\r\ntext\r\n.\r\n"
 cli = None
@@ -246,12 +245,8 @@ def outlives():
     me = stranger()
     cli.ask(f"TempBlacklistIP {me} TIMEOUT 10m")
     wait_for("591", lambda: blacklisted(me))
-    base = pathlib.Path(os.environ["CG_BASE"])
-    server = int((base / "ProcessID").read_text().split()[0])
     for name in ("routerd", "smtpd", "smtpd", "routerd"):
-        pid = next(p for p, n in descendants(server).items()
-                   if n.split("-")[0] == name and "send" not in n)
-        kill(pid)
+        kill(processes(name)[0])
 
         def listed_again():
             try:

@@ -10,14 +10,13 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import descendants, kill, sanitized  # noqa: E402
+from cgtest import kill, sanitized  # noqa: E402
 from wire import (DOMAIN, MDIR, PASSWORD, SINGLE, Pop,  # noqa: E402
                   Smtp, accounts, address, box, messages, read_mbox, run,
-                  wait_for)
+                  wait_for, workers)
 
 BASE = os.environ["CG_BASE"]
 MEMORY = (16 if not sanitized() else 128) * 1024   # KiB of a worker
-SERVER = int(pathlib.Path(BASE, "ProcessID").read_text().split()[0])
 
 
 def send(name, *texts):
@@ -51,13 +50,6 @@ def retrieve(p, n):
     text = "".join(x + "\r\n" for x in lines)
     assert len(text.encode()) == said, (len(text), said)
     return text
-
-
-def workers():
-    """Those that serve an account: children of the template."""
-    family = [p for p, n in descendants(SERVER).items()
-              if n == "stored-worker"]
-    return [p for f in family for p in descendants(f)]
 
 
 def greeting():

@@ -11,13 +11,11 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import (PASSWORD, descendants, kill, read_mbox,  # noqa: E402
-                    wait_for)
+from cgtest import PASSWORD, kill, read_mbox, wait_for  # noqa: E402
 from wire import (Imap, Pop, Smtp, accounts, address, administrator,  # noqa
-                  box, messages, run)
+                  box, messages, processes, run, workers)
 
 BASE = pathlib.Path(os.environ["CG_BASE"])
-SERVER = int((BASE / "ProcessID").read_text().split()[0])
 
 
 def text(subject="x", size=200):
@@ -361,13 +359,6 @@ def renamed():
     messages("before", 2)
 
 
-def template_children():
-    template = [p for p, n in descendants(SERVER).items()
-                if n == "stored-worker"]
-    top = min(template)
-    return [p for p in descendants(top)]
-
-
 def login_again(name):
     """Who comes in the moment of a worker's death may have to try twice."""
     try:
@@ -389,7 +380,7 @@ def killed():
             tag = m.begin(f"SELECT box{i}")
             m.want(tag, "OK")
             m.send("".join(f"x{k} COPY {k} INBOX\r\n" for k in range(1, 15)))
-            for p in template_children():
+            for p in workers():
                 kill(p)
         with login_again("kill") as m:
             wait_for("an empty queue", lambda: not list(
@@ -462,8 +453,7 @@ def notice():
     messages("note", 7)
     assert len(notices("note")) == 1
     # Whoever holds the account next knows it, and says no more.
-    kill([p for p, n in descendants(SERVER).items()
-          if n == "stored-delivery"][0])
+    kill(processes("stored-delivery")[0])
     send("note")
     messages("note", 8)
     assert len(notices("note")) == 1

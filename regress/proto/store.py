@@ -8,12 +8,10 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import descendants, kill  # noqa: E402
-from wire import (Pop, Smtp, accounts, address, box, read_mbox,  # noqa: E402
-                  run, wait_for)
+from cgtest import kill  # noqa: E402
+from wire import (Pop, Smtp, accounts, address, box,  # noqa: E402
+                  processes, read_mbox, run, wait_for, workers)
 
-BASE = os.environ["CG_BASE"]
-SERVER = int(pathlib.Path(BASE, "ProcessID").read_text().split()[0])
 OLD = b"From x@far.example Sat Nov 21 02:40:26 2026\n"
 
 
@@ -61,14 +59,9 @@ def text(p, n):
     return "\n".join(p.many()) + "\n"
 
 
-def family():
-    return [p for p, n in descendants(SERVER).items()
-            if n == "stored-worker"]
-
-
 def closed():
     """Until no worker holds an account: files may be changed then."""
-    wait_for("the workers to end", lambda: len(family()) == 1)
+    wait_for("the workers to end", lambda: not workers())
 
 
 def write(file, data):
@@ -169,8 +162,7 @@ def torn():
     fill("tom", 3)
     closed()
     # Delivery lets go of it, and marks it, when it is told to end.
-    kill([p for p, n in descendants(SERVER).items()
-          if n == "stored-deliver"[:15] or n == "stored-delivery"[:15]][0])
+    kill(processes("stored-delivery")[0])
     whole = path("tom").read_bytes()
     cut = len(whole) - 30
     os.truncate(path("tom"), cut)
@@ -228,10 +220,8 @@ def killed_worker():
                    f"DELE {rng.randrange(len(uids)) + 1}\r\nQUIT\r\n")
             for _ in range(rng.randrange(400)):
                 p.line()
-            template = [f for f in family() if descendants(f)]
-            for f in template:
-                for w in descendants(f):
-                    kill(w)
+            for w in workers():
+                kill(w)
         with again("kim") as p:
             now = uidl(p)
             assert set(now) <= set(uids) and len(now) >= len(uids) - 1
@@ -246,8 +236,7 @@ def info_lost():
     closed()
     path("ann", "account.info").write_bytes(b"{ rubbish")
     path("ann", "INBOX.mbox.idx").unlink()
-    kill([p for p, n in descendants(SERVER).items()
-          if n == "stored-delivery"][0])
+    kill(processes("stored-delivery")[0])
     fill("ann", 1)
     with opened("ann") as p:
         now = uidl(p)

@@ -21,7 +21,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import (OBJ, PASSWORD, PATIENCE, Suite, descendants,  # noqa: E402
-                    kill, wait_for)
+                    kill, parent, wait_for)
 
 CGSERVER = str(OBJ / "cgserver")
 FAMILY = {"stored", "stored-delivery", "stored-worker"}
@@ -99,14 +99,6 @@ def steady(s):
         c = s.children()
         return c if list(c.values()).count("stored-worker") == 1 else None
     return wait_for("workers to go", look)
-
-
-def parent(pid):
-    try:
-        return int(pathlib.Path(f"/proc/{pid}/stat").read_text()
-                   .rsplit(")", 1)[1].split()[1])
-    except OSError:
-        return None
 
 
 def peers_come_back(s):

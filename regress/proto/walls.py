@@ -26,8 +26,8 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import (OBJ, PASSWORD, PATIENCE, TOP, Suite,  # noqa: E402
-                    sanitized, wait_for)
-from probe import AT_FDCWD, Probe, Room, lives  # noqa: E402
+                    parent, sanitized, wait_for)
+from probe import AT_FDCWD, HIDDEN, Probe, Room  # noqa: E402
 from poplib import POP3  # noqa: E402
 from smtplib import SMTP  # noqa: E402
 
@@ -35,12 +35,8 @@ ROOT = os.geteuid() == 0
 NOBODY = 65534
 FDS = 64                        # descriptors that are looked at
 REFUSED = frozenset({errno.EPERM})
-# an open may also end at a root directory, a mode or Landlock
-HIDDEN = frozenset({errno.EPERM, errno.EACCES, errno.ENOENT, errno.EXDEV,
-                    errno.ELOOP, errno.ENOTDIR})
 FRONTS = ("smtpd", "pop3d", "imapd", "pwdd")
 SENDER = "smtpd-send"           # it alone may speak to other hosts
-NO_FILES = FRONTS + ("stored-worker", SENDER)
 # ... but not by what it has, nor to a socket of the suite
 NO_PEER = REFUSED | {errno.EPROTOTYPE, errno.ENOENT, errno.ENOTSOCK,
                      errno.EACCES, errno.EADDRINUSE, errno.EINVAL}
@@ -165,14 +161,6 @@ class World:
         for r in l.result:
             if r.text.split("(")[0] not in ("close", "memfd_create"):
                 check(r.ret == -1 and r.err in errors, f"{name}: {r}")
-
-
-def parent(pid):
-    try:
-        return int(pathlib.Path(f"/proc/{pid}/stat").read_text()
-                   .rsplit(")", 1)[1].split()[1])
-    except OSError:
-        return 0
 
 
 # --- lists of calls, each of which must be refused ---

@@ -152,11 +152,14 @@ class Suite:
 
     def server(self):
         """The supervisor's process id."""
-        return int(pathlib.Path(self.base, "ProcessID").read_text().split()[0])
+        return server(self.base)
 
     def children(self):
         """{pid: name} of the suite's processes below the supervisor."""
         return descendants(self.server())
+
+    def workers(self):
+        return workers(self.server())
 
     def queue(self):
         """Ids of the messages that are still in the queue."""
@@ -165,6 +168,26 @@ class Suite:
     def log(self):
         return "".join(p.read_text(errors="replace") for p in sorted(
             pathlib.Path(self.base, "SystemLogs").glob("*.log")))
+
+
+def server(base):
+    """The process id of the supervisor that serves it."""
+    return int(pathlib.Path(base, "ProcessID").read_text().split()[0])
+
+
+def parent(pid):
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text()
+                   .rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def workers(supervisor):
+    """Those that serve accounts: children of the template, and named so."""
+    family = [p for p, n in descendants(supervisor).items()
+              if n == "stored-worker"]
+    return [p for p in family if parent(p) in family]
 
 
 def descendants(pid):

@@ -29,6 +29,10 @@ CALL = struct.Struct("<q6q6sBBiiq")
 DATA_START = HEAD.size + MAX_CALLS * CALL.size + 63 & ~63
 SIZE = 1 << 20
 PATIENCE = 60
+# How an open of what the walls hide may end: at a root directory, a mode or
+# Landlock.
+HIDDEN = frozenset({errno.EPERM, errno.EACCES, errno.ENOENT, errno.EXDEV,
+                    errno.ELOOP, errno.ENOTDIR})
 
 
 class Room(int):

@@ -7,6 +7,7 @@ import ssl
 import sys
 import time
 
+import cgtest
 from cgtest import (ACCOUNT_SETTINGS, ACCOUNT_TYPE, Cli,  # noqa: F401
                     MDIR, PASSWORD, SINGLE, inbox, read_mbox, wait_for)
 
@@ -219,6 +220,19 @@ class Imap(Wire):
 def administrator():
     return Cli(os.environ["CG_PWD"], os.environ["CG_ADMIN_NAME"],
                os.environ["CG_ADMIN_PASSWORD"])
+
+
+def server():
+    return cgtest.server(os.environ["CG_BASE"])
+
+
+def processes(name):
+    """Ids of the daemons of that name."""
+    return [p for p, n in cgtest.descendants(server()).items() if n == name]
+
+
+def workers():
+    return cgtest.workers(server())
 
 
 def accounts(*names):
