@@ -21,6 +21,10 @@ struct val	*merged;
 static struct val *files;		/* module to dictionary */
 static struct val *wanted;		/* listeners told last */
 static struct buf told;			/* settings told last, as text */
+static struct val *aliases;		/* of domains, as they were last */
+static bool spoiled_aliases;		/* their file cannot be read */
+
+static const char aliases_file[] = "Settings/DomainAliases.data";
 
 static const char default_table[] =
     "<root> = postmaster\n"
@@ -380,14 +384,18 @@ config_store(const char *module, const struct val *new)
 struct val *
 config_aliases(void)
 {
-	const char *err;
+	const char *err = NULL;
 	struct val *v;
 
-	v = val_read_file(proc_basefd(), "Settings/DomainAliases.data", &err);
-	if (v != NULL && val_type(v) == VAL_DICT)
-		return v;
+	v = val_read_file(proc_basefd(), aliases_file, &err);
+	spoiled_aliases = v != NULL ? val_type(v) != VAL_DICT :
+	    errno != ENOENT;
+	if (!spoiled_aliases)
+		return v != NULL ? v : val_dict();
+	log_msg(LOG_CRASH, "%s: %s; nothing is changed in it", aliases_file,
+	    v != NULL ? "not a dictionary" : err);
 	val_free(v);
-	return val_dict();
+	return aliases != NULL ? val_copy(aliases) : val_dict();
 }
 
 /* authd must know them, too: rights are given by the domain's name. */
@@ -415,12 +423,15 @@ apply_aliases(const struct val *v)
 			dict_set(real, alias, val_string(d->name));
 	}
 	dict_set(merged, "DomainAliases", real);
+	real = val_copy(v);
+	val_free(aliases);
+	aliases = real;
 }
 
 int
 config_set_aliases(const struct val *v)
 {
-	if (config_write("Settings/DomainAliases.data", v) == -1)
+	if (spoiled_aliases || config_write(aliases_file, v) == -1)
 		return -1;
 	apply_aliases(v);
 	return 0;
@@ -685,12 +696,12 @@ tell_wanted(void)
 void
 config_apply(void)
 {
-	struct val *aliases;
+	struct val *now;
 
 	merge();
-	aliases = config_aliases();
-	apply_aliases(aliases);
-	val_free(aliases);
+	now = config_aliases();
+	apply_aliases(now);
+	val_free(now);
 	apply_domains();
 	apply_router();
 	own_apply();

@@ -155,6 +155,12 @@ def damaged(s, cli):
             "UpdateAccountDefaults dom.example {MaxAccountSize=1M;}",
             "UpdateAccountTemplate dom.example {MaxAccountSize=1M;}",
             "CreateGroup crew@dom.example {}")
+    cli.ask("SetDomainAliases two.example (again.example)")
+    spoiled.append(pathlib.Path(s.base, "Settings/DomainAliases.data"))
+    spoiled[-1].write_text("{f = x@far")
+    cli.ask("UpdateDomainSettings two.example {MailToUnknown=Discarded;}")
+    assert cli.ask("Route any@again.example") == '201 (SYSTEM,NULL,"")'
+    refused(cli, "SetDomainAliases two.example (other.example)")
     for path in spoiled:
         assert path.read_text() == "{f = x@far", path
         wait_for("a line in the log", lambda: path.name in s.log())
