@@ -99,6 +99,7 @@ struct qfile {
 	size_t		 body;		/* offset of the message */
 	bool		 receipt;	/* queued's: it has Return-Receipt-To */
 	bool		 test;		/* and X-Special-Delivery: test */
+	bool		 utf8;		/* more than ASCII in its headers */
 	char		*text;		/* what the strings above point into */
 };
 

@@ -191,7 +191,8 @@ disk_message(int fd, struct qfile *q, uint64_t *size, uint32_t *crc,
 		special_read(q, fd);
 	if (st.st_size <= CHUNK)
 		*crc = crc32c(0, chunk() + q->body, *size);
-	else if (long_crc(fd, q->body, *size, crc) == -1) {
+	if ((st.st_size > CHUNK && long_crc(fd, q->body, *size, crc) == -1) ||
+	    special_utf8(q, fd, *size) == -1) {
 		*why = "cannot be read";
 		qfile_free(q);
 		return 1;

@@ -197,7 +197,8 @@ write_report(struct report *p, int fd, int from)
 	qfile_z(z, o.len, o.crc);
 	memcpy(p->text.head.p + p->q.zat, z, QFILE_ZLEN);
 	p->size = o.len;
-	if (file_pwrite(fd, p->text.head.p, p->text.body, 0) == -1)
+	if (file_pwrite(fd, p->text.head.p, p->text.body, 0) == -1 ||
+	    special_utf8(&p->q, fd, p->size) == -1)
 		return -1;
 	return disk_publish(fd, p->id);
 }

@@ -224,7 +224,8 @@ write_message(struct foreign *p, struct buf *env, int from, uint64_t at,
 		return -1;
 	qfile_z(z, o.len, o.crc);
 	memcpy(env->p + p->q.zat, z, QFILE_ZLEN);
-	if (file_pwrite(fd, env->p, env->len, 0) == -1)
+	if (file_pwrite(fd, env->p, env->len, 0) == -1 ||
+	    special_utf8(&p->q, fd, p->size) == -1)
 		return -1;
 	return disk_publish(fd, p->id);
 }

@@ -219,7 +219,8 @@ write_copy(struct expand *x, struct copy *c, struct buf *env, int from, int fd)
 	qfile_z(z, o.len, o.crc);
 	memcpy(env->p + c->q.zat, z, QFILE_ZLEN);
 	c->size = o.len;
-	if (file_pwrite(fd, env->p, env->len, 0) == -1)
+	if (file_pwrite(fd, env->p, env->len, 0) == -1 ||
+	    special_utf8(&c->q, fd, c->size) == -1)
 		return -1;
 	return disk_publish(fd, c->id);
 }

@@ -91,6 +91,11 @@ int	disk_recycle(const char *dir, uint64_t id, uint64_t newid);
 /* --- special.c: fields of the header that the queue knows; in a thread --- */
 void	special_look(struct qfile *, const char *message, size_t);
 void	special_read(struct qfile *, int fd);
+/*
+ * One that came by SMTPUTF8: can hosts without it have it (RFC 6532)?  Looks
+ * through all of the message, as the headers of its parts count, too.  -1, errno.
+ */
+int	special_utf8(struct qfile *, int fd, uint64_t size);
 
 /* --- tmp.c: ids, and files that wait for a writer --- */
 void	tmp_init(void);

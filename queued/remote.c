@@ -293,7 +293,8 @@ give(struct chan *c, struct rcpt *r)
 		.sender = m->q.sender,
 		.ret = ret,
 		.envid = optional(m->q.envid),
-		.options = options
+		.options = options,
+		.utf8 = m->q.utf8
 	};
 	struct buf b;
 	int fd;

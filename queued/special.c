@@ -1,12 +1,15 @@
 /*
- * Two fields of a message's header that mean something to the queue (manual
- * 57), whoever wrote it: Return-Receipt-To, X-Special-Delivery.  In a thread,
- * which reads the message anyway.
+ * What the queue must know of a message's headers, whoever wrote them: two
+ * fields that mean something to it (manual 57), Return-Receipt-To and
+ * X-Special-Delivery; and whether there is more than ASCII.  In a thread, which
+ * reads the message anyway.
  */
 #include <string.h>
 #include <strings.h>
 
 #include "file.h"
+#include "idn.h"
+#include "mime.h"
 #include "queued.h"
 
 enum { LOOKED_AT = 64 * 1024 };		/* bytes of a header */
@@ -62,4 +65,57 @@ special_read(struct qfile *q, int fd)
 
 	if (n > 0)
 		special_look(q, head, n);
+}
+
+/* --- beyond ASCII --- */
+
+struct where {
+	int		 fd;
+	uint64_t	 at;
+};
+
+static ssize_t
+read_at(void *arg, uint64_t off, void *p, size_t n)
+{
+	const struct where *w = arg;
+
+	return file_pread(w->fd, p, n, w->at + off);
+}
+
+/* 1: there is more in these bytes; 0: all ASCII; -1: errno. */
+static int
+beyond_ascii(struct where *w, uint64_t off, uint64_t len)
+{
+	char b[4096];
+	ssize_t n;
+
+	while (len > 0) {
+		n = read_at(w, off, b, len < sizeof(b) ? len : sizeof(b));
+		if (n <= 0)
+			return (int)n;
+		if (!utf8_is_ascii((struct str){ b, n }))
+			return 1;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int
+special_utf8(struct qfile *q, int fd, uint64_t size)
+{
+	struct where w = { fd, q->body };
+	struct mime m;
+	uint32_t i;
+	int rc;
+
+	if (strchr(q->options, 'U') == NULL)
+		return 0;
+	mime_init(&m);
+	rc = mime_scan(&m, read_at, &w, size);
+	for (i = 0; rc == 0 && i < m.nparts; i++)
+		rc = beyond_ascii(&w, m.part[i].head, m.part[i].headlen);
+	mime_free(&m);
+	q->utf8 = rc == 1;
+	return rc == -1 ? -1 : 0;
 }

@@ -13,7 +13,8 @@ import unicodedata
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import OBJ, PASSWORD, Suite, read_mbox, wait_for  # noqa: E402
+from cgtest import OBJ, PASSWORD, Suite, kill, read_mbox, \
+    wait_for  # noqa: E402
 from sink import Sink  # noqa: E402
 from wire import Pop, Smtp  # noqa: E402
 
@@ -268,6 +269,25 @@ def cannot(s):
         wait_for("an empty queue", lambda: not s.queue())
 
 
+def waits(s):
+    """It is remembered of mail that waits while queued ends."""
+    with Client(s) as c:
+        route(s, "Relay:ümlaut.example = x@127.0.0.1.1.smtp")
+        for text in "Subject: grün\r\n\r\nhello", "Subject: x\r\n\r\ngrün":
+            c.mail(s.address("ann"), ["good@ümlaut.example"], text)
+    queued = next(p for p, n in s.children().items() if n == "queued")
+    before = len(reports(s, "ann"))
+    kill(queued)
+    wait_for("queued", lambda: queued not in s.children() and
+             "queued" in s.children().values())
+    with Sink(extensions=OLD) as k:
+        route(s, to_sink("ümlaut.example", k))
+        assert "Status: 5.6.9" in report(s, before, "ann").decode()
+        m, = k.wait(1)
+        assert "Subject: x" in m.data.decode(), m.data
+        wait_for("an empty queue", lambda: not s.queue())
+
+
 def submitted(s):
     """What programs here send needs no parameter, and goes as it can."""
     def sendmail(*args, text="Subject: x\n\nhello\n"):
@@ -297,7 +317,7 @@ def submitted(s):
 def main():
     with Suite(accounts=["ann", "grün"], conf=CONF) as s:
         for step in (announced, only_if_said, local, by_any_name, no_relay, records, passed_on,
-                     domain_alone, cannot, submitted):
+                     domain_alone, cannot, waits, submitted):
             print(step.__name__, flush=True)
             step(s)
 

@@ -42,6 +42,7 @@ struct mail {
 	bool		 eightbit;
 	bool		 tls;		/* REQUIRETLS */
 	bool		 utf8;		/* it came by SMTPUTF8 */
+	bool		 utf8_header;	/* more than ASCII in its headers */
 	bool		 say_utf8;	/* and goes by it */
 	bool		 test;		/* of addresses: nothing is sent */
 	char		*sender, *envid;
@@ -104,6 +105,7 @@ mail_new(struct chan *c, const struct msg_send_mail *q, int fd)
 	m->eightbit = q->eightbit;
 	m->tls = strchr(q->options, 'R') != NULL;
 	m->utf8 = strchr(q->options, 'U') != NULL;
+	m->utf8_header = q->utf8;
 	m->test = strchr(q->options, 'X') != NULL;
 	m->ret = *q->ret;
 	m->fd = fd;
@@ -194,24 +196,19 @@ is_param(const char *s)
 static void	tell(const struct chan *, struct to *, const struct outcome *);
 
 /* Is it the sender's, or the header's, fault that nobody can have it? */
-static int
-unsendable_to_all(struct chan *c, const char **why, const char **esc)
+static const char *
+unsendable_to_all(const struct chan *c, const char **esc)
 {
-	const struct mail *m = c->mail;
-	int rc = 0;
+	const char *why = unsendable(c, c->mail->sender, esc);
 
-	*why = unsendable(c, m->sender, esc);
-	if (*why != NULL || !m->utf8 || c->caps & CAP_UTF8)
-		return 0;
-	if ((rc = header_needs_utf8(m->fd, m->offset, m->size)) == 1) {
-		*esc = "5.6.9";
-		*why = "the host does not take such a header (SMTPUTF8)";
-	}
-	return rc == -1 ? -1 : 0;
+	if (why != NULL || !c->mail->utf8_header || c->caps & CAP_UTF8)
+		return why;
+	*esc = "5.6.9";
+	return "the host does not take such a header (SMTPUTF8)";
 }
 
-/* Whom it cannot be sent to; -1: that cannot be found out. */
-static int
+/* Whom it cannot be sent to. */
+static void
 leave_out(struct chan *c)
 {
 	struct mail *m = c->mail;
@@ -219,8 +216,7 @@ leave_out(struct chan *c)
 	struct outcome o;
 	size_t i, n = 0;
 
-	if (unsendable_to_all(c, &sender, &sender_esc) == -1)
-		return -1;
+	sender = unsendable_to_all(c, &sender_esc);
 	m->say_utf8 = m->utf8 || !utf8_is_ascii(str_make(m->sender));
 	for (i = 0; i < m->nto; i++) {
 		why = unsendable(c, m->to[i].addr, &esc);
@@ -237,7 +233,6 @@ leave_out(struct chan *c)
 	}
 	m->nto = n;
 	m->say_utf8 &= (c->caps & CAP_UTF8) != 0;
-	return 0;
 }
 
 /* --- what is said --- */
@@ -431,10 +426,7 @@ mail_start(struct chan *c)
 		chan_try_next(c);
 		return;
 	}
-	if (leave_out(c) == -1) {
-		give_up(c, "the message cannot be read");
-		return;
-	}
+	leave_out(c);
 	if (m->nto == 0) {
 		mail_free(m);
 		c->mail = NULL;

@@ -220,8 +220,6 @@ int		 body_write(struct body *, struct conn *);
 unsigned int	 body_chunks(const struct body *);
 
 /* --- utf8.c: mail beyond ASCII --- */
-/* Has a header of it more than ASCII?  1, 0, -1: it cannot be read. */
-int		 header_needs_utf8(int fd, uint64_t offset, uint64_t size);
 /* An ORCPT in ASCII: utf-8-addr-xtext of RFC 6533. */
 void		 orcpt_ascii(struct buf *, const char *);
 
