@@ -53,6 +53,14 @@ put_format(struct val *d, const struct val *settings, const char *domain)
 	    dict_setf(d, "Format", "%s", type);
 }
 
+/* Its INBOX lies elsewhere, and is locked in that way. */
+static int
+put_external(struct val *d, const struct val *settings, const char *domain)
+{
+	return !inbox_is_external(settings) ? 0 :
+	    dict_setf(d, "External", "%s", inbox_lock(domain));
+}
+
 /* What it may get: its own limit, or what LOCAL sets for all (manual 30). */
 static int
 put_flow(struct val *d, const struct val *settings, const char *domain)
@@ -141,7 +149,8 @@ account_limits(struct buf *b, const struct val *settings, const char *path,
 	bool good;
 
 	buf_reset(b);
-	good = d != NULL && fill(d, settings, path, domain) == 0;
+	good = d != NULL && fill(d, settings, path, domain) == 0 &&
+	    put_external(d, settings, domain) == 0;
 	if (good && val_count(d) == 0)
 		good = buf_puts(b, "");
 	else if (good)

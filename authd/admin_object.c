@@ -68,6 +68,28 @@ initial_settings(const struct admin *a, const char *domain,
 	return v;
 }
 
+/*
+ * With an INBOX that lies elsewhere, because it is asked for or by default?
+ * That may be any user's of the system: server administrators alone may say.
+ */
+const char *
+initial_external(const struct admin *a, const char *domain, const char *type,
+    bool external, struct val *settings)
+{
+	if (!external && !effective_bool(settings, domain, "ExternalINBOX"))
+		return NULL;
+	if (!admin_is_users(a))
+		return "you have no right to make accounts with an external "
+		    "INBOX";
+	if (strcmp(type, "MultiMailbox") != 0)
+		return "only a MultiMailbox account can have an external INBOX";
+	if (!inbox_has_location(domain))
+		return "the domain's ExternalLocation does not say where "
+		    "external mailboxes are";
+	return dict_set(settings, "ExternalINBOX", val_string("YES")) == 0 ?
+	    NULL : "out of memory";
+}
+
 static const char *
 check_name(const char *name)
 {
@@ -110,14 +132,13 @@ admin_create(struct admin *a)
 		    "MultiMailbox, TextMailbox or MailDirMailbox");
 		return;
 	}
-	if (*admin_arg(a, 2) != '\0') {
-		admin_fail(a, 501, "external mailboxes cannot be made: "
-		    "accounts have their INBOX in the base directory");
-		return;
-	}
 	settings = initial_settings(a, a->odomain,
 	    admin_value(a, 3, VAL_DICT), &err);
-	if (settings == NULL) {
+	if (settings != NULL)
+		err = initial_external(a, a->odomain, type,
+		    *admin_arg(a, 2) != '\0', settings);
+	if (err != NULL) {
+		val_free(settings);
 		admin_fail(a, 501, err);
 		return;
 	}
@@ -323,6 +344,14 @@ rename_files(const char *from, const char *to)
 	return -1;
 }
 
+static bool
+is_external(const char *path)
+{
+	const struct account *acct = account_get(path);
+
+	return acct != NULL && inbox_is_external(acct->settings);
+}
+
 static void
 rename_published(const struct ipc_pkt *pkt, void *arg)
 {
@@ -335,6 +364,9 @@ rename_published(const struct ipc_pkt *pkt, void *arg)
 	release(a, a->newpath);
 	log_msg(LOG_PROBLEM, "account %s renamed into %s by %s", a->name,
 	    a->newname, a->account);
+	if (is_external(a->newpath))
+		log_msg(LOG_MAJOR, "account %s has the external INBOX of that "
+		    "name; mail in %s's stays there", a->newname, a->name);
 	admin_done(a, NULL);
 }
 
@@ -401,6 +433,20 @@ rename_quiet(const struct ipc_pkt *pkt, void *arg)
 		rename_done(a, rename_files(a->path, a->newpath) == 0);
 }
 
+/* There is such a file, and mail may go there. */
+static void
+rename_inbox(int code, const char *text, int fd, void *arg)
+{
+	struct admin *a = arg;
+
+	if (fd != -1)
+		close(fd);
+	if (code != 0)
+		rename_undo(a, text);
+	else
+		quiet(a, "the account is being renamed", rename_quiet);
+}
+
 static void
 rename_reserved(const struct ipc_pkt *pkt, void *arg)
 {
@@ -420,7 +466,10 @@ rename_reserved(const struct ipc_pkt *pkt, void *arg)
 		rename_undo(a, "out of memory");
 		return;
 	}
-	quiet(a, "the account is being renamed", rename_quiet);
+	if (is_external(a->path))
+		inbox_open(a->newname, rename_inbox, a);
+	else
+		quiet(a, "the account is being renamed", rename_quiet);
 }
 
 static void
@@ -440,7 +489,9 @@ do_rename(struct admin *a)
 		admin_later(a);
 		return;
 	}
+	/* With another name it has another user's INBOX. */
 	if (!admin_may(a, a->newdomain, "CanCreateAccounts") ||
+	    (is_external(a->path) && !admin_is_users(a)) ||
 	    admin_name_outranks(a, a->newname, a->newdomain)) {
 		admin_fail(a, 501, "you have no right to do this");
 		return;

@@ -239,17 +239,22 @@ save(struct admin *a, struct val *new)
 	val_free(new);
 }
 
-/* What replaces all keeps the password, as nobody can read it out; alerts. */
+/*
+ * What replaces all keeps the password, as nobody can read it out; where INBOX
+ * is; alerts.
+ */
 static struct val *
 kept(const struct val *settings)
 {
+	static const char *const stays[] = { "Password", "ExternalINBOX" };
 	struct val *base = val_dict(), *v;
 	size_t i;
 
 	if (base == NULL)
 		return NULL;
-	if ((v = dict_get(settings, "Password")) != NULL)
-		dict_set(base, "Password", val_copy(v));
+	for (i = 0; i < sizeof(stays) / sizeof(stays[0]); i++)
+		if ((v = dict_get(settings, stays[i])) != NULL)
+			dict_set(base, stays[i], val_copy(v));
 	for (i = 0; alerts_settings[i] != NULL; i++)
 		if ((v = dict_get(settings, alerts_settings[i])) != NULL)
 			dict_set(base, alerts_settings[i], val_copy(v));
@@ -298,6 +303,13 @@ change(struct admin *a, bool keep)
 	new = settings_prepare(base != NULL ? base : acc->settings, given,
 	    a->odomain, limit, &err);
 	val_free(base);
+	/* All mail that is there would go out of sight. */
+	if (new != NULL && inbox_is_external(new) !=
+	    inbox_is_external(acc->settings)) {
+		val_free(new);
+		new = NULL;
+		err = "ExternalINBOX is decided when an account is made";
+	}
 	if (new == NULL)
 		admin_fail(a, 501, err);
 	else

@@ -46,6 +46,7 @@ static const struct ipc_disp from_stored[] = {
 	{ IPC_ACCESS,		login_access },
 	{ IPC_ALERT_TOLD,	alerts_told },
 	{ IPC_LIMITS_ASK,	limits_ask },
+	{ IPC_INBOX_ASK,	inbox_ask },
 	{ IPC_ADMIN_ACCESS,	admin_access },
 	{ IPC_FLOW_ALERT,	flow_alert },
 	{ IPC_NONE,		NULL }

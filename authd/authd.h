@@ -82,6 +82,19 @@ void	limits_ask(struct ipc *, struct ipc_pkt *, void *);
 void	limits_tell(const char *path, const struct val *settings,
 	    const char *domain);
 
+/* --- inbox.c: INBOXes that lie elsewhere --- */
+
+/* By the account's own settings. */
+bool	inbox_is_external(const struct val *settings);
+bool	inbox_has_location(const char *domain);
+/* FileLevel or RangeLevel. */
+const char *inbox_lock(const char *domain);
+/* code as DONE has it; takes the descriptor, which is -1 with an error. */
+typedef void inbox_cb(int code, const char *text, int fd, void *arg);
+/* The file of john@x.com, made if it is not there; cb may come at once. */
+void	inbox_open(const char *name, inbox_cb *, void *arg);
+void	inbox_ask(struct ipc *, struct ipc_pkt *, void *);
+
 /* --- limits.c: failed logins --- */
 
 bool	limit_blocked(const char *account, const char *peer);
@@ -365,6 +378,9 @@ const char *account_may_create(const struct admin *, const char *domain,
 ipc_answer_cb admin_ignored;
 struct val *initial_settings(const struct admin *, const char *domain,
 	    const struct val *given, const char **err);
+/* Will its INBOX lie elsewhere?  Then settings say so; or NULL and why not. */
+const char *initial_external(const struct admin *a, const char *domain,
+	    const char *type, bool external, struct val *settings);
 void	admin_delete(struct admin *);
 void	admin_get_settings(struct admin *);
 void	admin_get_effective(struct admin *);

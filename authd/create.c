@@ -1,7 +1,8 @@
 /*
  * An account comes to be (DECISIONS, Ownership): routerd reserves the name,
- * its directory is made as name.new with its settings, stored adds INBOX and
- * info, the rename is the commit, routerd publishes.  Runs in authd.
+ * authd-priv opens its INBOX if that lies elsewhere, its directory is made as
+ * name.new with its settings, stored adds INBOX and info, the rename is the
+ * commit, routerd publishes.  Runs in authd.
  */
 #include <sys/stat.h>
 
@@ -28,6 +29,7 @@ struct create {
 	create_cb	*cb;
 	void		*arg;
 	int		 tries;
+	int		 inbox;		/* -1, or what lies elsewhere */
 	bool		 lazy;		/* its caller leads it, and syncs */
 	bool		 begun;		/* there may be files */
 };
@@ -51,6 +53,8 @@ finish(struct create *c, int code, const char *text)
 	free(c->path);
 	free(c->tmp);
 	val_free(c->settings);
+	if (c->inbox != -1)
+		close(c->inbox);
 	free(c);
 }
 
@@ -322,6 +326,18 @@ initialised(const struct ipc_pkt *pkt, void *arg)
 	publish(c);
 }
 
+/* Has to be there before it is filled. */
+static void
+give_inbox(struct create *c, const char *domain)
+{
+	struct msg_inbox m = { .path = c->tmp,
+		.lock = strcmp(inbox_lock(domain), "RangeLevel") == 0 ? 2 : 1 };
+
+	if (c->inbox != -1)
+		ipc_send(proc_peer(PROC_STORED), IPC_INBOX, 0, &m, c->inbox);
+	c->inbox = -1;
+}
+
 /* stored's part of its files. */
 static void
 fill(struct create *c)
@@ -334,6 +350,7 @@ fill(struct create *c)
 	buf_init(&template, 0);
 	m.template = template_fill(&template, domain) ? template.p : "";
 	m.lazy = c->lazy && !account_is_single(c->path);
+	give_inbox(c, domain);
 	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_INIT, 0, &m,
 	    template_greeting(domain), IPC_TIMEOUT, initialised, c);
 	buf_free(&template);
@@ -365,7 +382,7 @@ reserved(const struct ipc_pkt *pkt, void *arg)
 }
 
 static void
-make(struct create *c)
+make_account(struct create *c)
 {
 	c->begun = true;
 	/* stored's mailbox is the commit of a single one. */
@@ -385,6 +402,28 @@ make(struct create *c)
 	fill(c);
 }
 
+static void
+inbox_opened(int code, const char *text, int fd, void *arg)
+{
+	struct create *c = arg;
+
+	c->inbox = fd;
+	if (code == 0)
+		make_account(c);
+	else
+		give_back(c, code, text);
+}
+
+/* A file that lies elsewhere is first: most often it is what is missing. */
+static void
+make(struct create *c)
+{
+	if (inbox_is_external(c->settings))
+		inbox_open(c->name, inbox_opened, c);
+	else
+		make_account(c);
+}
+
 static struct create *
 reserve(const char *name, const char *type, struct val *settings, bool lazy,
     create_cb *cb, void *arg)
@@ -395,6 +434,7 @@ reserve(const char *name, const char *type, struct val *settings, bool lazy,
 	c->cb = cb;
 	c->arg = arg;
 	c->lazy = lazy;
+	c->inbox = -1;
 	c->settings = settings;
 	c->name = xstrdup(name);
 	c->type = xstrdup(type);

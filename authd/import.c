@@ -41,6 +41,7 @@ struct import {
 	struct admin		*a;
 	char			*domain;
 	const char		*type;		/* of rows that name none */
+	bool			 external;	/* INBOXes lie elsewhere */
 	struct import_list	 list;
 	struct item		*items;
 	struct val		*aliases;	/* account to its array */
@@ -475,7 +476,8 @@ check_row(struct import *im, struct import_row *r, struct item *it)
 		return err;
 	it->settings = initial_settings(im->a, im->domain,
 	    val_count(r->settings) > 0 ? r->settings : NULL, &err);
-	return it->settings != NULL ? NULL : err;
+	return it->settings == NULL ? err : initial_external(im->a,
+	    im->domain, it->type, im->external, it->settings);
 }
 
 /* New passwords take their time: other logins have theirs between. */
@@ -509,7 +511,7 @@ admin_import(struct admin *a)
 {
 	struct import *im = xcalloc(1, sizeof(*im));
 	const char *domain = admin_arg(a, 0);
-	struct val *text = admin_value(a, 2, VAL_STRING);
+	struct val *text = admin_value(a, 3, VAL_STRING);
 	char *low;
 
 	im->a = a;
@@ -517,6 +519,7 @@ admin_import(struct admin *a)
 	im->domain = low != NULL ? strdup(domain_real(low)) : NULL;
 	free(low);
 	im->type = *admin_arg(a, 1) != '\0' ? admin_arg(a, 1) : "MultiMailbox";
+	im->external = *admin_arg(a, 2) != '\0';
 	im->aliases = val_dict();
 	im->seen = val_dict();
 	im->turn = evtimer_new(proc_base(), check_some, im);

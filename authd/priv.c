@@ -1,8 +1,9 @@
 /*
  * authd-priv, the root helper: is this the OS user's password, shall it become
- * that one (manual 43), and start that program of the administrator's
- * (priv_start.c).  Only who knows a password changes it.  It runs as root, hears authd
- * alone, a few kinds of small packets, and owns nothing.  Each check is a
+ * that one (manual 43), start that program of the administrator's
+ * (priv_start.c), and open an INBOX that lies elsewhere (priv_inbox.c).  Only
+ * who knows a password changes it.  It runs as root, hears authd alone, a few
+ * kinds of small packets, and owns nothing.  Each check is a
  * child of its own: PAM modules may sleep, leak or crash.  It refuses uid 0
  * and system users whatever PAM would say.
  */
@@ -148,6 +149,7 @@ static const struct ipc_disp from_authd[] = {
 	{ IPC_HELPER_FD, programs_fd },
 	{ IPC_HELPER_START, programs_start },
 	{ IPC_HELPER_KILL, programs_kill },
+	{ IPC_INBOX_OPEN, inboxes_open },
 	{ IPC_NONE,	NULL }
 };
 
@@ -155,6 +157,13 @@ static void
 peer_down(enum proc_id id, int instance, struct ipc *ipc)
 {
 	programs_end();
+}
+
+static void
+start(void)
+{
+	programs_init();
+	inboxes_init();
 }
 
 int
@@ -169,7 +178,7 @@ main(int argc, char **argv)
 			.keep_root = true,
 		},
 		.peers = { [PROC_AUTHD] = from_authd },
-		.start = programs_init,
+		.start = start,
 		.peer_down = peer_down,
 		.stop = programs_stop,
 	};

@@ -34,4 +34,9 @@ void	programs_kill(struct ipc *, struct ipc_pkt *, void *);
 /* Whoever asked for them is gone, or the suite stops: none shall be left. */
 void	programs_end(void);
 void	programs_stop(void);
+
+/* --- priv_inbox.c: files that are accounts' INBOXes --- */
+
+void	inboxes_init(void);
+void	inboxes_open(struct ipc *, struct ipc_pkt *, void *);
 #endif

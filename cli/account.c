@@ -18,7 +18,7 @@ const struct cli_cmd cli_account[] = {
 	/* Ours, not the manual's: its file, sent to WebAdmin there. */
 	{ "ImportAccounts", NULL,
 	    "domainName [accountType=MultiMailbox|TextMailbox|MailDirMailbox]"
-	    " DATA accountList", PROC_AUTHD, OBJECTS,
+	    " [EXTERNAL?] DATA accountList", PROC_AUTHD, OBJECTS,
 	    "makes the accounts of a tab-separated list, all or none" },
 	{ "RenameAccount", "rnacnt", "oldAccountName INTO newAccountName",
 	    PROC_AUTHD, OBJECTS, "gives an account another name" },
