@@ -15,6 +15,7 @@
 #include "adopt.h"
 #include "file.h"
 #include "log.h"
+#include "objname.h"
 
 struct adopt_found adopt_found;
 
@@ -97,24 +98,18 @@ submitted(int dir, const char *where, const char *name, void *arg)
 static void
 one_domain(int dir, const char *where, const char *name, void *arg)
 {
-	char *small = xstrdup(name), *path, *p;
+	char *small = adopt_small(dir, where, name), *path;
 	struct stat st;
 	int fd;
 
-	for (p = small; *p != '\0'; p++)
-		if (*p >= 'A' && *p <= 'Z')
-			*p |= 0x20;
-	if (strcmp(small, name) != 0 && renameat2(dir, name, dir, small,
-	    RENAME_NOREPLACE) == -1) {
-		adopt_odd(where, name, "its name in small letters is "
-		    "another's");
-		str_copy(str_make(name), small, strlen(name) + 1);
-	}
 	path = xasprintf("%s/%s", where, small);
 	if ((fd = adopt_open(dir, where, small, &st)) != -1) {
-		if (S_ISDIR(st.st_mode))
+		if (S_ISDIR(st.st_mode)) {
+			if (!name_valid_domain(small))
+				adopt_odd(path, "", "not a domain's name: it "
+				    "is not served");
 			adopt_domain(fd, path, small);
-		else
+		} else
 			adopt_odd(path, "", "not known, left as it is");
 		close(fd);
 	}

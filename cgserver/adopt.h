@@ -48,6 +48,8 @@ void	adopt_all(int dir, const char *where, const char *name,
 /* Each entry of a directory but . and .., which must not add any. */
 void	adopt_each(int dir, const char *where, void (*each)(int dir,
 	    const char *where, const char *name, void *), void *);
+/* In small letters; the old name where that is taken. */
+char	*adopt_small(int dir, const char *where, const char *name);
 /* A domain's directory, accounts and all. */
 void	adopt_domain(int dir, const char *path, const char *domain);
 #endif

@@ -13,6 +13,7 @@
 #include "adopt.h"
 #include "file.h"
 #include "log.h"
+#include "objname.h"
 #include "password.h"
 
 static const struct adopt_owner
@@ -64,6 +65,17 @@ look_at_settings(int fd, const char *path, const char *account,
 	val_free(v);
 }
 
+static void
+count_account(const char *path, const char *name)
+{
+	char text[NAME_MAXLEN + 1];
+	struct str s = { name, strrchr(name, '.') - name };
+
+	adopt_found.accounts++;
+	if (!str_copy(s, text, sizeof(text)) || !name_valid_account(text))
+		adopt_odd(path, "", "not an account's name: it is not served");
+}
+
 /* --- an account in a directory of its own --- */
 
 struct macnt {
@@ -100,9 +112,9 @@ macnt(int fd, const struct stat *st, const char *path, const char *name,
 {
 	struct macnt m = { .account = name, .domain = domain };
 
-	adopt_found.accounts++;
+	count_account(path, name);
 	adopt_each(fd, path, in_macnt, &m);
-	/* A single mailbox's are beside it: see move_in(). */
+	/* A single mailbox's are beside it: see finish_single(). */
 	if (!m.settings && !ends_in(name, ".mdir"))
 		adopt_odd(path, "", "it has no account.settings");
 	adopt_give(fd, st, path, &account_dir);
@@ -110,15 +122,13 @@ macnt(int fd, const struct stat *st, const char *path, const char *name,
 
 /* john.settings and john.info become account.settings in john.mdir. */
 static void
-move_in(int dir, const char *where, const char *name, void *arg)
+move_in(int dir, const char *where, const char *name)
 {
 	static const char *const ends[] = { "settings", "info" };
 	char *path, *from, *to;
 	size_t i;
 	int fd;
 
-	if (!ends_in(name, ".mdir"))
-		return;
 	path = xasprintf("%s/%s", where, name);
 	fd = file_open_beneath(dir, name, O_RDONLY | O_DIRECTORY, 0);
 	for (i = 0; fd != -1 && i < 2; i++) {
@@ -139,6 +149,22 @@ move_in(int dir, const char *where, const char *name, void *arg)
 	if (fd != -1)
 		close(fd);
 	free(path);
+}
+
+/* When all that lies beside a single mailbox has its name and owner. */
+static void
+finish_single(int dir, const char *where, const char *name, void *arg)
+{
+	char *settings;
+
+	if (ends_in(name, ".mdir"))
+		move_in(dir, where, name);
+	if (!ends_in(name, ".mbox"))
+		return;
+	settings = xasprintf("%.*ssettings", (int)strlen(name) - 4, name);
+	if (faccessat(dir, settings, F_OK, AT_SYMLINK_NOFOLLOW) == -1)
+		adopt_odd(where, name, "it has no settings");
+	free(settings);
 }
 
 /* --- what lies in a domain's directory --- */
@@ -171,7 +197,7 @@ a_directory(int fd, const struct stat *st, int dir, const char *where,
 		macnt(fd, st, path, name, p->domain);
 	else if (ends_in(name, ".sub") && p->depth < ADOPT_DEPTH) {
 		adopt_each(fd, path, in_domain, &below);
-		adopt_each(fd, path, move_in, NULL);
+		adopt_each(fd, path, finish_single, NULL);
 		adopt_give(fd, st, path, &domain_dir);
 	} else if (strcmp(name, "Settings") == 0 && p->depth == 0) {
 		adopt_each(fd, path, in_settings, NULL);
@@ -179,7 +205,7 @@ a_directory(int fd, const struct stat *st, int dir, const char *where,
 	} else if (strcmp(name, "Index") == 0 && p->depth == 0)
 		adopt_all(dir, where, name, &routes);
 	else if (ends_in(name, ".mslc")) {
-		adopt_found.accounts++;
+		count_account(path, name);
 		adopt_all(dir, where, name, &mails);
 	} else
 		adopt_odd(path, "", "not known, left as it is");
@@ -195,20 +221,18 @@ a_file(int fd, const struct stat *st, const char *path, const char *name,
 	} else if (strcmp(name, "Index.data") == 0)
 		adopt_give(fd, st, path, &routes);
 	else {		/* john.mbox, john.info, john.mbox.idx ... */
-		adopt_found.accounts += ends_in(name, ".mbox");
+		if (ends_in(name, ".mbox"))
+			count_account(path, name);
 		adopt_give(fd, st, path, &mails);
 	}
 }
 
-/* In small letters; the old name where that is taken. */
-static char *
-small_name(int dir, const char *where, const char *name)
+char *
+adopt_small(int dir, const char *where, const char *name)
 {
-	char *small = xstrdup(name), *p;
+	char *small = xstrdup(name);
 
-	for (p = small; *p != '\0'; p++)
-		if (*p >= 'A' && *p <= 'Z')
-			*p |= 0x20;
+	name_lower(str_make(name), small, strlen(name) + 1);
 	if (strcmp(small, name) == 0)
 		return small;
 	if (renameat2(dir, name, dir, small, RENAME_NOREPLACE) == 0)
@@ -235,7 +259,8 @@ in_domain(int dir, const char *where, const char *name, void *arg)
 
 	if ((fd = adopt_open(dir, where, name, &st)) == -1)
 		return;
-	now = keeps_name(name) ? xstrdup(name) : small_name(dir, where, name);
+	now = keeps_name(name) ? xstrdup(name) :
+	    adopt_small(dir, where, name);
 	path = xasprintf("%s/%s", where, now);
 	if (S_ISDIR(st.st_mode))
 		a_directory(fd, &st, dir, where, path, now, p);
@@ -253,8 +278,13 @@ adopt_domain(int dir, const char *path, const char *domain)
 	struct stat st;
 
 	adopt_found.domains++;
+	/* One that somebody made by hand has none; its owners cannot. */
+	if (mkdirat(dir, "Settings", 0700) == -1 && errno != EEXIST) {
+		adopt_odd(path, "Settings", strerror(errno));
+		adopt_found.failures++;
+	}
 	adopt_each(dir, path, in_domain, &p);
-	adopt_each(dir, path, move_in, NULL);
+	adopt_each(dir, path, finish_single, NULL);
 	if (fstat(dir, &st) == 0)
 		adopt_give(dir, &st, path, &domain_dir);
 }

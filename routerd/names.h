@@ -6,11 +6,7 @@
 #define ROUTERD_NAMES_H
 
 #include "dict.h"
-
-enum {
-	NAME_MAXLEN = 128,		/* of an account's name alone */
-	DOMAIN_MAXLEN = 255
-};
+#include "objname.h"
 
 /* What a name is: an account of some type, or something else. */
 enum account_type {
@@ -95,12 +91,8 @@ struct names {
 };
 
 uint32_t	 name_hash(const char *, size_t);
-/* Lower case into a fixed array; false if too long. */
-bool		 name_lower(struct str, char *, size_t);
 /* The same of a domain's, which becomes ASCII (idn.h). */
 bool		 name_domain(struct str, char *, size_t);
-bool		 name_valid_account(const char *);
-bool		 name_valid_domain(const char *);
 
 void		 names_init(struct names *, const char *main_name);
 /* By any of its names, in lower case; A-labels or not. */

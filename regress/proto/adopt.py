@@ -96,9 +96,8 @@ def make_base(base):
           "{ MaxRecipients = 77; SomethingElse = (a, b); }\n")
     acc = base / "Accounts"
     for name, password in PASSWORDS.items():
-        macnt(acc, name, account(password, "ExternalINBOX = YES;" *
-                                 (name == "ssha")),
-              {"INBOX": mbox("for " + name)})
+        macnt(acc, name, account(password), {"INBOX": mbox("for " + name)})
+    macnt(acc, "outside", account(PASSWORDS["clear"], "ExternalINBOX = YES;"))
     macnt(acc, "Mixed", account(PASSWORDS["clear"]), {
         "INBOX": mbox("one", "two", "three"),
         "plain": mbox("four", "five", comment=False),
@@ -134,6 +133,11 @@ def make_base(base):
     macnt(other, "lou", account(PASSWORDS["acrpt"]))
     write(other / "Settings/Domain.settings", "{}\n")
     write(other / "Settings/Access.settings", "{ kim = (BasicSettings); }\n")
+    # By hand: without what the vendor's server makes itself.
+    macnt(base / "Domains/bare.example", "max", account(PASSWORDS["clear"]))
+    macnt(base / "Domains/no domain", "nobody", account(PASSWORDS["clear"]))
+    macnt(acc, "two words", account(PASSWORDS["clear"]))
+    write(acc / "orphan.mbox", mbox("orphan"))
     write(base / "Queue/1001.msg",
           "P I 04-06-2001 10:20:30 0000 ____ ____ <a@far.example>\n"
           "O T\nS SMTP [192.0.2.1]\n"
@@ -301,10 +305,13 @@ def adopted(r, outside):
                  "Queue/9.msg: a symbolic link",
                  "clear.macnt/hard.mbox: a file with several names",
                  "clear.macnt/fifo.mbox: neither",
-                 "ssha.macnt/account.settings: its INBOX lies elsewhere",
+                 "outside.macnt/account.settings: its INBOX lies elsewhere",
                  "broken.macnt/account.settings",
                  "mixed2.macnt/old.mslc: kept, but",
                  "Big.mdir/7-R-20010604102032: a file that has names",
+                 "Accounts/two words.macnt: not an account's name",
+                 "Domains/no domain: not a domain's name",
+                 "Accounts/orphan.mbox: it has no settings",
                  "\tDirectory: not used"):
         assert said in p.stdout, (said, p.stdout)
     for n in ("clear", "ucrypt", "bsdmd5", "ssha", "smd5"):
@@ -379,6 +386,9 @@ def served(r):
     assert "77" in r.ctl("GetModule", "SMTP")
     # Rights of theirs hold, and new things can be made.
     assert "BasicSettings" in r.ctl("GetAccountRights", "kim@other.example")
+    r.ctl("SetAccountRights", "max@bare.example", "(BasicSettings)")
+    r.ctl("CreateForwarder", "out@bare.example", "TO", "x@far.example")
+    assert r.pop("max@bare.example") == []
     r.ctl("CreateAccount", "fresh", f'{{Password="{PASSWORD}";}}')
     assert r.pop("fresh") == []
     r.ctl("RenameAccount", "mixed", "INTO", "moved")
