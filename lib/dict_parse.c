@@ -89,6 +89,7 @@ val_word(struct cur *c, struct buf *out)
 
 static struct val	*object(struct cur *, const char **, int);
 
+/* "a" "b" is "ab": so servers of this kind break long ones. */
 static struct val *
 parse_string(struct cur *c, const char **err)
 {
@@ -96,10 +97,12 @@ parse_string(struct cur *c, const char **err)
 	struct buf b;
 
 	buf_init(&b, DICT_MAXSIZE);
-	cur_skip(c, 1);
-	if (!quoted(c, &b))
-		*err = "bad quoted string";
-	else if ((v = val_bytes(b.p, b.len)) == NULL)
+	while (*err == NULL && cur_lit(c, "\"")) {
+		if (!quoted(c, &b))
+			*err = "bad quoted string";
+		skip_space(c);
+	}
+	if (*err == NULL && (v = val_bytes(b.p, b.len)) == NULL)
 		*err = "out of memory";
 	if (b.p != NULL)
 		explicit_bzero(b.p, b.len);

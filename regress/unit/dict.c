@@ -57,6 +57,8 @@ round_trips(void **state)
 	expect("\"L1\\eL2\\nL3\\r\\t\\012\\000\"",
 	    "\"L1\\eL2\\eL3\\r\\t\\012\\000\"");
 	expect("\"\"", "\"\"");
+	expect("{a=\"one \"\n  \"two\"\t\"\"; b=(\"x\"\"y\",z);}",
+	    "{a=\"one two\";b=(xy,z);}");
 	expect("(Element1 , \"Element2\" , \"Element 3\")",
 	    "(Element1,Element2,\"Element 3\")");
 	expect("(\nElement1  ,\n(    \"Sub Element1\",\nSub2  )\n)",
