@@ -80,8 +80,8 @@ enum { CLI_MAXLINE = 1024 * 1024, CLI_MAXLOCAL = 15 * 1024 * 1024 };
 
 /* By long or short name, any case. */
 const struct cli_cmd	*cli_find(struct str);
-/* One of later servers, for what is still to come?  cli_parse() says so. */
-bool	cli_is_later(struct str);
+/* What whoever asks for what is still to come is told; NULL: it is not. */
+const char		*cli_unavailable(struct str);
 /* Walks the whole table: start with NULL, ends with NULL. */
 const struct cli_cmd	*cli_next(const struct cli_cmd *);
 /*

@@ -33,6 +33,7 @@ static const struct {
 	{ "domainName", "one's own domain if it is left out" },
 	{ "mailboxName", "as Archive/2026; INBOX in any case" },
 	{ "filter", "wildcards: * for anything, % within a level" },
+	{ "class", "Sent, Trash, ..., or any other word" },
 	{ "encodedData", "the file's content in base64" },
 	{ "newTable", "lines end in \\e" },
 	{ "newAddresses", "lines end in \\e" }

@@ -4,6 +4,8 @@
  * mistyped it.  Data only; a name goes from here when its command gets a row
  * in a table.  Runs in pwdd and cgctl.
  */
+#include <string.h>
+
 #include "cli.h"
 
 static const char *const names[] = {
@@ -22,26 +24,32 @@ static const char *const names[] = {
 	"GetClusterAccountPrefs", "SetClusterAccountPrefs",
 	"UpdateClusterAccountPrefs", "RemoveAccountSubset", "Dataset", "Roster",
 	"Balance", "DeleteAccountPushDevice", "ListAccountSessions",
-	"FindAccountSession",
+	"FindAccountSession", "GetAccountOneSetting", "GetEffectiveWebUser",
+	"GetEffectiveAccountPrefs", "UpdateWebUser",
 	/* domains and what is in them */
 	"ListDomainObjects", "ListDomainTelnums", "ListServerTelnums",
 	"ListClusterTelnums", "InsertDirectoryRecords",
 	"DeleteDirectoryRecords", "CreateDomainStorage", "ListDomainStorage",
 	"CreateAccountStorage", "ListAccountStorage", "SuspendDomain",
-	"ResumeDomain", "GetDomainMailRules", "SetDomainMailRules",
+	"ResumeDomain", "GetDomainLocation", "GetDomainRules", "SetDomainRules",
+	"UpdateWebUserDefaults", "GetServerWebUserDefaults",
+	"SetServerWebUserDefaults", "GetClusterWebUserDefaults",
+	"SetClusterWebUserDefaults", "GetDomainMailRules",
+	"SetDomainMailRules",
 	"GetDomainSignalRules", "SetDomainSignalRules", "GetServerTrustedCerts",
 	"SetServerTrustedCerts", "GetClusterTrustedCerts",
 	"SetClusterTrustedCerts", "ListDomainNamedTasks", "CreateNamedTask",
 	"RenameNamedTask", "DeleteNamedTask", "GetNamedTask", "UpdateNamedTask",
 	/* mailboxes and files */
-	"SetMailboxClass", "ReadStorageFile", "WriteStorageFile",
-	"RenameStorageFile", "DeleteStorageFile", "ListStorageFiles",
-	"GetStorageFileInfo", "ReadStorageFileAttr", "UpdateStorageFileAttr",
-	"GetFileSubscription", "SetFileSubscription",
+	"ReadStorageFile", "WriteStorageFile", "RenameStorageFile",
+	"DeleteStorageFile", "ListStorageFiles", "GetStorageFileInfo",
+	"ReadStorageFileAttr", "UpdateStorageFileAttr", "GetFileSubscription",
+	"SetFileSubscription",
 	/* lists */
 	"ReadSubscribers", "GetSubscriberInfo", "ProcessBounce",
 	/* web mail and other sessions */
-	"CreateXIMSSSession", "GetSession", "KillSession", "BlessSession",
+	"FindWebUserSession", "CreateXIMSSSession", "GetSession", "KillSession",
+	"BlessSession",
 	/* calls */
 	"StartPBXTask", "SendTaskEvent", "KillNode", "ReadNodeStatus",
 	"GetDialogInfo", "CreateDomainPBX", "ListDomainPBXFiles",
@@ -78,13 +86,29 @@ static const char *const names[] = {
 	"GetDirectoryAccessRights", "SetDirectoryAccessRights"
 };
 
-bool
-cli_is_later(struct str name)
+/* In the table's spelling; NULL: there is such a command, or no such name. */
+static const char *
+to_come(struct str name)
 {
+	const struct cli_cmd *c = cli_find(name);
 	size_t i;
 
+	if (c != NULL)
+		return c->owner == PROC_MAX ? c->name : NULL;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (str_caseeq(name, names[i]))
-			return true;
-	return false;
+			return names[i];
+	return NULL;
+}
+
+const char *
+cli_unavailable(struct str name)
+{
+	const char *s = to_come(name);
+
+	if (s == NULL)
+		return NULL;
+	return strstr(s, "Cluster") != NULL ?
+	    "this server is not a member of a Dynamic Cluster" :
+	    "this command is not available yet";
 }

@@ -11,8 +11,8 @@ const struct cli_cmd cli_mailbox[] = {
 	    "accountName [FILTER filter] [AUTH authAccountName]", PROC_STORED,
 	    OWNER, "an account's mailboxes" },
 	{ "CreateMailbox", NULL,
-	    "accountName MAILBOX mailboxName [AUTH authAccountName]",
-	    PROC_STORED, OWNER, "makes a mailbox" },
+	    "accountName MAILBOX mailboxName [AUTH authAccountName] "
+	    "[CLASS class]", PROC_STORED, OWNER, "makes a mailbox" },
 	{ "DeleteMailbox", NULL,
 	    "accountName MAILBOX|MAILBOXES mailboxName [AUTH authAccountName]",
 	    PROC_STORED, OWNER,
@@ -33,6 +33,9 @@ const struct cli_cmd cli_mailbox[] = {
 	{ "GetMailboxRights", NULL,
 	    "accountName MAILBOX mailboxName AUTH authAccountName", PROC_STORED,
 	    OWNER, "what one user may do in a mailbox" },
+	{ "SetMailboxClass", NULL,
+	    "accountName MAILBOX mailboxName [AUTH authAccountName] "
+	    "CLASS class", PROC_STORED, OWNER, "says what a mailbox is for" },
 	{ "GetAccountSubscription", NULL, "accountName", PROC_STORED, OWNER,
 	    "mailboxes subscribed to" },
 	{ "SetAccountSubscription", NULL, "accountName newSubscription()",

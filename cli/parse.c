@@ -9,9 +9,13 @@
 
 #include "int.h"
 
+enum { TRIED_MAX = 8 };
+
 struct match {
 	struct cur	 line;
 	const char	*far;		/* where the best try got stuck */
+	struct str	 tried[TRIED_MAX];	/* what could have stood there */
+	size_t		 ntried;
 	struct buf	*err;
 };
 
@@ -100,14 +104,34 @@ blank(const struct cli_item *it)
 	}
 }
 
+/* Several things could stand there: what is wrong with each helps nobody. */
+static void
+put_tried(struct match *m)
+{
+	size_t i;
+
+	buf_reset(m->err);
+	for (i = 0; i < m->ntried; i++)
+		buf_printf(m->err, "%s%.*s", i == 0 ? "" :
+		    i + 1 < m->ntried ? ", " : " or ",
+		    (int)m->tried[i].len, m->tried[i].p);
+	buf_puts(m->err, " is expected");
+}
+
 static int
 stuck(struct match *m, struct cur at, struct str what, const char *why)
 {
 	if (m->far != NULL && at.p < m->far)
 		return -1;
+	if (m->far != at.p)
+		m->ntried = 0;
 	m->far = at.p;
+	if (m->ntried < TRIED_MAX)
+		m->tried[m->ntried++] = what;
 	buf_reset(m->err);
 	buf_printf(m->err, "%.*s %s", (int)what.len, what.p, why);
+	if (m->ntried > 1)
+		put_tried(m);
 	return -1;
 }
 
@@ -160,9 +184,12 @@ match_object(struct match *m, const struct cli_item *it, struct val *args)
 		return stuck(m, at, it->text, "must be a dictionary");
 	if (it->kind == P_ARRAY && c != '(')
 		return stuck(m, at, it->text, "must be an array");
-	if ((v = val_parse(&m->line, &err)) == NULL)
-		return stuck(m, m->line, it->text,
-		    err != NULL ? err : "cannot be read");
+	if ((v = val_parse(&m->line, &err)) == NULL) {
+		(void)stuck(m, m->line, it->text, "cannot be read");
+		if (m->far == m->line.p && m->ntried == 1)
+			buf_printf(m->err, ": %s", err);
+		return -1;
+	}
 	return put(args, v);
 }
 
@@ -332,7 +359,7 @@ parse_args(struct match *m, const struct cli_cmd *cmd, struct val *args)
 		cur_get(&m->line);
 	if (cur_left(&m->line) == 0)
 		return 0;
-	if (m->far == NULL || m->far <= m->line.p) {
+	if (m->far == NULL || m->far < m->line.p) {
 		buf_reset(m->err);
 		buf_puts(m->err, "there is something after the command's end");
 	}
@@ -363,6 +390,7 @@ cli_parse(struct cur line, const struct cli_cmd **cmd, struct val **args,
     struct buf *err)
 {
 	struct match m = { .line = line, .err = err };
+	const char *later;
 	struct buf word;
 	int rv = -1;
 
@@ -376,9 +404,9 @@ cli_parse(struct cur line, const struct cli_cmd **cmd, struct val **args,
 		goto done;
 	}
 	*cmd = cli_find((struct str){ word.p, word.len });
+	later = cli_unavailable((struct str){ word.p, word.len });
 	if (*cmd == NULL) {
-		buf_puts(err, cli_is_later((struct str){ word.p, word.len }) ?
-		    "this command is not available yet" : "unknown command");
+		buf_puts(err, later != NULL ? later : "unknown command");
 		goto done;
 	}
 	if ((*args = val_array()) == NULL) {
@@ -388,6 +416,11 @@ cli_parse(struct cur line, const struct cli_cmd **cmd, struct val **args,
 	if ((rv = parse_args(&m, *cmd, *args)) == -1) {
 		val_free(*args);
 		*args = NULL;
+		/* Later servers' arguments may be others. */
+		if (later != NULL) {
+			buf_reset(err);
+			buf_puts(err, later);
+		}
 	}
 done:
 	buf_free(&word);

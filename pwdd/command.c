@@ -26,6 +26,9 @@ tell(struct session *s, unsigned code, const char *text, const char *data)
 
 	buf_init(&out, ANSWER_MAX);
 	cli_answer(&out, s->inl, code, text, data);
+	/* Those in a row count: a script may run for days. */
+	if (s->authed && code < 300)
+		s->errors = 0;
 	/* An owner's "no" is no error of the session: scripts ask a lot. */
 	if (out.failed)
 		say_error(s, "501 out of memory");
@@ -109,12 +112,11 @@ tell_val(struct session *s, struct val *v)
 void
 command_help(struct session *s, const char *name)
 {
+	const char *later = cli_unavailable(str_make(name));
 	struct val *lines = cli_help(name);
 
 	if (lines == NULL)
-		tell(s, 501, cli_is_later(str_make(name)) ?
-		    "this command is not available yet" : "unknown command",
-		    NULL);
+		tell(s, 501, later != NULL ? later : "unknown command", NULL);
 	else
 		tell_val(s, lines);
 }
@@ -142,19 +144,18 @@ void
 command_line(struct session *s, char *line, size_t len)
 {
 	const struct cli_cmd *cmd;
+	const char *later;
 	struct val *args;
 	struct buf text;
 
 	buf_init(&text, 0);
 	if (cli_parse(cur_make(line, len), &cmd, &args, &text) == -1) {
-		s->errors++;
+		s->errors += cmd == NULL || cmd->owner != PROC_MAX;
 		tell(s, 501, text.p, NULL);
 	} else {
 		front_log(s->fs, LOG_LOW, "%s", cmd->name);
-		if (cmd->owner == PROC_MAX)
-			tell(s, 501, strstr(cmd->name, "Cluster") != NULL ?
-			    "this server is not a member of a Dynamic Cluster" :
-			    "this command is not available yet", NULL);
+		if ((later = cli_unavailable(str_make(cmd->name))) != NULL)
+			tell(s, 501, later, NULL);
 		else if (cmd->owner == PROC_PWDD)
 			tell_val(s, local_command(cmd->name, args));
 		else

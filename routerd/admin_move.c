@@ -410,7 +410,6 @@ do_delete(struct command *c)
 const struct verb verbs_move[] = {
 	{ "CreateDomain", do_create },
 	{ "RenameDomain", do_rename },
-	{ "rndmn", do_rename },
 	{ "DeleteDomain", do_delete },
 	{ NULL, NULL }
 };

@@ -401,6 +401,9 @@ const struct verb verbs_server[] = {
 	{ "GetAllAccountsDefaults", do_get_all_defaults },
 	{ "SetAllAccountsDefaults", do_set_all_defaults },
 	{ "UpdateAllAccountsDefaults", do_update_all_defaults },
+	{ "GetServerAccountDefaults", do_get_all_defaults },
+	{ "SetServerAccountDefaults", do_set_all_defaults },
+	{ "UpdateServerAccountDefaults", do_update_all_defaults },
 	{ "Route", do_route },
 	{ NULL, NULL }
 };

@@ -66,6 +66,13 @@ test_arguments(void **state)
 	check("SetAccountRights john (Master,Settings)",
 	    "SetAccountRights (john,(Master,Settings))");
 	check("gtacnt *", "GetAccountSettings (\"*\")");
+	check("rndmn a into b", "RenameDomain (a,b)");
+	check("RenameDomain a b", "RenameDomain (a,b)");
+	check("SetDomainSettings {}", "SetDomainSettings (\"\",{})");
+	check("CreateMailbox a MAILBOX b CLASS c",
+	    "CreateMailbox (a,b,\"\",c)");
+	check("setmailboxclass a mailbox b auth d class \"IPF.Contact\"",
+	    "SetMailboxClass (a,b,d,\"IPF.Contact\")");
 	check("DeleteDomain x.com force", "DeleteDomain (\"x.com\",force)");
 	check("DeleteDomain x.com", "DeleteDomain (\"x.com\",\"\")");
 	check("Route <a@b.com>", "Route (\"<a@b.com>\",\"\")");
@@ -107,7 +114,25 @@ test_errors(void **state)
 	    "newSettings must be a dictionary");
 	check("Noop x", "there is something after the command's end");
 	check("CreateAccount \"un", "accountName is not a well-formed string");
-	check("SetPostingMode l subscriber x", "FOR is missing");
+	check("Echo {a=;}", "object cannot be read: a value was expected");
+	/* What is tried at one place is told together. */
+	check("CreateAccount a nonsense",
+	    "accountType, EXTERNAL or settings is expected");
+	check("CreateAccount a {} {}",
+	    "there is something after the command's end");
+	check("UpdateDomainSettings ()",
+	    "domainName or newSettings is expected");
+	check("UpdateDomainSettings a ()", "newSettings must be a dictionary");
+	check("PostDomainAlert a b", "ALERT is missing");
+	check("Route a b", "mode is none of the words it can be");
+	/* Of what is to come the form may be another. */
+	check("ListSubscribers l FILTER x 5",
+	    "this command is not available yet");
+	check("GetAccountPrefs x {}", "this command is not available yet");
+	check("SETCLUSTERPROTECTION x",
+	    "this server is not a member of a Dynamic Cluster");
+	check("getclustermailrules",
+	    "this server is not a member of a Dynamic Cluster");
 }
 
 static void
