@@ -4,6 +4,7 @@
  * no stored form is ever told to anyone.
  */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -68,22 +69,16 @@ static const char *
 check_setting(const char *name, const struct val *v)
 {
 	const struct setting *s = settings_find("Account", name);
-	const char *text = val_text(v);
+	static char text[256];
+	const char *wrong;
 
 	if (*name == '\0' || strlen(name) > SETTING_NAME_MAX)
 		return "illegal setting name";
-	if (s == NULL || (text != NULL && strcasecmp(text, "default") == 0))
+	if (s == NULL || settings_is_default(v) ||
+	    (wrong = settings_check(s, v)) == NULL)
 		return NULL;
-	return settings_check(s, v);
-}
-
-static bool
-is_default(const struct val *v)
-{
-	const char *text = val_text(v);
-
-	return val_type(v) == VAL_NULL ||
-	    (text != NULL && strcasecmp(text, "default") == 0);
+	snprintf(text, sizeof(text), "%s: %s", name, wrong);
+	return text;
 }
 
 /* One given setting into the new dictionary; NULL or what is wrong. */
@@ -94,7 +89,7 @@ apply(struct val *new, const char *name, const struct val *v,
 	const char *err = "out of memory";
 	struct val *copy;
 
-	if (is_default(v)) {
+	if (settings_is_default(v)) {
 		dict_set(new, name, NULL);
 		return NULL;
 	}
@@ -417,7 +412,9 @@ do_set_password(struct admin *a)
 		admin_fail(a, 501, err);
 		return;
 	}
-	if (*method != '\0') {
+	/* The vendor's other passwords; all other words mean this one. */
+	if (strcasecmp(method, "SIP") == 0 ||
+	    strcasecmp(method, "RADIUS") == 0) {
 		admin_fail(a, 501, "there is no password of this kind");
 		return;
 	}
@@ -552,6 +549,17 @@ check_rights(const struct admin *a, const struct val *given,
 	return NULL;
 }
 
+static bool
+has_text(const struct val *array, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < val_count(array); i++)
+		if (strcmp(val_text(val_at(array, i)), text) == 0)
+			return true;
+	return false;
+}
+
 /* Master for the main domain's accounts; Users is enough for others'. */
 static void
 do_set_rights(struct admin *a)
@@ -571,6 +579,14 @@ do_set_rights(struct admin *a)
 	}
 	if ((array = check_rights(a, given, &err)) == NULL) {
 		admin_fail(a, 501, err);
+		return;
+	}
+	/* Nobody else might be left who could give it back. */
+	if (admin_is_self(a) && dict_bool(a->rights, "Master", false) &&
+	    !has_text(array, "Master")) {
+		val_free(array);
+		admin_fail(a, 501, "you cannot take the right Master from "
+		    "yourself");
 		return;
 	}
 	ret = rights_set(a->name, a->odomain,

@@ -20,12 +20,8 @@ static const struct val *
 set_value(const struct val *dict, const char *name)
 {
 	const struct val *v = dict_get(dict, name);
-	const char *text;
 
-	if (v == NULL)
-		return NULL;
-	text = val_text(v);
-	return text != NULL && strcasecmp(text, "default") == 0 ? NULL : v;
+	return settings_is_default(v) ? NULL : v;
 }
 
 const struct val *

@@ -34,21 +34,13 @@ is_initial(const char *name)
 	return false;
 }
 
-static bool
-is_default(const struct val *v)
-{
-	const char *text = v != NULL ? val_text(v) : NULL;
-
-	return v == NULL || (text != NULL && strcasecmp(text, "default") == 0);
-}
-
 static const struct val *
 value(const char *domain, const char *name)
 {
 	const struct val *v;
 
 	v = dict_get(domain_setting(domain, "AccountTemplate"), name);
-	if (!is_default(v))
+	if (!settings_is_default(v))
 		return v;
 	return settings_value(proc_settings(), "Template", name);
 }
@@ -60,7 +52,7 @@ copy_settings(struct val *all, const struct val *template)
 
 	for (i = 0; i < val_count(template); i++)
 		if (!is_initial(val_key(template, i)) &&
-		    !is_default(val_at(template, i)))
+		    !settings_is_default(val_at(template, i)))
 			dict_set(all, val_key(template, i),
 			    val_copy(val_at(template, i)));
 }

@@ -168,6 +168,15 @@ settings_flow(const struct val *all, const char *module, const char *name,
 	return val_flow(settings_value(all, module, name), count, seconds);
 }
 
+bool
+settings_is_default(const struct val *v)
+{
+	const char *text = val_text(v);
+
+	return v == NULL || val_type(v) == VAL_NULL ||
+	    (text != NULL && strcasecmp(text, "default") == 0);
+}
+
 const char *
 settings_check(const struct setting *s, const struct val *v)
 {

@@ -44,6 +44,8 @@ const char		*settings_right(const char *name);
 /* Is this value one that the setting can have?  NULL or what is wrong. */
 const char		*settings_check(const struct setting *,
 			    const struct val *);
+/* Nothing, #NULL# or the word default: what is no value of its own. */
+bool			 settings_is_default(const struct val *);
 /*
  * The value in force: from the dictionary of modules, else the default.  An
  * unknown module or name is a panic: it is our own spelling.

@@ -95,13 +95,14 @@ do_account_location(struct command *c)
 	if ((at = strrchr(lower, '@')) != NULL)
 		*at = '\0';
 	d = names_domain(&names, at != NULL ? at + 1 : c->who.domain);
-	if (d == NULL || !may_domain(&c->who, d)) {
+	if (d == NULL ? !may_domains(&c->who) : !may_domain(&c->who, d)) {
 		answer(c, 501, denied);
 		return;
 	}
-	a = names_account(d, lower, strlen(lower));
+	if (d != NULL)
+		a = names_account(d, lower, strlen(lower));
 	if (a == NULL || !names_path(d, a, path, sizeof(path)))
-		answer(c, 501, "unknown user account");
+		answer(c, 500, "unknown user account");
 	else
 		answer_val(c, val_string(path + strlen(d->dir) + 1));
 }

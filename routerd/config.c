@@ -170,14 +170,12 @@ config_update(const struct val *old, const struct val *changes)
 {
 	struct val *v = old != NULL ? val_copy(old) : val_dict();
 	const struct val *c;
-	const char *text;
 	size_t i;
 
 	for (i = 0; i < val_count(changes); i++) {
 		c = val_at(changes, i);
-		text = val_text(c);
-		dict_set(v, val_key(changes, i), text != NULL &&
-		    strcasecmp(text, "default") == 0 ? NULL : val_copy(c));
+		dict_set(v, val_key(changes, i), settings_is_default(c) ?
+		    NULL : val_copy(c));
 	}
 	return v;
 }
@@ -203,12 +201,11 @@ config_check(const char *module, const struct val *v)
 {
 	static char text[512];
 	const struct setting *s;
-	const char *wrong, *t;
+	const char *wrong;
 	size_t i;
 
 	for (i = 0; i < val_count(v); i++) {
-		t = val_text(val_at(v, i));
-		if (t != NULL && strcasecmp(t, "default") == 0)
+		if (settings_is_default(val_at(v, i)))
 			continue;
 		s = settings_find(module, val_key(v, i));
 		if (s == NULL) {
@@ -502,20 +499,19 @@ unknown_mode(const char *text)
 const char *
 domain_text(const struct domain *d, const char *name, const char *dflt)
 {
-	const char *v = dict_str(d->settings, name, "default");
+	const struct val *v = dict_get(d->settings, name);
 
-	return strcasecmp(v, "default") == 0 ? dflt : v;
+	return !settings_is_default(v) && val_text(v) != NULL ? val_text(v) :
+	    dflt;
 }
 
 const struct val *
 domain_setting(const struct domain *d, const char *name)
 {
 	const struct val *v = dict_get(d->settings, name);
-	const char *text = v != NULL ? val_text(v) : NULL;
 
-	if (v == NULL || (text != NULL && strcasecmp(text, "default") == 0))
-		return settings_value(merged, "Domain", name);
-	return v;
+	return settings_is_default(v) ?
+	    settings_value(merged, "Domain", name) : v;
 }
 
 bool

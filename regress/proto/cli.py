@@ -109,6 +109,62 @@ def passwords():
     assert "second" not in text, "the password is stored in the clear"
 
 
+    # As later clients say it: which of the passwords; only SIP's is another.
+    admin.ask("SetAccountPassword user2 PASSWORD third METHOD PWD")
+    admin.ask("VerifyAccountPassword user2 PASSWORD third")
+    refused("SetAccountPassword user2 PASSWORD fourth METHOD sip")
+    admin.ask("SetAccountPassword user2 PASSWORD second METHOD x CHECK")
+
+
+def unset():
+    """default and #NULL# take a setting away, wherever it stands."""
+    admin.ask("CreateDomain unset.example {AccountsLimit=7;}")
+    admin.ask("CreateAccount u@unset.example {MaxMailboxes=7;RealName=U;}")
+    for object, n in (("Account", "MaxMailboxes"), ("Domain", "AccountsLimit")):
+        name = "u@" * (object == "Account") + "unset.example"
+        for nothing in ("default", "Default", "#NULL#"):
+            admin.ask(f"Update{object}Settings {name} {{{n}=5;}}")
+            assert f"{n}=5" in admin.ask(f"Get{object}EffectiveSettings "
+                                         f"{name}")
+            admin.ask(f"Update{object}Settings {name} {{{n}={nothing};}}")
+            assert n not in admin.ask(f"Get{object}Settings {name}")
+        admin.ask(f"Set{object}Settings {name} {{{n}=#NULL#;}}")
+        assert f'{n}="-1"' in admin.ask(
+            f"Get{object}EffectiveSettings {name}")
+    admin.ask("UpdateModule POP {MaxErrors=#NULL#;}")
+    assert "MaxErrors=20" in admin.ask("GetModule POP")
+    # What is wrong is said by its name.
+    for line in ("UpdateAccountSettings u@unset.example {MaxMailboxes=x;}",
+                 "UpdateAccountDefaults unset.example {MaxMailboxes=x;}",
+                 "UpdateServerAccountDefaults {MaxMailboxes=x;}"):
+        check(line, "501 MaxMailboxes: a number is wanted")
+    admin.ask("SetDomainSettings {}")
+    check("GetDomainAliases", "201 ()")
+    admin.ask("DeleteDomain unset.example force")
+
+
+def unknown_accounts():
+    """500, with any command that is about an account."""
+    for line in ("GetAccountSettings nobody", "GetAccountLocation nobody",
+                 "GetAccountLocation nobody@nowhere.example",
+                 "GetAccountAliases nobody", "SetAccountAliases nobody ()",
+                 "GetAccountRights nobody", "DeleteAccount nobody",
+                 "RenameAccount nobody into x", "ListMailboxes nobody",
+                 "GetAccountStat nobody", "GetAccountAlerts nobody",
+                 "SetAccountPassword nobody TO x", "GetWebFilesInfo nobody",
+                 "KillAccountSessions nobody"):
+        check(line, "500 unknown user account")
+
+
+def errors_in_a_row():
+    """Too many end a session, but a script may go on for days."""
+    for _ in range(50):
+        refused("Frobnicate")
+        admin.ask("Echo x")
+    for _ in range(50):
+        check("GetServerRules x y", "501 this command is not available yet")
+
+
 def rights():
     user = login("user2", "second")
     for line in ("CreateAccount x", "ListDomains", "GetRouterTable",
@@ -128,6 +184,12 @@ def rights():
     refused("CreateDomain y.com", user)
     admin.ask("SetAccountRights user2 ()")
     refused("GetRouterTable", user)
+    # Who has all takes away his own least of all.
+    for less in ("()", "(Settings,Users)"):
+        check(f"SetAccountRights * {less}",
+              "501 you cannot take the right Master from yourself")
+    admin.ask("SetAccountRights * (Master,Monitors)")
+    admin.ask("SetAccountRights * (Master)")
     user.close()
 
 
@@ -184,8 +246,9 @@ def not_yet():
 
 
 # Errors are counted, and too many end the session: a fresh one a test.
-for test in (accounts, settings, passwords, rights, domain_administrator,
-             long_ones, not_yet):
+for test in (accounts, settings, passwords, unset, unknown_accounts,
+             errors_in_a_row, rights, domain_administrator, long_ones,
+             not_yet):
     admin.close()
     admin = login(os.environ["CG_ADMIN_NAME"],
                   os.environ["CG_ADMIN_PASSWORD"])
