@@ -29,6 +29,10 @@
 
 const char *const folder_beside[FOLDER_BESIDE] = { ".idx", ".dat", ".torn" };
 
+#define CLASS_CHARS	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
+			"0123456789.-_"
+enum { CLASS_MAX = 64 };
+
 static const char *const classes[] = { "All", "Archive", "Drafts", "Flagged",
 	"Junk", "Sent", "Trash" };
 
@@ -483,11 +487,13 @@ folder_subscribe(struct acct *a, const char *name, bool on)
 int
 folder_set_class(struct acct *a, const char *name, const char *class)
 {
+	const char *known = folder_class(class);
+	size_t n = strspn(class, CLASS_CHARS);
 	struct val *d;
 
 	name = name_canon(name);
-	if (class[0] != '\0' && folder_class(class)[0] == '\0') {
-		errno = ENOTSUP;
+	if (n > CLASS_MAX || class[n] != '\0') {
+		errno = EINVAL;
 		return -1;
 	}
 	if (!folder_exists(a, name)) {
@@ -496,7 +502,7 @@ folder_set_class(struct acct *a, const char *name, const char *class)
 	}
 	if ((d = info_box(&a->info, name, true)) == NULL ||
 	    (class[0] != '\0' ?
-		dict_setf(d, "Class", "%s", folder_class(class)) :
+		dict_setf(d, "Class", "%s", known[0] != '\0' ? known : class) :
 		dict_set(d, "Class", NULL)) == -1) {
 		errno = ENOMEM;
 		return -1;

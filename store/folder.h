@@ -66,7 +66,8 @@ int	 folder_subscribe(struct acct *, const char *name, bool on);
 
 /*
  * What a mailbox is for: the names of SPECIAL-USE without their backslash (All,
- * Archive, Drafts, Flagged, Junk, Sent, Trash).
+ * Archive, Drafts, Flagged, Junk, Sent, Trash), or what other programs call it
+ * (IPF.Contact), which IMAP does not hear of.  "" takes it away; EINVAL.
  */
 int	 folder_set_class(struct acct *, const char *name, const char *class);
 #endif

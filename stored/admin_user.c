@@ -44,6 +44,7 @@ static const struct verb {
 	{ "GetMailboxACL",		"CanAccessMailboxes",	true },
 	{ "SetMailboxACL",		"CanAccessMailboxes",	true },
 	{ "GetMailboxRights",		"CanAccessMailboxes",	true },
+	{ "SetMailboxClass",		"CanAccessMailboxes",	true },
 	{ "GetAccountSubscription",	"CanAccessMailboxes",	true },
 	{ "SetAccountSubscription",	"CanAccessMailboxes",	true },
 	{ "GetMailboxAliases",		"CanAccessMailboxes",	true },

@@ -73,6 +73,13 @@ describe(struct wadmin *w, const char *name, const char *class, bool more)
 	return d;
 }
 
+static const char *
+class_of(struct wadmin *w, const char *name)
+{
+	return dict_str(info_box(&w->acct->info, name_canon(name), false),
+	    "Class", "");
+}
+
 /* --- the list --- */
 
 static bool
@@ -93,7 +100,7 @@ entry(struct wadmin *w, const struct folder *f)
 	if (f->flags & FOLDER_NOSELECT)
 		return val_array();
 	if (wadmin_rights(w, f->name) & ACL_READ)
-		v = describe(w, f->name, f->class, false);
+		v = describe(w, f->name, class_of(w, f->name), false);
 	else
 		v = val_array();
 	if (v == NULL || !(f->flags & FOLDER_CHILDREN))
@@ -137,13 +144,6 @@ list(struct wadmin *w)
 	folders_free(&f);
 }
 
-static const char *
-class_of(struct wadmin *w, const char *name)
-{
-	return dict_str(info_box(&w->acct->info, name_canon(name), false),
-	    "Class", "");
-}
-
 static void
 get_info(struct wadmin *w)
 {
@@ -182,13 +182,36 @@ may_outside(struct wadmin *w, const char *name)
 }
 
 static void
+put_class(struct wadmin *w, const char *name, const char *class)
+{
+	if (folder_set_class(w->acct, name, class) == 0)
+		return;
+	if (errno == EINVAL)
+		wadmin_no(w, "illegal mailbox class");
+	else
+		wadmin_errno(w);
+}
+
+static void
 create(struct wadmin *w)
+{
+	const char *name = wadmin_text(w, 1), *class = wadmin_text(w, 3);
+
+	if (!may_outside(w, name))
+		return;
+	if (folder_create(w->acct, name, NULL) == -1)
+		wadmin_errno(w);
+	else if (class[0] != '\0')
+		put_class(w, name, class);
+}
+
+static void
+set_class(struct wadmin *w)
 {
 	const char *name = wadmin_text(w, 1);
 
-	if (may_outside(w, name) &&
-	    folder_create(w->acct, name, NULL) == -1)
-		wadmin_errno(w);
+	if (wadmin_may(w, name, ACL_ADMIN))
+		put_class(w, name, wadmin_text(w, 3));
 }
 
 static bool
@@ -321,6 +344,7 @@ const struct wadmin_verb wadmin_box[] = {
 	{ "CreateMailbox", create },
 	{ "DeleteMailbox", delete },
 	{ "RenameMailbox", rename_it },
+	{ "SetMailboxClass", set_class },
 	{ "GetMailboxInfo", get_info },
 	{ "GetMailboxACL", get_acl },
 	{ "SetMailboxACL", set_acl },

@@ -302,17 +302,22 @@ room(struct wadmin *w, const struct spot *s, size_t len)
 	return false;
 }
 
-/* Clients break lines in it. */
+/* Clients break lines in it; those of later servers give it as [block]. */
 static bool
 decode(struct buf *out, const char *text)
 {
+	size_t len = strlen(text), i = 0;
 	struct buf b;
 	bool ok;
 
+	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+		i++;
+		len--;
+	}
 	buf_init(&b, 0);
-	for (; *text != '\0'; text++)
-		if (strchr(" \t\r\n", *text) == NULL)
-			buf_putc(&b, *text);
+	for (; i < len; i++)
+		if (strchr(" \t\r\n", text[i]) == NULL)
+			buf_putc(&b, text[i]);
 	ok = !b.failed && base64_decode(out,
 	    (struct str){ b.len > 0 ? b.p : "", b.len }) == 0;
 	buf_free(&b);

@@ -115,6 +115,9 @@ TABLE = [
     ("GetAllAccountsDefaults", USERS | {"reader"}),
     ("UpdateAllAccountsDefaults {{}}", USERS),
     ("SetAllAccountsDefaults {{}}", USERS),
+    ("GetServerAccountDefaults", USERS | {"reader"}),
+    ("UpdateServerAccountDefaults {{}}", USERS),
+    ("SetServerAccountDefaults {{}}", USERS),
     ("CreateDomain c-{c}.example", USERS),
     ("RenameDomain rd-{c}.example into td-{c}.example", USERS,
      "CreateDomain rd-{c}.example"),
@@ -143,6 +146,8 @@ TABLE = [
      f"CreateMailbox {ANN} MAILBOX r-{{c}}"),
     (f"DeleteMailbox {ANN} MAILBOX d-{{c}}", FULL | {"self"},
      f"CreateMailbox {ANN} MAILBOX d-{{c}}"),
+    (f"SetMailboxClass {ANN} MAILBOX INBOX CLASS IPF.Note",
+     FULL | {"self"}),
     (f"GetAccountSubscription {ANN}", FULL | {"self"}),
     (f"SetAccountSubscription {ANN} (INBOX)", FULL | {"self"}),
     (f"GetMailboxAliases {ANN}", FULL | {"self"}),
@@ -221,8 +226,7 @@ NO_SUCH = ("there is no such queue", "there is no such message",
            "there is no such alert", "the setting SendWakeupsTo is empty")
 NO_RIGHT = ("right", "permitted", "log in first", "only", "may not")
 # Not asked here: they end the server or the session, or are asked elsewhere.
-ELSEWHERE = {"ImportAccounts", "Shutdown", "Quit", "Help", "Inline", "NewPass",
-             "rndmn"}
+ELSEWHERE = {"ImportAccounts", "Shutdown", "Quit", "Help", "Inline", "NewPass"}
 
 
 def session(name):
@@ -315,7 +319,7 @@ def errors_tell_nothing():
     cli = session("master")
     for line in (f'SetAccountPassword pw@{D} TO {word} and more',
                  f'SetAccountPassword nobody@{D} TO {word}',
-                 f'SetAccountPassword pw@{D} TO {word} METHOD {word}',
+                 f'SetAccountPassword pw@{D} TO {word} METHOD SIP',
                  f'CreateAccount x@{D} {{Password={word}',
                  f'CreateAccount x@{D} {{Password={word};}} {{}}',
                  f'CreateAccount pw@{D} {{Password={word};}}',

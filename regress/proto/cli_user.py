@@ -197,6 +197,8 @@ def web():
     cli.ask("RenameWebFile web FILE docs INTO papers")
     assert '"a"' in cli.ask("ListWebFiles web PATH papers") or \
         "{a=" in cli.ask("ListWebFiles web PATH papers")
+    cli.ask("PutWebFile web FILE default.html DATA [YWJjZA==]")
+    assert '("YWJjZA==",' in cli.ask("GetWebFile web FILE default.html")
     # What somebody planted is not followed.
     os.symlink("/etc/passwd", path / "passwd")
     refused(cli, "GetWebFile web FILE passwd")
@@ -206,6 +208,28 @@ def web():
     cli.ask("DeleteAccount web")
     wait_for("its files to go", lambda: not [
         p for p in (BASE / "Accounts").iterdir() if p.name.startswith("web.")])
+
+
+def classes():
+    """What a mailbox is for: IMAP's words, and others'."""
+    accounts("classy")
+    cli = opened()
+    cli.ask("CREATEMAILBOX classy MAILBOX Cards CLASS IPF.Contact")
+    cli.ask("CREATEMAILBOX classy MAILBOX Old AUTH classy CLASS archive")
+    cli.ask('SetMailboxClass classy MAILBOX Old CLASS "Sent"')
+    refused(cli, 'SetMailboxClass classy MAILBOX Old CLASS "a b"', "class")
+    refused(cli, "SetMailboxClass classy MAILBOX None CLASS Sent", "no such")
+    refused(cli, "SetMailboxClass classy MAILBOX Old AUTH postmaster2 "
+            "CLASS Sent")
+    got = cli.ask("ListMailboxes classy FILTER Cards")
+    assert 'Cards={Class="IPF.Contact";' in got, got
+    assert "Class=Sent;" in cli.ask("GetMailboxInfo classy MAILBOX Old")
+    with Imap() as m:
+        m.login("classy")
+        listed = b" ".join(m.ask('LIST "" *'))
+    assert b"\\Sent) \"/\" Old" in listed and b"IPF" not in listed, listed
+    cli.ask('SetMailboxClass classy MAILBOX Old CLASS ""')
+    assert "Class" not in cli.ask("GetMailboxInfo classy MAILBOX Old")
 
 
 def last_login():
@@ -391,5 +415,5 @@ def others():
     assert cli.ask("GetMailboxRights * MAILBOX INBOX AUTH you") == '201 ""'
 
 
-run([sizes, rights, many_mailboxes, while_open, web, last_login, statistics,
-     domains, single, many_accounts, killed, renamed, others])
+run([sizes, rights, many_mailboxes, while_open, web, classes, last_login,
+     statistics, domains, single, many_accounts, killed, renamed, others])

@@ -243,6 +243,9 @@ test_subscribe(void **state)
 	assert_int_equal(folder_subscribe(a, "~boss/INBOX", false), 0);
 	assert_int_equal(folder_set_class(a, "INBOX", "ARCHIVE"), 0);
 	assert_list(a, "INBOX subscribed Archive\n");
+	assert_int_equal(folder_set_class(a, "INBOX", "IPF.Note"), 0);
+	assert_list(a, "INBOX subscribed\n");
+	assert_fails(folder_set_class(a, "INBOX", "a b"), EINVAL);
 	assert_int_equal(folder_set_class(a, "INBOX", ""), 0);
 	assert_fails(folder_set_class(a, "x", "Sent"), ENOENT);
 	assert_list(a, "INBOX subscribed\n");
