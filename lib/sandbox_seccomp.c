@@ -75,7 +75,7 @@ static const int write_calls[] = {
 	S(open), S(openat), S(creat), S(mkdir), S(mkdirat), S(rename),
 	S(renameat), S(renameat2), S(unlink), S(unlinkat), S(rmdir), S(link),
 	S(linkat), S(fsync), S(fdatasync), S(sync_file_range), S(fallocate),
-	S(syncfs), S(copy_file_range), S(umask),
+	S(syncfs), S(copy_file_range), S(umask), S(flock),
 };
 static const int fork_calls[] = {
 	S(fork), S(vfork), S(wait4), S(waitid), S(pidfd_open),

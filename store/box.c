@@ -1,6 +1,7 @@
 /*
  * Accounts and their open mailboxes, above the formats: in delivery and in an
- * account's worker.  Reaches nothing outside the account's directory.
+ * account's worker.  Reaches nothing outside the account's directory but an
+ * INBOX that it was given (outside.h).
  */
 #include <sys/stat.h>
 
@@ -20,6 +21,7 @@
 #include "keyword.h"
 #include "log.h"
 #include "name.h"
+#include "outside.h"
 #include "quota.h"
 #include "stat.h"
 #include "single.h"
@@ -111,6 +113,7 @@ acct_free(struct acct *a)
 	stat_close(a);
 	quota_free(a);
 	info_free(&a->info);
+	outside_free(a);
 	close(a->dirfd);
 	free(a->single);
 	free(a);
@@ -140,6 +143,12 @@ find_file(struct box *b)
 	size_t len;
 
 	errno = EINVAL;
+	if (a->outside != NULL && strcmp(b->name, "INBOX") == 0) {
+		b->file = xstrdup("INBOX.mbox");
+		b->fmt = &format_mbox;
+		b->outside = a->outside;
+		return 0;
+	}
 	if (a->single != NULL) {
 		if (strcmp(b->name, "INBOX") != 0) {
 			errno = ENOENT;
@@ -263,7 +272,10 @@ reopen(struct box *b)
 	return -1;
 }
 
-/* Somebody else replaced or cut the file: it is another mailbox now. */
+/*
+ * Somebody else replaced or cut the file: it is another mailbox now.  Locked,
+ * if that is needed.
+ */
 static int
 believe(struct box *b)
 {
@@ -275,6 +287,31 @@ believe(struct box *b)
 	if (!b->bad && b->fmt->changed(b))
 		b->bad = true;
 	return b->bad ? reopen(b) : 0;
+}
+
+static int
+reopen_locked(struct box *b)
+{
+	int ret;
+
+	if (outside_lock(b) == -1)
+		return -1;
+	ret = reopen(b);
+	outside_unlock(b, ret == 0);
+	return ret;
+}
+
+static int
+open_locked(struct box *b)
+{
+	int ret;
+
+	if (find_file(b) == -1 || outside_lock(b) == -1)
+		return -1;
+	if ((ret = b->fmt->open(b)) == 0)
+		b->flagseq = box_highest_modseq(b);
+	outside_unlock(b, ret == 0);
+	return ret;
 }
 
 struct box *
@@ -291,7 +328,7 @@ box_open(struct acct *a, const char *name)
 	if (strcmp(name, "INBOX") != 0)
 		quota_touch(a);
 	if ((b = box_find_open(a, name)) != NULL) {
-		if (b->bad && reopen(b) == -1)
+		if (b->bad && reopen_locked(b) == -1)
 			return NULL;
 		b->refs++;
 		return b;
@@ -302,13 +339,12 @@ box_open(struct acct *a, const char *name)
 	b->idx.fd = -1;
 	b->name = xstrdup(name);
 	b->refs = 1;
-	if (find_file(b) == -1 || b->fmt->open(b) == -1) {
+	if (open_locked(b) == -1) {
 		saved = errno;
 		box_free(b);
 		errno = saved;
 		return NULL;
 	}
-	b->flagseq = box_highest_modseq(b);
 	b->next = a->boxes;
 	a->boxes = b;
 	quota_opened(b);
@@ -327,6 +363,10 @@ box_why(const char **esc, const char **text)
 	case ESTALE:	/* a single mailbox: routed anew */
 		*esc = "4.1.6";
 		*text = "the account is no longer there";
+		return 2;
+	case EAGAIN:
+		*esc = "4.2.0";
+		*text = "another program holds the external INBOX";
 		return 2;
 	case ENOSPC:
 	case EDQUOT:
@@ -505,6 +545,7 @@ void
 box_deliver(struct box *b, struct delivery *d, size_t n)
 {
 	size_t i;
+	int ret;
 
 	for (i = 0; i < n; i++) {
 		d[i].code = 2;
@@ -512,9 +553,16 @@ box_deliver(struct box *b, struct delivery *d, size_t n)
 		d[i].text = "the mailbox cannot be written now";
 		d[i].settled = false;
 	}
-	if (believe(b) == -1)
+	if (outside_lock(b) == -1) {
+		for (i = 0; i < n; i++)
+			d[i].code = box_why(&d[i].esc, &d[i].text);
 		return;
-	deliver_all(b, d, n);
+	}
+	if ((ret = believe(b)) == 0)
+		deliver_all(b, d, n);
+	outside_unlock(b, true);
+	if (ret == -1)
+		return;
 	stat_delivered(b->acct, d, n);
 	(void)quota_notice(b->acct);
 }
@@ -522,9 +570,13 @@ box_deliver(struct box *b, struct delivery *d, size_t n)
 int
 box_refresh(struct box *b)
 {
-	if (believe(b) == -1)
+	int ret;
+
+	if (outside_lock(b) == -1)
 		return -1;
-	return b->fmt->refresh(b);
+	ret = believe(b) == 0 ? b->fmt->refresh(b) : -1;
+	outside_unlock(b, false);
+	return ret;
 }
 
 uint32_t
@@ -570,22 +622,31 @@ box_highest_modseq(const struct box *b)
 int
 box_expunge(struct box *b, const uint32_t *uids, size_t n)
 {
+	int ret = -1;
+
 	if (n == 0)
 		return 0;
 	box_put_settle(b, true);
-	if (box_refresh(b) == -1)
+	if (outside_lock(b) == -1)
 		return -1;
-	b->revision++;
-	(void)box_modseq(b);
-	quota_expunged(b->acct);
-	return b->fmt->expunge(b, uids, n);
+	if (box_refresh(b) == 0) {
+		b->revision++;
+		(void)box_modseq(b);
+		quota_expunged(b->acct);
+		ret = b->fmt->expunge(b, uids, n);
+	}
+	outside_unlock(b, true);
+	return ret;
 }
 
 void
 box_tidy(struct box *b)
 {
 	box_put_settle(b, false);
-	if (!b->bad && !b->gone)
-		b->fmt->tidy(b);
+	if (!b->bad && !b->gone && outside_lock(b) == 0) {
+		if (believe(b) == 0)
+			b->fmt->tidy(b);
+		outside_unlock(b, true);
+	}
 	cache_tidy(b);
 }

@@ -60,6 +60,7 @@ struct flag_change {
 	uint32_t	 kwset, kwclear;
 };
 
+struct outside;
 struct patch;
 struct statx;
 
@@ -112,6 +113,7 @@ struct acct {
 	struct box	*boxes;
 	struct putting	*putting;	/* put.c; NULL: nothing is on its way */
 	struct quota	*quota;		/* quota.c; NULL: never asked for */
+	struct outside	*outside;	/* INBOX lies elsewhere: outside.h */
 	bool		 touched;	/* quota_touch() was called */
 	uint64_t	 got, gotbytes;	/* not yet in account.info: stat.h */
 	/* A worker's, or NULL: this one closes, and revision is not told. */
@@ -143,6 +145,7 @@ struct box {
 	struct keywords	*keywords;	/* keyword.c; NULL: not looked at */
 	struct cache	*cache;		/* cache.c; NULL: not opened */
 	struct mdir	*mdir;		/* mdir.h; NULL: it is none */
+	struct outside	*outside;	/* outside.h; NULL: it is here */
 };
 
 /*
@@ -161,8 +164,9 @@ int		 acct_init(struct acct *, const struct val *template);
 /*
  * The mailbox of that name ("" is INBOX, made if it is not there), opened or
  * one more reference.  NULL and errno: ENOENT no such mailbox, EINVAL no such
- * name, ESTALE the single-mailbox account is gone, EPERM something planted; EIO
- * and the like: later.
+ * name, ESTALE the single-mailbox account, or the external INBOX, is gone,
+ * EAGAIN another program has that, EPERM something planted; EIO and the like:
+ * later.
  */
 struct box	*box_open(struct acct *, const char *name);
 /* What a box_open() that failed means for a delivery, by errno: a code. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "box.h"
+#include "outside.h"
 #include "patch.h"
 
 static uint32_t
@@ -37,13 +38,17 @@ change_one(struct box *b, struct patch *p, struct rec *r, uint32_t flags,
 int
 box_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
 {
-	uint32_t now = (r->flags | (set & MSG_FLAGS)) & ~clear;
+	uint32_t now = (r->flags | (set & MSG_FLAGS)) & ~clear, uid = r->uid;
+	const struct flag_change c = { .set = set, .clear = clear };
 	struct patch p;
 	int ret;
 
 	box_put_settle(b, true);
 	if (now == r->flags)
 		return 0;
+	/* Is it still where the record says? */
+	if (b->outside != NULL)
+		return box_change(b, &uid, 1, &c);
 	patch_begin(&p, b->fd, b->size, 1);
 	ret = change_one(b, &p, r, now, r->keywords, 0);
 	patch_end(&p);
@@ -75,8 +80,8 @@ next(struct box *b, const uint32_t *uids, size_t n, size_t *k, uint32_t *at,
 	return NULL;
 }
 
-int
-box_change(struct box *b, const uint32_t *uids, size_t n,
+static int
+change_all(struct box *b, const uint32_t *uids, size_t n,
     const struct flag_change *c)
 {
 	uint64_t modseq = 0;
@@ -86,9 +91,6 @@ box_change(struct box *b, const uint32_t *uids, size_t n,
 	size_t k = 0;
 	int ret = 0;
 
-	if (n == 0)
-		return 0;
-	box_put_settle(b, true);
 	if (box_refresh(b) == -1)
 		return -1;
 	patch_begin(&p, b->fd, b->size, n);
@@ -107,5 +109,21 @@ box_change(struct box *b, const uint32_t *uids, size_t n,
 	/* Not known what of it is in the mailbox: read it all again. */
 	if (ret == -1)
 		b->bad = true;
+	return ret;
+}
+
+int
+box_change(struct box *b, const uint32_t *uids, size_t n,
+    const struct flag_change *c)
+{
+	int ret;
+
+	if (n == 0)
+		return 0;
+	box_put_settle(b, true);
+	if (outside_lock(b) == -1)
+		return -1;
+	ret = change_all(b, uids, n, c);
+	outside_unlock(b, true);
 	return ret;
 }

@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "copy.h"
 #include "keyword.h"
+#include "outside.h"
 #include "quota.h"
 
 struct copying {
@@ -20,6 +21,7 @@ struct copying {
 	uint32_t	*newuids;
 	size_t		 n;
 	int		 fd;		/* the source's, whatever becomes of it */
+	struct box	*locked;	/* that one, up to the end; or NULL */
 	struct putting	*put;		/* NULL: nothing to be done */
 };
 
@@ -97,6 +99,9 @@ begin(struct copying *c, struct box *from, const uint32_t *uids,
 	uint32_t map[KEYWORD_MAX], used = 0;
 	size_t i;
 
+	if (outside_lock(from) == -1)
+		return -1;
+	c->locked = from;
 	if (c->m == NULL || box_refresh(from) == -1 ||
 	    (c->fd = fcntl(from->fd, F_DUPFD_CLOEXEC, 0)) == -1)
 		return -1;
@@ -154,6 +159,8 @@ copy_end(struct copying *c)
 
 	if (c->put != NULL)
 		box_put_end(c->put);
+	if (c->locked != NULL)
+		outside_unlock(c->locked, false);
 	if (c->fd != -1)
 		close(c->fd);
 	for (i = 0; i < c->nm; i++)

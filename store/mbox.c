@@ -15,6 +15,7 @@
 #include "file.h"
 #include "log.h"
 #include "mbox.h"
+#include "outside.h"
 
 static int
 open_box(struct box *b)
@@ -22,6 +23,8 @@ open_box(struct box *b)
 	const struct acct *a = b->acct;
 	int fd;
 
+	if (b->outside != NULL)
+		return outside_open(b);
 	/* A single mailbox has two names while it is lent: see single.h. */
 	if (a->single != NULL && a->worker)
 		return openat(a->dirfd, b->file,
@@ -117,6 +120,9 @@ take_over(struct box *b)
 	h->born = born;
 	if (!idx_same_boot(h))
 		h->clean &= IDX_DIRSYNCED;
+	/* Others may have been there, whatever we left. */
+	if (b->outside != NULL)
+		h->clean &= ~(uint32_t)IDX_CLEAN_FLAGS;
 	/* Who made it may have died before the directory was synced. */
 	if (!(h->clean & IDX_DIRSYNCED))
 		b->fresh = true;
@@ -145,7 +151,7 @@ mbox_open(struct box *b)
 		goto fail;
 	b->ino = st.st_ino;
 	b->size = st.st_size;
-	if (take_over(b) == 0)
+	if ((b->outside == NULL || outside_redo(b) == 0) && take_over(b) == 0)
 		return 0;
 fail:
 	ret = errno;
@@ -182,7 +188,9 @@ mbox_close(struct box *b)
 static ssize_t
 mbox_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
 {
-	return file_pread(b->fd, p, n, r->offset + r->fromlen + off);
+	ssize_t got = file_pread(b->fd, p, n, r->offset + r->fromlen + off);
+
+	return outside_same(b) ? got : -1;
 }
 
 /* A file of ours, or nothing at all, stands for it. */

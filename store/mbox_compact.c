@@ -2,7 +2,9 @@
  * Copying what is alive of a .mbox file into a new one, in workers only.
  * Every From_ line comes out in our width.  Order, which matters: both new
  * files synced, index renamed first (its slots are settled, so they are true
- * beside the old file too), then the mailbox, then the directory.
+ * beside the old file too), then the mailbox, then the directory.  One that
+ * lies elsewhere gets the new contents instead, and then its index: whoever dies
+ * in between leaves one that does not fit, which is seen.
  */
 #include <sys/stat.h>
 
@@ -17,6 +19,7 @@
 #include "file.h"
 #include "log.h"
 #include "mbox.h"
+#include "outside.h"
 
 struct copy {
 	struct box	*b;
@@ -82,8 +85,13 @@ begin(struct copy *c, struct box *b)
 	if (idx_open(&c->idx, b->acct->dirfd, c->ipath, true) == -1)
 		return -1;
 	c->idx.believed = true;
-	idx_reset(&c->idx, st.st_ino);
-	c->idx.head->born = box_born(c->fd);
+	if (b->outside == NULL) {
+		idx_reset(&c->idx, st.st_ino);
+		c->idx.head->born = box_born(c->fd);
+	} else {
+		idx_reset(&c->idx, b->ino);
+		c->idx.head->born = h->born;
+	}
 	/* The cache stays: UIDs and messages are the same. */
 	c->idx.head->generation = h->generation;
 	c->idx.head->uidvalidity = h->uidvalidity;
@@ -197,10 +205,25 @@ copy_all(struct copy *c, const uint32_t *uids, size_t n)
 	return drain(c);
 }
 
+/* Mailbox and index get their names, or the mailbox its contents. */
+static int
+put_in_place(struct copy *c, const char *index)
+{
+	int dirfd = c->b->acct->dirfd;
+
+	if (c->b->outside != NULL) {
+		if (outside_replace(c->b, c->fd, c->path, c->off) == -1)
+			return -1;
+		return renameat(dirfd, c->ipath, dirfd, index);
+	}
+	if (renameat(dirfd, c->ipath, dirfd, index) == -1)
+		return -1;
+	return renameat(dirfd, c->path, dirfd, c->b->file);
+}
+
 static int
 publish(struct copy *c)
 {
-	int dirfd = c->b->acct->dirfd;
 	char *index = xasprintf("%s.idx", c->b->file);
 	int ret;
 
@@ -213,9 +236,7 @@ publish(struct copy *c)
 	if (ret == 0)
 		ret = fsync(c->idx.fd);
 	if (ret == 0)
-		ret = renameat(dirfd, c->ipath, dirfd, index);
-	if (ret == 0)
-		ret = renameat(dirfd, c->path, dirfd, c->b->file);
+		ret = put_in_place(c, index);
 	free(index);
 	return ret == 0 ? box_sync_dir(c->b) : -1;
 }
@@ -261,11 +282,14 @@ mbox_compact(struct box *b, const uint32_t *uids, size_t n)
 		give_up(&c);
 		return -1;
 	}
-	close(b->fd);
+	if (b->outside == NULL) {
+		close(b->fd);
+		b->fd = c.fd;
+		b->ino = st.st_ino;
+	} else
+		close(c.fd);
 	idx_close(&b->idx);
-	b->fd = c.fd;
 	b->idx = c.idx;
-	b->ino = st.st_ino;
 	b->size = c.off;
 	b->rewrite = b->fresh = false;
 	b->idx.head->clean |= IDX_DIRSYNCED;

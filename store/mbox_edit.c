@@ -2,7 +2,7 @@
  * Changing a .mbox file in place, in workers only: flags, and messages that
  * go.  A message that goes is marked by one letter in its From_ line, or, at
  * the end of the file, cut off; its bytes are collected when enough of them
- * are garbage (mbox_compact.c).
+ * are garbage (mbox_compact.c).  Where others look, too, that is at once.
  */
 #include <errno.h>
 #include <string.h>
@@ -150,7 +150,7 @@ mbox_expunge(struct box *b, const uint32_t *uids, size_t n)
 		return 0;
 	if (at_end(b, uids, n, found, &off))
 		ret = truncate_at(b, off, uids, n);
-	else if (fixed)
+	else if (fixed && b->outside == NULL)
 		ret = mark(b, uids, n);
 	else
 		return mbox_compact(b, uids, n);

@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "log.h"
 #include "mbox.h"
+#include "outside.h"
 
 /* Where a message ends, and what it has. */
 struct extent {
@@ -250,7 +251,7 @@ mbox_forget(struct box *b, const char *why)
 	struct idx_head *h = b->idx.head;
 
 	if (h->end != 0)
-		log_msg(LOG_PROBLEM, "%s: index made anew: %s", b->file, why);
+		log_msg(b->outside != NULL ? LOG_LOW : LOG_PROBLEM, "%s: index made anew: %s", b->file, why);
 	h->count = 0;
 	h->end = h->wire = h->garbage = h->junk = 0;
 	mbox_tail_reset(b);
@@ -286,6 +287,7 @@ reread(struct box *b, struct win *w, struct rec *r, uint64_t *modseq)
 
 	if (mbox_from_at(w, r->offset, &f) != r->fromlen ||
 	    (r->flags & REC_OWNUID && f.uid != r->uid) ||
+	    (!(r->flags & REC_OWNUID) && f.date != r->date) ||
 	    f.flags & MSG_EXPUNGED)
 		return false;
 	if (!(r->flags & REC_FIXED) ||
@@ -299,6 +301,19 @@ reread(struct box *b, struct win *w, struct rec *r, uint64_t *modseq)
 	r->modseq = *modseq;
 	idx_seal(&b->idx, r);
 	return true;
+}
+
+/*
+ * What other programs change in a message moves the next one's From_ line; the
+ * last has none behind it but what was added.
+ */
+static bool
+ends_there(const struct box *b, struct win *w)
+{
+	uint64_t end = b->idx.head->end;
+	struct from_line f;
+
+	return end == 0 || end == b->size || mbox_from_at(w, end, &f) != 0;
 }
 
 /* Records of an earlier life: the last one stands for all after a clean end. */
@@ -324,6 +339,8 @@ check_records(struct box *b)
 			mbox_forget(b, "the mailbox is another");
 			break;
 		}
+	if (b->outside != NULL && !ends_there(b, &w))
+		mbox_forget(b, "its last message is another");
 	win_free(&w);
 }
 
@@ -332,6 +349,8 @@ mbox_changed(struct box *b)
 {
 	struct stat st;
 
+	if (b->outside != NULL)
+		return outside_changed(b);
 	if (fstatat(b->acct->dirfd, b->file, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
 	    st.st_ino != b->ino || (uint64_t)st.st_size < b->size) {
 		log_msg(LOG_PROBLEM, "%s: changed by somebody else", b->file);

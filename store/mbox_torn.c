@@ -269,9 +269,78 @@ check_last(struct box *b, uint32_t *lastuid)
 	return ret;
 }
 
+/* --- in a file that others change, too --- */
+
+/* From off to the end nothing but ours, of that UID or a later one? */
+static bool
+only_ours(struct box *b, struct win *w, uint64_t off, uint32_t uid)
+{
+	struct from_line f;
+	unsigned sep;
+	struct str s;
+	size_t len;
+	int i;
+
+	/* What joined it to what was there. */
+	for (i = 0; i < 2 && off < b->size &&
+	    win_at(w, off, 1).p[0] == '\n'; i++)
+		off++;
+	for (; off < b->size; off = mbox_end(w, off + len, &f, &sep) + sep) {
+		if ((len = mbox_from_at(w, off, &f)) == 0) {
+			s = win_at(w, off, FROM_MAX);
+			return broken_from(s.p, b->size - off);
+		}
+		if (!f.fixed || f.uid < uid)
+			return false;
+	}
+	return true;
+}
+
+static bool
+landed(const struct box *b, struct win *w, const struct slot *s)
+{
+	struct from_line f;
+	size_t len = mbox_from_at(w, s->old, &f);
+
+	return len != 0 && f.fixed && f.uid == s->uid &&
+	    f.length >= 0 && s->old + len + f.length <= b->size;
+}
+
+/*
+ * Sizes prove nothing there: an append is done if it stands where it should.
+ * What is half done goes, if nobody has written behind it; it will be sent
+ * again.
+ */
+static int
+repair_outside(struct box *b)
+{
+	uint64_t off = b->size;
+	struct slot *s;
+	struct win w;
+	unsigned i;
+	int ret = 0;
+
+	if (win_init(&w, b->fd, b->size) == -1)
+		return -1;
+	for (i = 0; i < IDX_SLOTS && ret == 0; i++) {
+		s = &b->idx.slots[i];
+		if (s->state != SLOT_PENDING || s->ino != b->ino ||
+		    (s->new != SLOT_NEVER && landed(b, &w, s)))
+			continue;
+		if (s->old < off && only_ours(b, &w, s->old, s->uid))
+			off = s->old;
+		memset(s, 0, sizeof(*s));
+		ret = idx_put_slots(&b->idx, i, 1);
+	}
+	win_free(&w);
+	return ret == 0 ? cut(b, off, true) : -1;
+}
+
 int
 mbox_repair(struct box *b, bool power_lost, uint32_t *lastuid)
 {
+	if (b->outside != NULL)
+		return repair_outside(b);
 	if (cut(b, slot_cut(b), true) == -1)
 		return -1;
 	if (b->size == 0 || ends_whole(b, power_lost, lastuid))

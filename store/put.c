@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "box.h"
+#include "outside.h"
 
 struct putting {
 	struct box	*to, *from;
@@ -49,13 +50,18 @@ box_put_begin(struct box *to, struct stored_msg *m, size_t n,
 	if (to->acct->putting != NULL)
 		box_put_settle(to->acct->putting->to, false);
 	/* What others added without a UID has its own first. */
-	if (box_refresh(to) == -1 || (p = calloc(1, sizeof(*p))) == NULL)
+	if (outside_lock(to) == -1)
 		return NULL;
+	if (box_refresh(to) == -1 || (p = calloc(1, sizeof(*p))) == NULL) {
+		outside_unlock(to, false);
+		return NULL;
+	}
 	p->to = to;
 	p->from = from;
 	p->left = 1;
 	if ((p->put = to->fmt->put_begin(to, m, n)) == NULL) {
 		err = errno;
+		outside_unlock(to, true);
 		free(p);
 		errno = err;
 		return NULL;
@@ -70,6 +76,7 @@ box_put_end(struct putting *p)
 	if (p->to->acct->putting == p)
 		p->to->acct->putting = NULL;
 	p->to->fmt->put_end(p->put);
+	outside_unlock(p->to, true);
 	free(p);
 }
 

@@ -204,7 +204,10 @@ count_one(struct acct *a, const char *name)
 	b.fmt = box_locate(a, name, &b.file);
 	if (b.fmt == NULL && errno != ENOENT)
 		return -1;
-	if (b.fmt != NULL && !peek(&b, &bytes, &messages))
+	/* One that lies elsewhere may be another than we left. */
+	if (a->outside != NULL && strcmp(name, "INBOX") == 0)
+		ret = count_opened(a, name, &bytes, &messages);
+	else if (b.fmt != NULL && !peek(&b, &bytes, &messages))
 		ret = count_opened(a, name, &bytes, &messages);
 	free(b.file);
 	if (ret == 0)
