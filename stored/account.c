@@ -114,7 +114,7 @@ account_get(const char *path)
 	a = xcalloc(1, sizeof(*a));
 	a->path = xstrdup(path);
 	a->id = new_id(a);
-	a->pidfd = -1;
+	a->pidfd = a->inbox = -1;
 	TAILQ_INIT(&a->waiting);
 	TAILQ_INIT(&a->sent);
 	TAILQ_INIT(&a->sessions);
@@ -137,6 +137,7 @@ account_free(struct account *a)
 	byid[a->id] = NULL;
 	count--;
 	limits_forget(a);
+	inbox_forget(a);
 	free(a->path);
 	free(a->why);
 	free(a);
@@ -261,6 +262,7 @@ hold(struct account *a)
 		return false;
 	a->held = true;
 	limits_tell(a, proc_peer(PROC_DELIVERY));
+	inbox_tell(a, proc_peer(PROC_DELIVERY));
 	TAILQ_INSERT_TAIL(&held, a, lru);
 	if (++nheld > maxheld)
 		make_room();
@@ -403,6 +405,18 @@ has_client(struct account *a)
 	return sessions_waiting(a) && limits_some(a, s->m.account);
 }
 
+/* What a worker must have from its beginning: limits tell where INBOX is. */
+static bool
+may_start(struct account *a)
+{
+	const struct session *s = TAILQ_LAST(&a->sessions, sessions);
+
+	if (sessions_waiting(a) ? !limits_some(a, s->m.account) :
+	    requests_waiting(a) && !limits_some(a, requests_name(a)))
+		return false;
+	return inbox_ready(a);
+}
+
 static void
 run(struct account *a)
 {
@@ -412,7 +426,8 @@ run(struct account *a)
 		run_quiet(a);
 		return;
 	}
-	if (a->worker == WORKER_NONE && !stopping && wants_worker(a))
+	if (a->worker == WORKER_NONE && !stopping && wants_worker(a) &&
+	    may_start(a))
 		start_worker(a);	/* may fail, then nobody wants it */
 	take_back(a);
 	if (a->worker != WORKER_NONE && a->held)
@@ -424,7 +439,8 @@ run(struct account *a)
 		if (has_mail(a))
 			jobs_send(a, a->ipc);
 	} else if (a->worker == WORKER_NONE && !a->forgetting &&
-	    proc_peer(PROC_DELIVERY) != NULL && !stopping && has_mail(a)) {
+	    proc_peer(PROC_DELIVERY) != NULL && !stopping && has_mail(a) &&
+	    (a->held || inbox_ready(a))) {
 		if (hold(a))
 			jobs_send(a, proc_peer(PROC_DELIVERY));
 	}
@@ -446,7 +462,7 @@ account_run(struct account *a)
 	    !TAILQ_EMPTY(&a->waiting) || !TAILQ_EMPTY(&a->sent) ||
 	    !TAILQ_EMPTY(&a->sessions) || !TAILQ_EMPTY(&a->requests) ||
 	    !LIST_EMPTY(&a->idles) ||
-	    a->revivals != 0 || a->limits_asked || a->full)
+	    a->revivals != 0 || a->limits_asked || a->inbox_asked || a->full)
 		return;
 	account_free(a);
 }
@@ -470,6 +486,14 @@ account_hush(struct account *a, const char *why)
 	a->why = xstrdup(why);
 	a->warm = 0;
 	account_run(a);
+}
+
+void
+account_drop(struct account *a, const char *why)
+{
+	forget(a);
+	if (a->worker == WORKER_UP)
+		worker_stop(a, why);
 }
 
 void

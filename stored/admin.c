@@ -64,6 +64,7 @@ admin_init(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	const struct msg_account_init *m = pkt->m;
 	struct msg_delivery_dir d = { .path = m->path };
 	struct ipc_ref ref = ipc_ref(ipc, pkt);
+	struct account *a = account_find(m->path);
 	struct init *in;
 	int fd;
 
@@ -76,8 +77,15 @@ admin_init(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	in->ref = ref;
 	in->path = xstrdup(m->path);
 	ipc_send(proc_peer(PROC_DELIVERY), IPC_DELIVERY_DIR, 0, &d, fd);
+	if (a != NULL)
+		inbox_tell(a, proc_peer(PROC_DELIVERY));
 	ipc_call(proc_peer(PROC_DELIVERY), IPC_ACCOUNT_INIT, 0, m,
 	    ipc_take_fd(pkt), IPC_TIMEOUT, init_made, in);
+	/* Its next name is another account to us. */
+	if (a != NULL) {
+		inbox_forget(a);
+		account_run(a);
+	}
 }
 
 void

@@ -131,6 +131,12 @@ requests_waiting(const struct account *a)
 	return r != NULL && !r->given;
 }
 
+const char *
+requests_name(const struct account *a)
+{
+	return TAILQ_LAST(&a->requests, requests)->name;
+}
+
 void
 requests_give(struct account *a)
 {

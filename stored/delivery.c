@@ -11,6 +11,7 @@
 #include "delivery.h"
 #include "dict.h"
 #include "log.h"
+#include "outside.h"
 #include "proc.h"
 #include "settings.h"
 #include "single.h"
@@ -128,6 +129,17 @@ got_limits(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 
 	if (a != NULL)
 		pool_limit(a, m->limits);
+}
+
+/* It comes before the first work, so no thread has the account yet. */
+static void
+got_inbox(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_inbox *m = pkt->m;
+	struct daccount *a = find(m->path);
+
+	if (a != NULL && pkt->fd != -1)
+		acct_outside(a->acct, ipc_take_fd(pkt), m->lock);
 }
 
 static void
@@ -299,6 +311,7 @@ status(struct val *d)
 static const struct ipc_disp from_broker[] = {
 	{ IPC_DELIVERY_DIR, got_dir },
 	{ IPC_LIMITS, got_limits },
+	{ IPC_INBOX, got_inbox },
 	{ IPC_DELIVER, got_deliver },
 	{ IPC_ACCOUNT_INIT, got_init },
 	{ IPC_DELIVERY_FORGET, got_forget },

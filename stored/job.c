@@ -194,6 +194,9 @@ job_result(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if (m->code == 0)
 		idle_news(a, j->m.mailbox);
 	limits_result(a, m);
+	/* Another file has its INBOX's name: that one is opened. */
+	if (a->outside != 0 && strcmp(m->esc, "4.1.6") == 0)
+		account_drop(a, "INBOX has been replaced");
 	conclude(j, m);
 	account_run(a);
 }

@@ -86,6 +86,7 @@ limits_take(struct account *a, const char *limits)
 	free(a->limits);
 	a->limits = xstrdup(limits);
 	flow_limits(a, limits);
+	inbox_limits(a, limits);
 	if (a->held)
 		ipc_send(proc_peer(PROC_DELIVERY), IPC_LIMITS, 0, &m, -1);
 	if (a->ipc != NULL)
@@ -115,8 +116,10 @@ answered(const struct ipc_pkt *pkt, void *arg)
 	a->limits_asked = false;
 	if (m == NULL) {
 		jobs_fail(a, false, "the account's limits are not known now");
-		if (a->limits == NULL)
+		if (a->limits == NULL) {
 			sessions_refuse(a, "the account cannot be opened now");
+			requests_refuse(a, "the account cannot be opened now");
+		}
 	} else if (m->code == 0)
 		limits_take(a, m->limits);
 	else {	/* settings that nobody can read set none */

@@ -18,6 +18,7 @@ static const struct ipc_disp from_authd[] = {
 	{ IPC_GRANT, session_grant },
 	{ IPC_ALERT, alert_tell },
 	{ IPC_ACCOUNT_CHANGED, limits_changed },
+	{ IPC_INBOX, inbox_given },
 	{ IPC_ACCOUNT_INIT, admin_init },
 	{ IPC_ACCOUNT_QUIET, admin_quiet },
 	{ IPC_ACCOUNT_RELEASE, admin_release },

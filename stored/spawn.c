@@ -180,8 +180,10 @@ worker_spawned(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		a->worker = WORKER_UP;
 	else
 		stopping(a);
-	if (a->worker == WORKER_UP)
+	if (a->worker == WORKER_UP) {
 		limits_tell(a, a->ipc);
+		inbox_tell(a, a->ipc);
+	}
 	account_run(a);
 }
 

@@ -84,6 +84,10 @@ struct account {
 	char			*limits;	/* NULL: not known yet */
 	bool			 limits_asked, limits_stale;
 	bool			 full;		/* mail for it waits in queued */
+	/* Its INBOX, where that lies elsewhere: inbox.c. */
+	unsigned		 outside;	/* 0, or INBOX's lock */
+	int			 inbox;		/* for the next holder, or -1 */
+	bool			 inbox_asked;
 	uint32_t		 flow_max;	/* messages it may get ... */
 	uint32_t		 flow_seconds;	/* within; 0: any: flow.c */
 };
@@ -135,6 +139,8 @@ uint32_t accounts_ids(void);		/* all are below */
 void	 account_run(struct account *);
 void	 account_quiet(struct account *, const char *, struct ipc_ref);
 void	 account_release(struct account *, bool gone);
+/* Whoever holds it lets go of it, and it is opened anew. */
+void	 account_drop(struct account *, const char *why);
 /* The same as quiet, for its domain's sake: nobody waits for this one. */
 void	 account_hush(struct account *, const char *why);
 void	 accounts_delivery_new(void);
@@ -216,6 +222,15 @@ void	 limits_stale_all(void);
 /* It is gone: another of its path has its own. */
 void	 limits_forget(struct account *);
 
+/* inbox.c */
+void	 inbox_limits(struct account *, const char *limits);
+/* No: authd is asked, and account_run() called in the end. */
+bool	 inbox_ready(struct account *);
+/* Whoever begins to hold it, before its work. */
+void	 inbox_tell(struct account *, struct ipc *holder);
+void	 inbox_given(struct ipc *, struct ipc_pkt *, void *);
+void	 inbox_forget(struct account *);
+
 /* flow.c */
 void	 flow_limits(struct account *, const char *limits);
 /* One more message: false, and what waits has failed for now. */
@@ -242,6 +257,8 @@ void	 answer_done(struct ipc_ref, int code, const char *text);
 /* admin_user.c */
 void	 admin_request(struct ipc *, struct ipc_pkt *, void *);
 bool	 requests_waiting(const struct account *);
+/* Of the last one, the account's full name. */
+const char *requests_name(const struct account *);
 void	 requests_give(struct account *);
 /* Those not yet given. */
 void	 requests_refuse(struct account *, const char *);

@@ -17,6 +17,7 @@
 #include "dict.h"
 #include "imapd/session/session.h"
 #include "log.h"
+#include "outside.h"
 #include "pop3d/session/session.h"
 #include "quota.h"
 #include "rfc5322.h"
@@ -418,6 +419,16 @@ got_limits(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	quota_limit(account, m->limits);
 }
 
+/* Before the first work: nobody has INBOX open yet. */
+static void
+got_inbox(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_inbox *m = pkt->m;
+
+	if (pkt->fd != -1)
+		acct_outside(account, ipc_take_fd(pkt), m->lock);
+}
+
 /* After each turn of the loop: mail may wait until something is removed. */
 static void
 room_news(void)
@@ -453,19 +464,38 @@ got_admin(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 /* --- the end --- */
 
 static void
-got_stop(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+stop(const char *text)
 {
 	static const struct timeval moment = { 0, 50000 };
-	const struct msg_work_stop *m = pkt->m;
 	struct client *c;
 
 	while ((c = TAILQ_FIRST(&clients)) != NULL)
-		c->service->stop(c->session, m->text);
+		c->service->stop(c->session, text);
 	while (nwork > 0)
 		deliver(-1, 0, NULL);
 	login_save();
 	/* What was said last must reach the clients. */
 	event_base_loopexit(base, &moment);
+}
+
+static void
+got_stop(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
+{
+	const struct msg_work_stop *m = pkt->m;
+
+	stop(m->text);
+}
+
+/* The next worker gets the file that has its name now. */
+static void
+inbox_news(void)
+{
+	static bool told;
+
+	if (told || !acct_outside_lost(account))
+		return;
+	told = true;
+	stop("INBOX has been replaced, please connect again");
 }
 
 static void
@@ -476,6 +506,7 @@ broker_down(struct ipc *ipc, void *arg)
 
 static const struct ipc_disp from_broker[] = {
 	{ IPC_LIMITS, got_limits },
+	{ IPC_INBOX, got_inbox },
 	{ IPC_WORK_SESSION, got_session },
 	{ IPC_DELIVER, got_deliver },
 	{ IPC_WORK_ADMIN, got_admin },
@@ -508,6 +539,7 @@ worker_main(int dirfd, const char *single, const char *path, int io)
 	    !event_base_got_exit(base)) {
 		idle_news(account);
 		room_news();
+		inbox_news();
 	}
 	leave(0);
 }
