@@ -14,7 +14,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import OBJ, PASSWORD, PATIENCE, Suite, wait_for  # noqa: E402
+from cgtest import (OBJ, PASSWORD, PATIENCE, Suite, read_mbox,  # noqa: E402
+                    wait_for)
 from smtplib import SMTP  # noqa: E402
 import imaplib  # noqa: E402
 
@@ -71,26 +72,46 @@ class Copy:
         assert self.p.wait(PATIENCE) == 0
 
 
+def names(messages):
+    return [re.search(rb"Subject: (\S+)", m)[1].decode() for _, m in messages]
+
+
+class Load(threading.Thread):
+    """Mail for one account, a message after the other: m0, m1 ..."""
+
+    def __init__(self, s, name):
+        super().__init__(daemon=True)
+        self.s, self.name, self.sent = s, name, []
+        self.stop = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.stop.is_set():
+            t = f"m{len(self.sent)}"
+            send(self.s, self.name, t)
+            self.sent.append(t)
+
+    def more(self, n=20):
+        """Some more are in the queue; gives how many are."""
+        now = len(self.sent)
+        wait_for("some mail", lambda: len(self.sent) > now + n)
+        return len(self.sent)
+
+    def end(self):
+        self.stop.set()
+        self.join()
+
+
 def running_copy(s, top):
     """Mail goes on coming while it is copied: whole messages are there, and
     none twice."""
-    stop = threading.Event()
-    sent = []
-
-    def mail():
-        while not stop.is_set():
-            t = f"m{len(sent)}"
-            send(s, "ann", t)
-            sent.append(t)
-    t = threading.Thread(target=mail)
-    t.start()
-    wait_for("some mail", lambda: len(sent) > 20)
-    there = {re.search(rb"Subject: (\S+)", m)[1].decode()
-             for _, m in s.mail("ann")}
+    load = Load(s, "ann")
+    load.more()
+    there = set(names(s.mail("ann")))
     base = top / "copy"
     copy_base(s, base)
-    stop.set()
-    t.join()
+    load.end()
+    sent = load.sent
     with Copy(s, base) as c:
         got = subjects(c.pop, "ann")
         # Those that were there when the copy began, whatever came later.
@@ -171,11 +192,47 @@ def one_account(s, top):
     cli.close()
 
 
+def restored_under_load(s, top):
+    """Mail for him comes all the time; while his services are off it waits.
+    Lost is only what came between the copy and the restore."""
+    cli = s.cli()
+    home = pathlib.Path(s.base, "Accounts/cid.macnt")
+    saved = top / "cid"
+    load = Load(s, "cid")
+
+    def close():
+        cli.ask("UpdateAccountSettings cid {AccessModes=None;}")
+        cli.ask("KillAccountSessions cid")
+    load.more()
+    close()
+    subprocess.run(["cp", "-a", home, saved], check=True)
+    before = names(read_mbox(saved / "INBOX.mbox"))
+    assert len(before) > 10
+    load.more()
+    assert names(s.mail("cid")) == before, "mail came into a closed account"
+    cli.ask("UpdateAccountSettings cid {AccessModes=All;}")
+    wait_for("what waited", lambda: len(s.mail("cid")) > len(before) + 20)
+    close()
+    lost = set(names(s.mail("cid"))) - set(before)
+    load.more()
+    for f in home.iterdir():
+        shutil.rmtree(f) if f.is_dir() else f.unlink()
+    subprocess.run(["cp", "-a", f"{saved}/.", home], check=True)
+    cli.ask("ClearAccountCache cid")
+    cli.ask("UpdateAccountSettings cid {AccessModes=All;}")
+    load.more()
+    load.end()
+    want = sorted(set(load.sent) - lost)
+    wait_for("all mail", lambda: len(s.mail("cid")) >= len(want))
+    assert sorted(subjects(s.pop, "cid")) == want
+    cli.close()
+
+
 def main():
     top = pathlib.Path(tempfile.mkdtemp(prefix="cg-backup-"))
     top.chmod(0o755)
     try:
-        with Suite(accounts=["ann", "ben"]) as s:
+        with Suite(accounts=["ann", "ben", "cid"]) as s:
             cli = s.cli()
             cli.ask("CreateDomain two.example")
             cli.ask('CreateAccount kim@two.example '
@@ -185,6 +242,7 @@ def main():
             wait_for("ben's mail", lambda: len(s.mail("ben")) == 1)
             running_copy(s, top)
             one_account(s, top)
+            restored_under_load(s, top)
     finally:
         shutil.rmtree(top, ignore_errors=True)
 
