@@ -10,8 +10,7 @@ import poplib
 import sys
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(TOP / "regress/tools"), str(pathlib.Path(__file__).parent)]
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
 from mailer import Mailer, verify  # noqa: E402
 from shim import Shim  # noqa: E402

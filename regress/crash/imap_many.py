@@ -18,9 +18,8 @@ import threading
 import time
 import traceback
 
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(TOP / "regress/tools"))
-from cgtest import PASSWORD, Suite, descendants, kill, sanitized  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from cgtest import PASSWORD, Suite, kill, sanitized  # noqa: E402
 from wire import Imap  # noqa: E402
 
 SECONDS = float(os.environ.get("CG_SECONDS", "20"))
@@ -416,12 +415,8 @@ def truth(ports, world, name, box):
 def killer(suite, rng, stop):
     while not stop.wait(rng.uniform(0.3, 1.5)):
         victim = rng.choice(["worker", "worker", "worker", "stored", "imapd"])
-        children = suite.children()
-        if victim == "worker":
-            top = [p for p, n in children.items() if n == "stored-worker"]
-            pids = [w for p in top for w in descendants(p)]
-        else:
-            pids = [p for p, n in children.items() if n == victim]
+        pids = suite.workers() if victim == "worker" else [
+            p for p, n in suite.children().items() if n == victim]
         if pids:
             kill(rng.choice(pids))
 

@@ -10,8 +10,7 @@ import subprocess
 import sys
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(TOP / "regress/tools"), str(pathlib.Path(__file__).parent)]
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import Suite, kill, wait_for  # noqa: E402
 from mailer import Mailer, verify  # noqa: E402
 
@@ -41,7 +40,7 @@ class Rounds:
         s = self.suite
         if name == "suite":
             return [s.server(), *s.children()]
-        return [p for p, n in s.children().items() if n == name[:15]][:1]
+        return s.victims(name)
 
     def round(self, name):
         senders = self.mailer.start(4, 4)

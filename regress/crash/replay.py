@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(TOP / "regress/tools"), str(pathlib.Path(__file__).parent)]
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import Suite, inbox, wait_for, read_mbox  # noqa: E402
 from mailer import Mailer, check  # noqa: E402
 from shim import Shim, Disk  # noqa: E402

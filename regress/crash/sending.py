@@ -11,8 +11,7 @@ import tempfile
 import threading
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(TOP / "regress/tools"), str(pathlib.Path(__file__).parent)]
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import Suite, kill, wait_for  # noqa: E402
 from mailer import Mailer, check  # noqa: E402
 from smtpsink import SmtpSink  # noqa: E402

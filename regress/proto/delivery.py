@@ -15,7 +15,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import (MDIR, PASSWORD, PATIENCE, SINGLE,  # noqa: E402
-                    Suite, descendants, kill, wait_for)
+                    Suite, kill, wait_for)
 
 HUNG = 10
 
@@ -149,8 +149,7 @@ def hung(s, m):
     """Accounts whose workers hang keep nobody else from getting mail."""
     names = [f"h{i}" for i in range(HUNG)]
     sessions = [pop(s, x) for x in names]
-    templates = [p for p, n in s.children().items() if n == "stored-worker"]
-    workers = [p for t in templates for p in descendants(t)]
+    workers = s.workers()
     assert len(workers) >= HUNG, workers
     for p in workers:
         kill(p, signal.SIGSTOP)

@@ -4,7 +4,6 @@
 either format in one account and the account's default, what others do to the
 files meanwhile; renamed, removed, imported; their workers' walls; killed at
 any moment."""
-import errno
 import imaplib
 import os
 import pathlib
@@ -14,74 +13,14 @@ import smtplib
 import stat
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(TOP / "regress/tools"), str(TOP / "regress/crash")]
-from cgtest import PASSWORD, Suite, read_mbox, wait_for  # noqa: E402
-from mailer import storm, verify  # noqa: E402
-from probe import AT_FDCWD, Probe  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from cgtest import PASSWORD, read_mbox, wait_for  # noqa: E402
+from onebox import OneBox, has, make, pop, send, survive, uids  # noqa: E402
+from probe import AT_FDCWD, HIDDEN, Probe  # noqa: E402
 
 ROOT = os.geteuid() == 0
-ROUNDS = int(os.environ.get("CG_ROUNDS", "30"))
 DOMAIN = "client.example"
-CONF = "settings Queue { RetryEvery = 1s; }\n"
-VICTIMS = ["stored-delivery", "worker", "stored", "authd", "stored-worker",
-           "queued", "routerd"]
-HIDDEN = {errno.EPERM, errno.EACCES, errno.ENOENT, errno.EXDEV, errno.ELOOP,
-          errno.ENOTDIR}
 BESIDE = ["INBOX.mdir.idx", "account.info", "account.settings"]
-
-
-class Mdir(Suite):
-    def box(self, account):
-        name, _, domain = account.partition("@")
-        where = f"Domains/{domain}" if domain else "Accounts"
-        return pathlib.Path(self.base, where, name + ".mdir")
-
-    def address(self, account):
-        return account if "@" in account else f"{account}@{self.domain}"
-
-    def workers(self):
-        own = self.children()
-        template = [p for p, n in own.items() if n == "stored-worker"[:15] and
-                    parent(p) == self.server()]
-        return [p for p, n in own.items() if parent(p) in template]
-
-
-def parent(pid):
-    try:
-        return int(pathlib.Path(f"/proc/{pid}/stat").read_text()
-                   .rsplit(")", 1)[1].split()[1])
-    except OSError:
-        return 0
-
-
-def make(s, *names, kind="MailDirMailbox", more=""):
-    cli = s.cli()
-    for name in names:
-        cli.ask(f'CreateAccount {name} {kind} '
-                f'{{Password="{PASSWORD}";{more}}}')
-    cli.close()
-
-
-def send(s, account, subject, body="hello\r\n"):
-    with smtplib.SMTP("127.0.0.1", s.smtp, timeout=60) as c:
-        c.sendmail("ann@far.example", [s.address(account)],
-                   f"Subject: {subject}\r\n\r\n{body}")
-
-
-def pop(s, account):
-    p = poplib.POP3("127.0.0.1", s.pop, timeout=60)
-    p.user(account)
-    p.pass_(PASSWORD)
-    return p
-
-
-def uids(p):
-    return [x.split()[1] for x in p.uidl()[1]]
-
-
-def has(s, account, n):
-    return wait_for("the mail", lambda: len(s.mail(account)) == n)
 
 
 def imap(s, account):
@@ -127,7 +66,7 @@ def whole_life(s):
     assert m.expunge()[1] == [b"1", b"2"]
     m.logout()
     p = pop(s, "john")
-    assert uids(p) == ["2", "4"] or len(uids(p)) == 2
+    assert len(uids(p)) == 2
     assert b"Subject: n1" in p.retr(1)[1]
     p.dele(1)
     p.quit()
@@ -312,39 +251,14 @@ def walls(s, probe):
 def killed(s):
     names = ["k1", "k2", "k3"]
     make(s, *names)
-    m, sessions = storm(s, names, ROUNDS, int(os.environ.get("CG_SEED", "3")),
-                        lambda i: victims(s, VICTIMS[i % len(VICTIMS)]))
+    survive(s, names)
     for n in names:
-        wait_for("a session", lambda: counted(s, n) is not None)
-    seen = verify(s, m)
-    for n in names:
-        assert counted(s, n) == sum(a == n for a in seen.values())
         assert not list(s.box(n).glob("*.new"))
-    print(f"{ROUNDS} rounds: {len(m.answered)} answered, {len(seen)} "
-          f"delivered, {sessions} sessions")
-    assert len(m.answered) >= ROUNDS and sessions > 0
-
-
-def victims(s, name):
-    if name == "worker":
-        return s.workers()[:2]
-    return [p for p, n in s.children().items()
-            if n == name[:15] and parent(p) == s.server()]
-
-
-def counted(s, name):
-    try:
-        p = pop(s, name)
-        n = p.stat()[0]
-        p.quit()
-        return n
-    except (poplib.error_proto, OSError, EOFError):
-        return None
 
 
 def main():
     probe = Probe()
-    with Mdir(conf=CONF, env=probe.env) as s:
+    with OneBox("MailDirMailbox", ".mdir", env=probe.env) as s:
         cli = s.cli()
         cli.ask(f"CreateDomain {DOMAIN}")
         cli.close()

@@ -2,7 +2,6 @@
 # suite: own
 """Single-mailbox accounts (john.mbox): made, delivered to, read, compacted,
 renamed, removed; killed at any moment; and their workers' walls."""
-import errno
 import os
 import pathlib
 import poplib
@@ -14,42 +13,21 @@ import sys
 import threading
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(TOP / "regress/tools"), str(TOP / "regress/crash")]
-from cgtest import PASSWORD, Suite, kill, wait_for  # noqa: E402
-from mailer import storm, verify  # noqa: E402
-from probe import AT_FDCWD, Probe, Room  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from cgtest import PASSWORD, kill, wait_for  # noqa: E402
+from onebox import (ROUNDS, OneBox, counted, has, make, pop,  # noqa: E402
+                    send, survive, uids)
+from probe import AT_FDCWD, HIDDEN, Probe, Room  # noqa: E402
 
 ROOT = os.geteuid() == 0
-ROUNDS = int(os.environ.get("CG_ROUNDS", "30"))
 DOMAIN = "client.example"
-CONF = "settings Queue { RetryEvery = 1s; }\n"
-VICTIMS = ["stored-delivery", "worker", "stored", "authd", "stored-worker",
-           "queued", "routerd"]
-HIDDEN = {errno.EPERM, errno.EACCES, errno.ENOENT, errno.EXDEV, errno.ELOOP,
-          errno.ENOTDIR}
 
 
-class Single(Suite):
-    def box(self, account):
-        name, _, domain = account.partition("@")
-        where = f"Domains/{domain}" if domain else "Accounts"
-        return pathlib.Path(self.base, where, name + ".mbox")
-
-    def address(self, account):
-        return account if "@" in account else f"{account}@{self.domain}"
-
+class Single(OneBox):
     def files(self, account):
         box = self.box(account)
         return sorted(p.name[len(box.stem):] for p in box.parent.iterdir()
                       if p.name.startswith(box.stem + "."))
-
-    def workers(self):
-        """Template's children, by way of their parent."""
-        own = self.children()
-        template = [p for p, n in own.items() if n == "stored-worker"[:15] and
-                    parent(p) == self.server()]
-        return [p for p, n in own.items() if parent(p) in template]
 
     def closed(self):
         """Nobody has any of them: files are in their places again."""
@@ -58,41 +36,6 @@ class Single(Suite):
         wait_for("the files to come back", lambda: not any(
             d.endswith(".work") for _, dirs, _ in os.walk(self.base)
             for d in dirs))
-
-
-def parent(pid):
-    try:
-        return int(pathlib.Path(f"/proc/{pid}/stat").read_text()
-                   .rsplit(")", 1)[1].split()[1])
-    except OSError:
-        return 0
-
-
-def make(s, *names):
-    cli = s.cli()
-    for name in names:
-        cli.ask(f'CreateAccount {name} TextMailbox {{Password="{PASSWORD}";}}')
-    cli.close()
-
-
-def send(s, account, subject, body="hello\r\n"):
-    with smtplib.SMTP("127.0.0.1", s.smtp, timeout=60) as c:
-        c.sendmail("ann@far.example", [s.address(account)],
-                   f"Subject: {subject}\r\n\r\n{body}")
-
-
-def pop(s, account):
-    p = poplib.POP3("127.0.0.1", s.pop, timeout=60)
-    p.user(account)
-    p.pass_(PASSWORD)
-    return p
-
-
-def has(s, account, n):
-    try:
-        return len(s.mail(account)) == n
-    except AssertionError:
-        return False        # somebody is just writing
 
 
 def whole_life(s, name):
@@ -107,25 +50,23 @@ def whole_life(s, name):
             owner[".mbox.idx"], owner
     for i in range(3):
         send(s, name, f"n{i}")
-        wait_for("the mail", lambda: has(s, name, i + 1))
+        has(s, name, i + 1)
     p = pop(s, name)
     assert p.stat()[0] == 3
     assert [b"Subject: n1" in p.retr(i)[1] for i in (1, 2, 3)] == \
         [False, True, False]
-    uids = p.uidl()[1]
+    before = uids(p)
     send(s, name, "n3")                 # the worker has it
-    wait_for("the mail", lambda: has(s, name, 4))
+    has(s, name, 4)
     p.dele(1)
     p.quit()
-    wait_for("the message to go", lambda: has(s, name, 3))
+    has(s, name, 3)
     s.closed()
     assert s.files(name) == [".info", ".mbox", ".mbox.idx", ".settings"]
     p = pop(s, name)
-    again = p.uidl()[1]
-    assert [x.split()[1] for x in again[:2]] == \
-        [x.split()[1] for x in uids[1:]], (uids, again)
+    again = uids(p)
+    assert again[:2] == before[1:], (before, again)
     p.quit()
-    return [x.split()[1] for x in again]
 
 
 def other_mailboxes(s):
@@ -150,9 +91,9 @@ def compacted(s):
     before = s.box("text").stat().st_ino
     for i in range(3):
         send(s, "text", f"big{i}", ("x" * 78 + "\r\n") * 13000)
-    wait_for("the mail", lambda: has(s, "text", 6))
+    has(s, "text", 6)
     p = pop(s, "text")
-    uids = [x.split()[1] for x in p.uidl()[1]]
+    was = uids(p)
     p.dele(4)
     p.dele(5)
     p.quit()
@@ -161,15 +102,15 @@ def compacted(s):
     assert now.st_ino != before and now.st_nlink == 1, now
     assert now.st_size < 1200000, now.st_size
     p = pop(s, "text")
-    assert [x.split()[1] for x in p.uidl()[1]] == uids[:3] + uids[5:]
+    assert uids(p) == was[:3] + was[5:]
     p.quit()
     send(s, "text", "after")
-    wait_for("the mail", lambda: has(s, "text", 5))
+    has(s, "text", 5)
 
 
 def renamed(s):
     p = pop(s, "text")
-    uids = [x.split()[1] for x in p.uidl()[1]]
+    was = uids(p)
     cli = s.cli()
     for old, new in (("text", "other"), ("other", f"other@{DOMAIN}"),
                      (f"other@{DOMAIN}", "text")):
@@ -177,7 +118,7 @@ def renamed(s):
         cli.ask(f"RenameAccount {old} into {new}")
         assert s.files(old) == [], s.files(old)
         q = pop(s, new)
-        assert [x.split()[1] for x in q.uidl()[1]][:len(uids)] == uids
+        assert uids(q)[:len(was)] == was
         q.quit()
     try:
         p.noop()
@@ -213,7 +154,7 @@ def not_made_by_mail(s):
     time.sleep(1)           # nothing must happen: no event tells of it
     assert not box.exists()
     kept.rename(box)
-    wait_for("the mail", lambda: has(s, "lost", 1))
+    has(s, "lost", 1)
 
 
 # --- walls ---
@@ -222,7 +163,7 @@ def walls(s, probe):
     send(s, "ann", "for ann")
     send(s, "ben", "for ben")
     for name in ("ann", "ben"):
-        wait_for("the mail", lambda: has(s, name, 1))
+        has(s, name, 1)
     a = pop(s, "ann")
     mine, = wait_for("one worker", lambda: one(s.workers()))
     b = pop(s, "ben")
@@ -276,7 +217,7 @@ def walls(s, probe):
     s.closed()
     assert s.box("ann").stat().st_nlink == 1
     send(s, "ann", "more")
-    wait_for("the mail", lambda: has(s, "ann", 2))
+    has(s, "ann", 2)
 
 
 def look(base):
@@ -293,37 +234,10 @@ def one(found):
 
 # --- kills ---
 
-def victims(s, name):
-    if name == "worker":
-        return s.workers()[:2]
-    return [p for p, n in s.children().items()
-            if n == name[:15] and parent(p) == s.server()]
-
-
 def killed(s):
     names = ["k1", "k2", "k3"]
     make(s, *names)
-    m, sessions = storm(s, names, ROUNDS, int(os.environ.get("CG_SEED", "3")),
-                        lambda i: victims(s, VICTIMS[i % len(VICTIMS)]))
-    for n in names:
-        wait_for("a session", lambda: counted(s, n) is not None)
-    s.closed()
-    seen = verify(s, m)
-    for n in names:
-        assert counted(s, n) == sum(a == n for a in seen.values())
-    print(f"{ROUNDS} rounds: {len(m.answered)} answered, {len(seen)} "
-          f"delivered, {sessions} sessions")
-    assert len(m.answered) >= ROUNDS and sessions > 0
-
-
-def counted(s, name):
-    try:
-        p = pop(s, name)
-        n = p.stat()[0]
-        p.quit()
-        return n
-    except (poplib.error_proto, OSError, EOFError):
-        return None
+    survive(s, names, s.closed)
 
 
 def churn_killed(s):
@@ -334,10 +248,10 @@ def churn_killed(s):
         if i % 3 != 2:
             make_surely(s, name)
             send(s, name, "kept")
-            wait_for("the mail", lambda: has(s, name, 1))
+            has(s, name, 1)
             uid = s.mail(name)[0][0].split("-")[1]
         t = threading.Timer(rng.random() * 0.06, lambda: [
-            kill(p) for p in victims(s, rng.choice(["authd", "stored",
+            kill(p) for p in s.victims(rng.choice(["authd", "stored",
                                                     "stored-delivery"]))])
         t.start()
         answer = tried(s, [
@@ -394,7 +308,7 @@ def make_surely(s, name):
 
 def main():
     probe = Probe()
-    with Single(conf=CONF, env=probe.env) as s:
+    with Single("TextMailbox", ".mbox", env=probe.env) as s:
         cli = s.cli()
         cli.ask(f"CreateDomain {DOMAIN}")
         cli.close()

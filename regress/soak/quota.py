@@ -11,14 +11,14 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
-from cgtest import descendants, kill, read_mdir  # noqa: E402
-from wire import Imap, Smtp, accounts, address, administrator  # noqa: E402
+from cgtest import kill, read_mdir  # noqa: E402
+from wire import (Imap, Smtp, accounts, address,  # noqa: E402
+                  administrator, processes, workers)
 
 SECONDS = 60
 LIMIT = 200                     # KiB
 MOVED = 3 * 9                   # by a MOVE that was killed: in both places
 BASE = pathlib.Path(os.environ["CG_BASE"])
-SERVER = int((BASE / "ProcessID").read_text().split()[0])
 NAMES = [f"user{i}" for i in range(8)]
 FROM = re.compile(rb"From (\S*)\(([^)]*)\) .*\n")
 end = time.monotonic() + SECONDS
@@ -87,10 +87,8 @@ def client(name):
 
 def killer():
     time.sleep(1.5)
-    children = descendants(SERVER)
-    template = min(p for p, n in children.items() if n == "stored-worker")
-    victims = list(descendants(template)) if random.random() < 0.6 else \
-        [p for p, n in children.items() if n == "stored-delivery"]
+    victims = workers() if random.random() < 0.6 else \
+        processes("stored-delivery")
     if victims:
         kill(random.choice(victims))
 

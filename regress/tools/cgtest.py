@@ -161,6 +161,15 @@ class Suite:
     def workers(self):
         return workers(self.server())
 
+    def victims(self, name):
+        """Two workers, or the daemon of that name (stored-worker is the
+        template)."""
+        working = self.workers()
+        if name == "worker":
+            return working[:2]
+        return [p for p, n in self.children().items()
+                if n == name and p not in working][:1]
+
     def queue(self):
         """Ids of the messages that are still in the queue."""
         return [p.stem for p in pathlib.Path(self.base, "Queue").rglob("*.msg")]

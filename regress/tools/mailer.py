@@ -1,5 +1,5 @@
 """Clients that keep sending and remember what they were answered; shared by
-the tests of this directory.  A message carries its own number, length and
+the tests that kill.  A message carries its own number, length and
 checksum, so that whoever reads it back can tell whether it is whole."""
 import hashlib
 import poplib
