@@ -15,6 +15,7 @@
 #include "log.h"
 #include "objname.h"
 #include "password.h"
+#include "settings.h"
 
 static const struct adopt_owner
 	domain_dir = { PROC_ROUTERD, PROC_STORED, 0600, 03771 },
@@ -27,6 +28,7 @@ static const struct adopt_owner
 struct place {
 	const char	*domain;
 	int		 depth;
+	bool		 external;	/* its external INBOXes can be had */
 };
 
 static bool
@@ -39,10 +41,58 @@ ends_in(const char *s, const char *end)
 
 /* --- settings --- */
 
+static char *
+location(int dir, const char *file)
+{
+	const char *err = NULL;
+	struct val *v = val_read_file(dir, file, &err);
+	const struct val *text = dict_get(v, "ExternalLocation");
+	char *copy = text == NULL || settings_check(settings_find("Domain",
+	    "ExternalLocation"), text) != NULL ? NULL :
+	    xstrdup(val_text(text));
+
+	val_free(v);
+	return copy;
+}
+
+/* Does cgserver.conf name the directory where the domain has them? */
+static bool
+has_external(int dir)
+{
+	char *text = location(dir, "Settings/Domain.settings");
+	bool listed = false;
+	size_t i, n;
+
+	if (text == NULL)
+		text = location(basefd, "Settings/DomainDefault.settings");
+	n = text != NULL && *text != '\0' ? strrchr(text, '/') - text : 0;
+	for (i = 0; n > 0 && i < val_count(conf.external) && !listed; i++)
+		listed = strncmp(val_text(val_at(conf.external, i)), text,
+		    n) == 0 && val_text(val_at(conf.external, i))[n] == '\0';
+	free(text);
+	return listed;
+}
+
+/* Mail waits for what cannot be had, and is put nowhere else. */
+static void
+look_at_inbox(const struct val *settings, const char *path,
+    const char *account, const struct place *p)
+{
+	if (!dict_bool(settings, "ExternalINBOX", false))
+		return;
+	if (!ends_in(account, ".macnt"))
+		adopt_odd(path, "", "its INBOX lies elsewhere, which only a "
+		    "MultiMailbox account's can: its mail will wait");
+	else if (!p->external)
+		adopt_odd(path, "", "its INBOX lies elsewhere: its mail will "
+		    "wait until the domain's ExternalLocation says where, and "
+		    "external-inboxes of cgserver.conf names that directory");
+}
+
 /* Of john@domain: what we cannot do as they say. */
 static void
 look_at_settings(int fd, const char *path, const char *account,
-    const char *domain)
+    const struct place *p)
 {
 	const char *err = NULL, *text;
 	struct val *v = val_read_fd(fd, &err), *password;
@@ -52,13 +102,11 @@ look_at_settings(int fd, const char *path, const char *account,
 		val_append(adopt_found.damaged, val_string(path));
 	password = dict_get(v, "Password");
 	text = password != NULL ? val_text(password) : NULL;
-	if (dict_bool(v, "ExternalINBOX", false))
-		adopt_odd(path, "", "its INBOX lies elsewhere and is not "
-		    "served: copy it to its place here");
+	look_at_inbox(v, path, account, p);
 	if (text != NULL && password_form((struct str){ text,
 	    val_len(password) }) == PASSWORD_VENDOR) {
 		name = xasprintf("%.*s@%s", (int)(strrchr(account, '.') -
-		    account), account, domain);
+		    account), account, p->domain);
 		val_append(adopt_found.passwords, val_string(name));
 		free(name);
 	}
@@ -80,7 +128,7 @@ count_account(const char *path, const char *name)
 
 struct macnt {
 	const char	*account;	/* john.macnt */
-	const char	*domain;
+	const struct place *place;
 	bool		 settings;	/* it has some */
 };
 
@@ -100,7 +148,7 @@ in_macnt(int dir, const char *where, const char *name, void *arg)
 		return;
 	path = xasprintf("%s/%s", where, name);
 	m->settings = true;
-	look_at_settings(fd, path, m->account, m->domain);
+	look_at_settings(fd, path, m->account, m->place);
 	adopt_give(fd, &st, path, &auths);
 	free(path);
 	close(fd);
@@ -108,9 +156,9 @@ in_macnt(int dir, const char *where, const char *name, void *arg)
 
 static void
 macnt(int fd, const struct stat *st, const char *path, const char *name,
-    const char *domain)
+    const struct place *place)
 {
-	struct macnt m = { .account = name, .domain = domain };
+	struct macnt m = { .account = name, .place = place };
 
 	count_account(path, name);
 	adopt_each(fd, path, in_macnt, &m);
@@ -191,10 +239,10 @@ static void
 a_directory(int fd, const struct stat *st, int dir, const char *where,
     const char *path, const char *name, const struct place *p)
 {
-	struct place below = { p->domain, p->depth + 1 };
+	struct place below = { p->domain, p->depth + 1, p->external };
 
 	if (ends_in(name, ".macnt") || ends_in(name, ".mdir"))
-		macnt(fd, st, path, name, p->domain);
+		macnt(fd, st, path, name, p);
 	else if (ends_in(name, ".sub") && p->depth < ADOPT_DEPTH) {
 		adopt_each(fd, path, in_domain, &below);
 		adopt_each(fd, path, finish_single, NULL);
@@ -216,7 +264,7 @@ a_file(int fd, const struct stat *st, const char *path, const char *name,
     const struct place *p)
 {
 	if (ends_in(name, ".settings")) {
-		look_at_settings(fd, path, name, p->domain);
+		look_at_settings(fd, path, name, p);
 		adopt_give(fd, st, path, &auths);
 	} else if (strcmp(name, "Index.data") == 0)
 		adopt_give(fd, st, path, &routes);
@@ -274,7 +322,7 @@ in_domain(int dir, const char *where, const char *name, void *arg)
 void
 adopt_domain(int dir, const char *path, const char *domain)
 {
-	struct place p = { domain, 0 };
+	struct place p = { domain, 0, has_external(dir) };
 	struct stat st;
 
 	adopt_found.domains++;

@@ -131,7 +131,10 @@ def make_base(base):
     other = base / "Domains/Other.Example"
     macnt(other, "kim", account(PASSWORDS["clear"]), {"INBOX": mbox("kim")})
     macnt(other, "lou", account(PASSWORDS["acrpt"]))
-    write(other / "Settings/Domain.settings", "{}\n")
+    macnt(other, "inside", account(PASSWORDS["clear"],
+                                   "ExternalINBOX = YES;"))
+    write(other / "Settings/Domain.settings",
+          f"{{ ExternalLocation = \"{base.parent}/spool/*\"; }}\n")
     write(other / "Settings/Access.settings", "{ kim = (BasicSettings); }\n")
     # By hand: without what the vendor's server makes itself.
     macnt(base / "Domains/bare.example", "max", account(PASSWORDS["clear"]))
@@ -176,7 +179,8 @@ class Run:
         self.conf = self.top / "cgserver.conf"
         lines = [f"base {self.base}", f"libexec {OBJ}",
                  f"tls {self.top}/key.pem {self.top}/cert.pem",
-                 f"password-key {self.top}/password.key"]
+                 f"password-key {self.top}/password.key",
+                 f"external-inboxes {self.top}/spool"]
         lines += [f"listen {m} 127.0.0.1:auto"
                   for m in ("SMTP", "POP", "IMAP", "PWD")]
         lines += [f"user {u} {n}" for u, n in UID.items()]
@@ -316,6 +320,7 @@ def adopted(r, outside):
         assert said in p.stdout, (said, p.stdout)
     for n in ("clear", "ucrypt", "bsdmd5", "ssha", "smd5"):
         assert n + "@" not in p.stdout, p.stdout
+    assert "inside.macnt" not in p.stdout, p.stdout
     assert tree(outside) == guard, "something outside was changed"
     now = tree(r.base)
     assert contents(now) == was, "contents were changed"
