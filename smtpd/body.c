@@ -41,6 +41,13 @@ body_taken(struct body *b, size_t n)
 		b->from_at -= n;
 }
 
+void
+body_moved(struct body *b, size_t n)
+{
+	b->line += n;
+	b->from_at += n;
+}
+
 static void
 put(struct body *b, const char *p, size_t n)
 {

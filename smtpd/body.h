@@ -63,6 +63,8 @@ void	body_end(struct body *);
 /* How many bytes of out may be written and taken away (body_taken()). */
 size_t	body_ready(const struct body *);
 void	body_taken(struct body *, size_t);
+/* So many more stand in out before the text. */
+void	body_moved(struct body *, size_t);
 
 /* header.c: one line of the header, complete, stands at the end of out. */
 void	header_line(struct body *);

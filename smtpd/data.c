@@ -66,7 +66,7 @@ compose(struct smtp *s)
 		s->body.own_sender = s->own_sender;
 	}
 	ban_begin(s);
-	s->written = 0;
+	s->written = s->no_tls_at = 0;
 }
 
 bool
@@ -138,41 +138,57 @@ data_interrupted(struct smtp *s)
 	refuse(s, "451 4.3.0 the queue has been interrupted");
 }
 
+/* One more letter of options, while the envelope is still in memory. */
+static size_t
+put_option(struct smtp *s, char letter)
+{
+	struct buf *out = &s->out;
+	char text[] = { 'O', ' ', letter, '\n', '\0' }, *put = text;
+	size_t n = sizeof(text) - 1;
+
+	if (strncmp(out->p + s->options, "O ", 2) == 0) {
+		s->options += 2;
+		put = &text[2];
+		n = 1;
+	}
+	if (!buf_add(out, put, n))
+		return 0;
+	memmove(out->p + s->options + n, out->p + s->options,
+	    out->len - n - s->options);
+	memcpy(out->p + s->options, put, n);
+	s->no_tls_at = s->options + (n == 1 ? 0 : 2);
+	s->envelope += n;
+	s->scanned += n;
+	body_moved(&s->body, n);
+	return n;
+}
+
 /*
- * "TLS-Required: No" was in the header: the envelope says so, unless it has
- * gone to the file, as before a very long header's end.  Whoever said
- * REQUIRETLS means that (RFC 8689, 3).
+ * "TLS-Required: No" was in the header: the envelope says so.  If it goes to
+ * the file before a very long header's end, it has room for that: a letter that
+ * means nothing.  Whoever said REQUIRETLS means that (RFC 8689, 3).
  */
 static size_t
 note_no_tls(struct smtp *s)
 {
-	struct buf *out = &s->out;
-	size_t n, at = s->options;
-	const char *text = "O N\n";
+	const struct body *b = &s->body;
 
-	if (!s->body.no_tls || s->mail.tls || s->written > 0 ||
-	    s->body.header)
+	if (s->mail.tls || (!b->header && !b->no_tls))
 		return 0;
-	if (strncmp(out->p + at, "O ", 2) == 0) {
-		text = "N";
-		at += 2;
-	}
-	n = strlen(text);
-	if (!buf_add(out, text, n))
-		return 0;
-	memmove(out->p + at + n, out->p + at, out->len - n - at);
-	memcpy(out->p + at, text, n);
-	s->envelope += n;
-	s->scanned += n;
-	return n;
+	if (s->written == 0)
+		return put_option(s, b->header ? '_' : 'N');
+	if (!b->header && s->no_tls_at != 0 &&
+	    file_pwrite(s->file->fd, "N", 1, s->no_tls_at) == 0)
+		s->no_tls_at = 0;
+	return 0;
 }
 
 static void
 write_out(struct smtp *s, size_t n)
 {
+	n += note_no_tls(s);
 	if (n == 0)
 		return;
-	n += note_no_tls(s);
 	if (file_write(s->file->fd, s->out.p, n) == -1) {
 		log_warn("Queue/%" PRIu64 ".tmp", s->file->id);
 		refuse(s, "452 4.3.1 cannot be stored now");

@@ -109,6 +109,7 @@ struct smtp {
 	uint64_t		 written;
 	size_t			 envelope;	/* its bytes */
 	size_t			 options;	/* where its O line is, or was */
+	size_t			 no_tls_at;	/* and its letter N, or room for it */
 	struct banned_scan	*ban;		/* NULL: nothing is banned */
 	size_t			 scanned;	/* of out, by it */
 	bool			 own_sender;	/* sender is a name of account */

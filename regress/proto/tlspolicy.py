@@ -434,8 +434,20 @@ def not_required(s, p):
         assert k.wait(1)[0].rcpts == ["<y@dane.example>"]
         send(s, ["z@dane.example"], b"TLS-Required: Not\r\nSubject: help\r\n"
              b"\r\nhello\r\n")
+        # It may be the last field of a very long header.
+        long = b"X-Long: " + b"x" * 900 + b"\r\n"
+        for n in 69, 200, 1000:
+            send(s, [f"y{n}@dane.example"], b"Subject: help\r\n" + n * long +
+                 b"TLS-Required: No\r\n\r\nhello\r\n")
+            k.wait(len(k.mails) + 1)
+            assert k.mails[-1].rcpts == [f"<y{n}@dane.example>"]
+            assert k.mails[-1].data.count(b"X-Long") == n
+        send(s, ["z@dane.example"], b"Subject: help\r\n" + 200 * long +
+             b"\r\nTLS-Required: No\r\n")
+        waits(s, "TLS with mx.dane")
+        assert len(k.mails) == 4
         zone(s, dane_zone(f"3 1 1 {spki(p['self.example'])}"))
-        k.wait(3)
+        k.wait(7)
         assert k.mails[0].rcpts == ["<y@dane.example>"]
         nothing_left(s)
 
