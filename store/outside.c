@@ -123,6 +123,16 @@ same(const struct stamp *a, const struct stamp *b)
 	    same_time(&a->ctime, &b->ctime);
 }
 
+bool
+acct_outside_news(const struct acct *a)
+{
+	struct stamp now;
+	bool lost;
+
+	return a->outside != NULL && look(a->outside, &now, &lost) == 0 &&
+	    (lost || !same(&now, &a->outside->seen));
+}
+
 void
 outside_unlock(struct box *b, bool wrote)
 {

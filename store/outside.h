@@ -26,6 +26,9 @@ void	outside_free(struct acct *);
 /* Another file has its name now: this one is no use any more. */
 bool	acct_outside_lost(const struct acct *);
 
+/* Has somebody else written there since the last look? */
+bool	acct_outside_news(const struct acct *);
+
 /*
  * Around all that looks at the file or changes it, one inside the other if
  * need be.  Waits a little; -1 and EAGAIN: another program has it.  Does

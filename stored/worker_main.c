@@ -177,8 +177,11 @@ look_now(int fd, short what, void *arg)
 {
 	struct client *c, *next;
 
+	if (acct_outside_news(account))
+		imap_sessions_notify(account);
 	TAILQ_FOREACH_SAFE(c, &clients, next, next) {
-		if (c->service->idle == NULL ||
+		/* Nobody but us sees what comes to an INBOX elsewhere. */
+		if (account->outside != NULL || c->service->idle == NULL ||
 		    !c->service->idle(c->id, c->session))
 			continue;
 		TAILQ_REMOVE(&clients, c, next);
