@@ -24,7 +24,7 @@ aliases_set(const struct ipc_pkt *pkt, void *arg)
 		admin_fail(a, 501, m->text);
 		return;
 	}
-	log_msg(LOG_MAJOR, "aliases of %s changed by %s", a->name, a->account);
+	account_log(LOG_MAJOR, a->name, "aliases changed by %s", a->account);
 	admin_done(a, NULL);
 }
 

@@ -228,7 +228,7 @@ name_removed(const struct ipc_pkt *pkt, void *arg)
 	else
 		journal_end(1);
 	release(a, "");
-	log_msg(LOG_PROBLEM, "account %s removed by %s", a->name, a->account);
+	account_log(LOG_PROBLEM, a->name, "removed by %s", a->account);
 	admin_done(a, NULL);
 }
 
@@ -362,11 +362,11 @@ rename_published(const struct ipc_pkt *pkt, void *arg)
 	else
 		journal_end(2);
 	release(a, a->newpath);
-	log_msg(LOG_PROBLEM, "account %s renamed into %s by %s", a->name,
-	    a->newname, a->account);
+	account_log(LOG_PROBLEM, a->name, "renamed into %s by %s", a->newname,
+	    a->account);
 	if (is_external(a->newpath))
-		log_msg(LOG_MAJOR, "account %s has the external INBOX of that "
-		    "name; mail in %s's stays there", a->newname, a->name);
+		account_log(LOG_MAJOR, a->newname, "has the external INBOX of "
+		    "that name; mail in %s's stays there", a->name);
 	admin_done(a, NULL);
 }
 

@@ -49,8 +49,7 @@ do_end(struct admin *a)
 		admin_fail(a, 501, "you have no right to do this");
 		return;
 	}
-	log_msg(LOG_PROBLEM, "sessions of %s ended by %s", a->name,
-	    a->account);
+	account_log(LOG_PROBLEM, a->name, "sessions ended by %s", a->account);
 	if (!admin_is_self(a))
 		ticket_drop_account(a->name);
 	ipc_call(proc_peer(PROC_STORED), IPC_ACCOUNT_QUIET, 0, &m, -1,

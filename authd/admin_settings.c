@@ -372,7 +372,7 @@ os_changed(enum proof proof, void *arg)
 	struct admin *a = arg;
 
 	if (proof == PROOF_SYSTEM) {
-		log_msg(LOG_PROBLEM, "OS password of %s changed", a->name);
+		account_log(LOG_PROBLEM, a->name, "OS password changed");
 		admin_done(a, NULL);
 	} else if (proof == PROOF_LATER)
 		admin_later(a);
@@ -440,7 +440,7 @@ do_set_password(struct admin *a)
 		return;
 	}
 	dict_set(new, "Password", password);
-	log_msg(LOG_PROBLEM, "password of %s changed by %s", a->name,
+	account_log(LOG_PROBLEM, a->name, "password changed by %s",
 	    a->account);
 	save(a, new);
 }
@@ -597,7 +597,7 @@ do_set_rights(struct admin *a)
 		admin_fail(a, 501, "rights cannot be written");
 		return;
 	}
-	log_msg(LOG_MAJOR, "rights of %s changed by %s", a->name, a->account);
+	account_log(LOG_MAJOR, a->name, "rights changed by %s", a->account);
 	admin_done(a, NULL);
 }
 

@@ -66,6 +66,9 @@ const struct val *domain_setting(const char *domain, const char *name);
 /* Whose alias is it?  The name itself, if it is none. */
 const char *domain_real(const char *name);
 const char *main_domain(void);
+/* By the level of the domain's AccountsLogLevel; the name has a domain. */
+void	account_log(int level, const char *name, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
 /* Is a service ("POP", "Relay") enabled for the account and its domain? */
 bool	service_enabled(const struct val *settings, const char *domain,
 	    const char *service);

@@ -287,7 +287,7 @@ published(const struct ipc_pkt *pkt, void *arg)
 		journal_again(c->name, "", c->path, false, 1);
 	else
 		journal_end(1);
-	log_msg(LOG_PROBLEM, "account %s created (%s)", c->name, c->path);
+	account_log(LOG_PROBLEM, c->name, "created (%s)", c->path);
 	finish(c, 0, "");
 }
 

@@ -1,7 +1,10 @@
 /*
  * What is in force for an account: its own setting, else its service class's,
- * else the domain's default, else the server's, else the table's.  Runs in authd; only looks things up.
+ * else the domain's default, else the server's, else the table's.  Runs in
+ * authd; only looks things up.
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -34,6 +37,24 @@ domain_setting(const char *domain, const char *name)
 	if (v != NULL || settings_find("Domain", name) == NULL)
 		return v;
 	return settings_value(proc_settings(), "Domain", name);
+}
+
+void
+account_log(int level, const char *name, const char *fmt, ...)
+{
+	int64_t most = LOG_PROBLEM;
+	char tag[256], text[1024];
+	va_list ap;
+
+	(void)val_int(domain_setting(strrchr(name, '@') + 1,
+	    "AccountsLogLevel"), &most);
+	if (level > most && !dict_bool(proc_conf()->conf, "LogAll", false))
+		return;
+	snprintf(tag, sizeof(tag), "ACCOUNT(%s)", name);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_always(level, tag, "%s", text);
 }
 
 const char *

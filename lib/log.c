@@ -16,32 +16,76 @@
 
 #include "log.h"
 
-enum { LOG_RECORD = 2000 };	/* bytes of one record, all in all */
+enum {
+	LOG_RECORD = 2000,	/* bytes of one record, all in all */
+	LOG_TAG = 200,		/* of its tag */
+	LOG_LEVELS = 4		/* tags with a level of their own */
+};
 
-static char		log_name[64] = "cgate";
+static char		log_name[LOG_TAG + 1] = "cgate";
 static int		log_fd = -1;
 static bool		log_stderr;
-static int		log_level = LOG_PROBLEM;
+static int		log_level = LOG_PROBLEM, log_highest = LOG_PROBLEM;
 static atomic_ulong	log_lost;
+
+static struct {
+	const char	*tag;
+	int		 level;
+} log_levels[LOG_LEVELS];
+static size_t		log_nlevels;
 
 void
 log_init(const char *tag, int fd, int to_stderr)
 {
-	snprintf(log_name, sizeof(log_name), "%s", tag);
+	log_set_tag(tag);
 	log_fd = fd;
 	log_stderr = to_stderr;
 }
 
 void
+log_set_tag(const char *tag)
+{
+	snprintf(log_name, sizeof(log_name), "%s", tag);
+}
+
+void
 log_set_level(int level)
 {
-	log_level = level;
+	log_level = log_highest = level;
+	log_nlevels = 0;
+}
+
+void
+log_set_level_of(const char *tag, int level)
+{
+	if (log_nlevels == LOG_LEVELS)
+		panic("no room for the level of %s", tag);
+	log_levels[log_nlevels].tag = tag;
+	log_levels[log_nlevels++].level = level;
+	if (level > log_highest)
+		log_highest = level;
 }
 
 int
 log_get_level(void)
 {
-	return log_level;
+	return log_highest;
+}
+
+static bool
+wanted(int level, const char *tag)
+{
+	size_t i, n;
+
+	if (level > log_highest)
+		return false;
+	for (i = 0; i < log_nlevels; i++) {
+		n = strlen(log_levels[i].tag);
+		if (strncmp(tag, log_levels[i].tag, n) == 0 &&
+		    (tag[n] == '\0' || tag[n] == '-' || tag[n] == '('))
+			return level <= log_levels[i].level;
+	}
+	return level <= log_level;
 }
 
 /* A record is one line: nothing in it may end it or drive a terminal. */
@@ -94,7 +138,7 @@ record(int level, const char *tag, const char *fmt, va_list ap, int err)
 	int saved = errno, n;
 	size_t len;
 
-	n = snprintf(rec, sizeof(rec), "%d %.200s ", level, tag);
+	n = snprintf(rec, sizeof(rec), "%d %.*s ", level, LOG_TAG, tag);
 	len = n < 0 ? 0 : n;
 	n = vsnprintf(rec + len, sizeof(rec) - len, fmt, ap);
 	if (n < 0)
@@ -121,7 +165,7 @@ record(int level, const char *tag, const char *fmt, va_list ap, int err)
 void
 log_vtag(int level, const char *tag, const char *fmt, va_list ap)
 {
-	if (level <= log_level)
+	if (wanted(level, tag))
 		record(level, tag, fmt, ap, 0);
 }
 
@@ -130,8 +174,23 @@ log_tag(int level, const char *tag, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (level > log_level)
+	if (!wanted(level, tag))
 		return;
+	va_start(ap, fmt);
+	record(level, tag, fmt, ap, 0);
+	va_end(ap);
+}
+
+void
+log_as(int level, const char *word, const char *fmt, ...)
+{
+	const char *object = strchr(log_name, '(');
+	char tag[LOG_TAG + 1];
+	va_list ap;
+
+	if (!wanted(level, word))
+		return;
+	snprintf(tag, sizeof(tag), "%s%s", word, object != NULL ? object : "");
 	va_start(ap, fmt);
 	record(level, tag, fmt, ap, 0);
 	va_end(ap);
@@ -152,7 +211,7 @@ log_msg(int level, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (level > log_level)
+	if (!wanted(level, log_name))
 		return;
 	va_start(ap, fmt);
 	record(level, log_name, fmt, ap, 0);

@@ -28,8 +28,16 @@ enum log_level {
  * and whether to write to stderr as well.
  */
 void	log_init(const char *tag, int fd, int to_stderr);
+/* Another tag, for a process that serves one account: "MAILBOX(ann@x.com)". */
+void	log_set_tag(const char *);
 /* Records above this level are not even formatted. */
 void	log_set_level(int);
+/*
+ * Some tags' records, and those of their sessions and objects, go by a level
+ * of their own, until log_set_level() is called again.  The tag must last.
+ */
+void	log_set_level_of(const char *tag, int);
+/* The highest of all of them. */
 int	log_get_level(void);
 /* A record under the process's own tag. */
 void	log_msg(int level, const char *, ...)
@@ -39,6 +47,9 @@ void	log_tag(int level, const char *tag, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));
 void	log_vtag(int level, const char *tag, const char *, va_list)
 	    __attribute__((format(printf, 3, 0)));
+/* Under the process's tag with this before its object: "ACCOUNT(ann@x.com)". */
+void	log_as(int level, const char *word, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
 /* The same at any level that is set: what somebody has just asked for. */
 void	log_always(int level, const char *tag, const char *, ...)
 	    __attribute__((format(printf, 3, 4)));

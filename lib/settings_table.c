@@ -31,8 +31,7 @@ const struct setting settings_table[] = {
 	    "the main domain; empty: the host's name"),
 	LEVEL("Main", "LogLevel", "3", "the kernel's and the supervisor's log"),
 	LEVEL("Main", "AccountsLogLevel", "3",
-	    "making, renaming, removing accounts, and logins"),
-	LEVEL("Main", "MailboxesLogLevel", "3", "opening and repairing mailboxes"),
+	    "logins, and what administrators do to accounts"),
 	ONOFF("Main", "AccountStatistics", "NO",
 	    "mail to each account is counted"),
 	ONOFF("Main", "HideAccountUnknown", "YES",
@@ -46,10 +45,6 @@ const struct setting settings_table[] = {
 	    "a program that checks passwords and unknown names: Enabled, "
 	    "ProgramName, LogLevel, Timeout, AutoRestart (seconds, or "
 	    "Disabled)"),
-	TIME("Main", "WorkerRest", "30s", 0, HOUR,
-	    "how long an account's worker without sessions stays"),
-	NUM("Main", "MaxWorkers", "2000", 1, 60000,
-	    "accounts that are worked on at once"),
 	VALUE("Main", "TCPSchedule", NULL,
 	    "when other hosts may be connected to, ({Days=Weekdays;"
 	    "From=\"8:00\";Till=\"20:00\";Pause=10m;}, ...), see queued(8); "
@@ -176,7 +171,6 @@ const struct setting settings_table[] = {
 	    "bad commands until the session is ended"),
 
 	LEVEL("Queue", "LogLevel", "3", "taking in and scheduling messages"),
-	LEVEL("Queue", "EnqueuerLogLevel", "3", "routing and server-wide rules"),
 	LEVEL("Queue", "DequeuerLogLevel", "2", "results and reports"),
 	NUM("Queue", "Processors", "24", 1, 128,
 	    "threads that sync messages to disk"),
@@ -437,12 +431,14 @@ const struct setting settings_table[] = {
 	WORD("Domain", "ExternalLockType", "FileLevel", "FileLevel|RangeLevel",
 	    "how they are locked: by flock, by fcntl, as the system's mailers "
 	    "do"),
+	LEVEL("Domain", "AccountsLogLevel", "3",
+	    "making, opening, changing, removing its accounts and mailboxes"),
+	LEVEL("Domain", "MailboxesLogLevel", "3",
+	    "what becomes of the messages in them"),
 	DLATER("AGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
 	DLATER("BGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
 	DLATER("CGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
 	DLATER("DGradeLimit", VALUE, "\"-1\"", "accounts of this grade"),
-	DLATER("AccountsLogLevel", LEVEL, "3", "the log of its accounts"),
-	DLATER("MailboxesLogLevel", LEVEL, "3", "the log of their mailboxes"),
 	DLATER("AutoCreateChats", ONOFF, "NO", "chat rooms are made when used"),
 	DLATER("AutoSignup", ONOFF, "NO", "users make accounts themselves"),
 	DLATER("CentralDirectory", TEXT, "\"Keep In Sync\"",

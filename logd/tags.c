@@ -16,7 +16,7 @@ static const struct {
 } table[] = {
 	{ "cgserver",		{ "SERVER" } },
 	{ "logd",		{ "LOG" } },
-	{ "authd",		{ "AUTH", "EXTAUTH" } },
+	{ "authd",		{ "AUTH", "EXTAUTH", "ACCOUNT" } },
 	{ "authd-priv",		{ "PRIV" } },
 	{ "routerd",		{ "ROUTER" } },
 	{ "queued",		{ "QUEUE", "DEQUEUER", "PIPE", "LIST",
@@ -29,7 +29,7 @@ static const struct {
 	{ "stored",		{ "STORED" } },
 	{ "stored-delivery",	{ "LOCAL" } },
 	/* Workers go on with the sessions of fronts. */
-	{ "stored-worker",	{ "ACCOUNT", "POP", "IMAP" } }
+	{ "stored-worker",	{ "ACCOUNT", "MAILBOX", "POP", "IMAP" } }
 };
 
 /* The tag itself, or one of its sessions or objects: POP-000012, QUEUE([7]). */

@@ -82,6 +82,8 @@ settings(const struct val *all)
 	submit_settings(all);
 	disk.dirsync = settings_bool(all, "Queue", "DirectorySync");
 	log_set_level(settings_int(all, "Queue", "LogLevel"));
+	log_set_level_of("DEQUEUER", settings_int(all, "Queue",
+	    "DequeuerLogLevel"));
 	tcp_settings(all);
 	wake_settings(all);
 	lqueue_holds();

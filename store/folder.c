@@ -340,6 +340,8 @@ folder_create(struct acct *a, const char *given, const char *class)
 		ret = bare ? make_bare(a, name)
 			   : make_box(a, name, fmt, folder_class(class));
 	err = errno;
+	if (ret == 0)
+		log_as(LOG_LOW, "ACCOUNT", "mailbox %s created", given);
 	free(name);
 	errno = err;
 	return ret;
@@ -417,6 +419,7 @@ folder_delete(struct acct *a, const char *name)
 	boxes = dict_get(info_root(&a->info), "Mailboxes");
 	if (boxes != NULL)
 		(void)dict_set(boxes, name, NULL);
+	log_as(LOG_LOW, "ACCOUNT", "mailbox %s removed", name);
 	return 0;
 }
 

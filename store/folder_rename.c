@@ -16,6 +16,7 @@
 #include "dict.h"
 #include "folder.h"
 #include "folder_int.h"
+#include "log.h"
 #include "name.h"
 #include "quota.h"
 
@@ -215,7 +216,7 @@ check(struct acct *a, const char *from, const char *to, bool alone,
 }
 
 static int
-rename_folder(struct acct *a, const char *from, const char *to, bool alone)
+rename_unlogged(struct acct *a, const char *from, const char *to, bool alone)
 {
 	const struct box_format *fmt;
 	bool bare;
@@ -237,6 +238,15 @@ rename_folder(struct acct *a, const char *from, const char *to, bool alone)
 		return -1;
 	rename_open(a, from, to, alone);
 	return drop_entries(a, from, alone);
+}
+
+static int
+rename_folder(struct acct *a, const char *from, const char *to, bool alone)
+{
+	if (rename_unlogged(a, from, to, alone) == -1)
+		return -1;
+	log_as(LOG_LOW, "ACCOUNT", "mailbox %s renamed into %s", from, to);
+	return 0;
 }
 
 int

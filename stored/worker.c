@@ -10,10 +10,13 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "buf.h"
+#include "dict.h"
 #include "log.h"
 #include "settings.h"
 #include "stat.h"
@@ -87,12 +90,51 @@ close_others(int a, int b)
 	close_range(high + 1, ~0U, 0);
 }
 
+/* Sessions go by their modules' levels, the rest by those of a domain. */
+static void
+log_levels(const struct val *all, const char *domain)
+{
+	const struct val *d = dict_get(dict_get(all, "Domains"), domain);
+
+	log_set_level(dict_int(d, "MailboxesLogLevel",
+	    settings_int(all, "Domain", "MailboxesLogLevel")));
+	log_set_level_of("ACCOUNT", dict_int(d, "AccountsLogLevel",
+	    settings_int(all, "Domain", "AccountsLogLevel")));
+	log_set_level_of("POP", settings_int(all, "POP", "LogLevel"));
+	log_set_level_of("IMAP", settings_int(all, "IMAP", "LogLevel"));
+}
+
+/* Of "Domains/x.com/jo.sub/john.macnt" or "Accounts/john.mbox". */
+static void
+log_for(const char *path)
+{
+	const char *main = settings_text(proc_settings(), "Main",
+	    "DomainName"), *slash = strrchr(path, '/');
+	struct cur c = cur_str(path), name = cur_str(slash != NULL ?
+	    slash + 1 : path);
+	struct str of = str_make(main), who = { name.p, cur_left(&name) };
+	const char *dot = strrchr(name.p, '.');
+	char domain[256], tag[256];
+
+	if (cur_lit(&c, "Domains/"))
+		of = cur_until(&c, "/");
+	if (dot != NULL)
+		who.len = dot - who.p;
+	snprintf(tag, sizeof(tag), "MAILBOX(%.*s@%.*s)", (int)who.len, who.p,
+	    (int)of.len, of.p);
+	log_set_tag(tag);
+	if (!dict_bool(proc_conf()->conf, "LogAll", false) &&
+	    str_copy(of, domain, sizeof(domain)))
+		log_levels(proc_settings(), domain);
+}
+
 static void
 child(struct pending *p, int io)
 {
 	static const int mine[] = { SIGTERM, SIGCHLD };
 	size_t i;
 
+	log_for(p->path);
 	for (i = 0; i < sizeof(mine) / sizeof(mine[0]); i++)
 		signal(mine[i], SIG_DFL);
 	close_others(p->dirfd, io);
@@ -186,7 +228,7 @@ stop(void)
 static void
 settings(const struct val *all)
 {
-	log_set_level(settings_int(all, "POP", "LogLevel"));
+	log_levels(all, "");
 	stat_switch(settings_bool(all, "Main", "AccountStatistics"));
 }
 

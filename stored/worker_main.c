@@ -74,6 +74,7 @@ leave(int status)
 {
 	account->news = NULL;
 	acct_free(account);
+	log_as(LOG_LOW, "ACCOUNT", "closed");
 	_exit(status);
 }
 
@@ -537,6 +538,7 @@ worker_main(int dirfd, const char *single, const char *path, int io)
 		_exit(1);
 	broker = ipc_new(base, io, "stored", from_broker, broker_down, NULL);
 	idle_start(broker, account);
+	log_as(LOG_LOW, "ACCOUNT", "opened");
 	rest_later();
 	while (event_base_loop(base, EVLOOP_ONCE) == 0 &&
 	    !event_base_got_exit(base)) {

@@ -23,6 +23,7 @@ own(void **state)
 	assert_true(may("pop3d", "POP-000012([::1])"));
 	assert_true(may("stored-worker", "POP-000012([::1])"));
 	assert_true(may("stored-worker", "ACCOUNT"));
+	assert_true(may("stored-worker", "MAILBOX(ann@x.example)"));
 	assert_true(may("queued", "QUEUE([17])"));
 	assert_true(may("queued", "DEQUEUER"));
 	assert_true(may("cgserver", "SERVER"));
