@@ -56,7 +56,7 @@ inbox_limits(struct account *a, const char *limits)
 static void
 fail(struct account *a, const char *text)
 {
-	log_warnx("%s: external INBOX: %s", a->path, text);
+	log_warnx("%s: %s", a->path, text);
 	a->warm = 0;
 	jobs_fail(a, false, text);
 	sessions_refuse(a, text);
