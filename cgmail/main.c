@@ -88,6 +88,16 @@ full_name(void)
 	return name;
 }
 
+/* Its own name or, where other mailers are installed too, mailq.cgate. */
+static bool
+called(const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(progname, name, n) == 0 &&
+	    (progname[n] == '\0' || strcmp(progname + n, ".cgate") == 0);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -95,9 +105,9 @@ main(int argc, char *argv[])
 
 	progname = slash == NULL ? argv[0] : slash + 1;
 	umask(077);
-	if (strcmp(progname, "mailq") == 0)
+	if (called("mailq"))
 		return sendmail_main(argc, argv, 'p');
-	if (strcmp(progname, "mail") == 0 || strcmp(progname, "mailx") == 0)
+	if (called("mail") || called("mailx"))
 		return mail_main(argc, argv);
 	return sendmail_main(argc, argv, 'm');
 }

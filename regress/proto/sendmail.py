@@ -69,6 +69,8 @@ def test_mail():
     arrives("eve", "by mail")
     run("mail", status=EX_USAGE)
     run("mail", "<>", status=EX_DATAERR)
+    run("mail.cgate", "-s", "as installed", "ann", text="hello\n")
+    assert arrives("ann", "as installed")["To"] == "ann"
 
 
 def test_sendmail():
@@ -139,6 +141,7 @@ def test_mailq():
         text="Subject: waits\n\n")
     wait_for("the waiting one", lambda: "y@other.example" in
              run("sendmail", "-bp"))
+    assert "y@other.example" in run("mailq.cgate")
     assert "1 message" in run("mailq")
     if os.geteuid() == 0:
         run("mailq", uid=STRANGER, status=EX_NOPERM)
@@ -183,7 +186,7 @@ def test_files():
 
 
 def main():
-    for name in ("mail", "sendmail", "mailq"):
+    for name in ("mail", "sendmail", "mailq", "mail.cgate", "mailq.cgate"):
         # a copy: not everybody may look into the checkout
         shutil.copy(OBJ / "cgmail", os.path.join(BIN.name, name))
     os.chmod(BIN.name, 0o755)
