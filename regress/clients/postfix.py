@@ -24,6 +24,7 @@ sys.path[:0] = [str(TOP / "regress/tools"), str(TOP / "bench")]
 import peers  # noqa: E402
 from cgtest import PASSWORD, Suite, descendants, kill, wait_for  # noqa: E402
 from fakedns import FakeDns  # noqa: E402
+from outgoing import certificate  # noqa: E402
 
 CONF = """
 settings Queue { RetryEvery = 1s; RetryEveryLater = 1s; ReportDelay = 0s; }
@@ -91,20 +92,6 @@ class Session(socketserver.StreamRequestHandler):
             self.wfile.write(f"action={self.server.action(about)}\n\n"
                              .encode())
             about = {}
-
-
-def certificate(top, name, ca=None):
-    """(key, cert) files; signed by ca or by itself."""
-    key, cert = f"{top}/{name}.key", f"{top}/{name}.crt"
-    args = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
-            "-days", "30", "-subj", f"/CN={name}", "-addext",
-            f"subjectAltName=DNS:{name}"]
-    if ca:
-        args += ["-CA", ca[1], "-CAkey", ca[0], "-addext",
-                 "basicConstraints=critical,CA:FALSE"]
-    subprocess.run(args, check=True, capture_output=True)
-    return key, cert
 
 
 def common_name(cert):

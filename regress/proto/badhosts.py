@@ -7,7 +7,6 @@ import pathlib
 import signal
 import smtplib
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,6 +15,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import PASSWORD, Suite, kill, wait_for  # noqa: E402
+from outgoing import (certificate, nothing_left, reports,  # noqa: E402
+                      route, send)
 from sink import Gone, Session, Sink  # noqa: E402
 
 ALL = ["PIPELINING", "SIZE 100000000", "8BITMIME", "DSN", "CHUNKING",
@@ -27,29 +28,14 @@ settings SMTP { LogLevel = 5; }
 """
 
 
-def route(s, **hosts):
-    cli = s.cli()
-    cli.ask('SetRouterTable "%s"' % "".join(
-        f"Relay:{name}.example = {name}.example@127.0.0.{net}.{k.port}.smtp"
-        "\\e" for name, (net, k) in hosts.items()))
-    cli.close()
-
-
-def send(s, rcpts, n=1):
+def many(s, n, domain):
+    """That many messages, of one session."""
     with smtplib.SMTP("127.0.0.1", s.smtp_port(), timeout=120) as c:
         c.ehlo()
         c.login("ann", PASSWORD)
         for i in range(n):
-            c.sendmail(s.address("ann"), [r.format(i) for r in rcpts],
+            c.sendmail(s.address("ann"), [f"u{i}@{domain}"],
                        f"Subject: {i}\r\n\r\nhello\r\n")
-
-
-def reports(s):
-    return b"".join(text for _, text in s.mail("ann"))
-
-
-def nothing_left(s):
-    wait_for("an empty queue", lambda: not s.queue())
 
 
 def retry(s, every):
@@ -90,8 +76,8 @@ def closes(s):
         for extensions in ([], ALL):
             with OnceSink(address="127.0.0.2", extensions=extensions) as k:
                 k.patience = patience
-                route(s, once=(2, k))
-                send(s, ["u{}@once.example"], 100)
+                route(s, once_example=k)
+                many(s, 100, "once.example")
                 k.wait(100)
                 nothing_left(s)
                 assert len(k.mails) == 100 == len({m.rcpts[0] for m in
@@ -104,7 +90,7 @@ def restarted(s):
         slow.answers["END"] = ["HANG"]
         k.answers["RCPT"] = ["450 4.2.0 not now"]
         retry(s, "1s")
-        route(s, good=(2, k), slow=(2, slow))
+        route(s, good_example=k, slow_example=slow)
         send(s, ["x@slow.example", "y@good.example"])
         wait_for("both in hand", lambda: "not now" in s.log() and
                  any(l == "DATA" for _, l in slow.heard))
@@ -114,7 +100,7 @@ def restarted(s):
         k.wait(1, 60)
         slow.answers.clear()
     with Sink(address="127.0.0.2") as k:
-        route(s, slow=(2, k))
+        route(s, slow_example=k)
         assert k.wait(1)[0].rcpts == ["<x@slow.example>"]
         nothing_left(s)
     retry(s, "1h")
@@ -123,7 +109,7 @@ def restarted(s):
 def addresses(s):
     """What is more than an address goes nowhere."""
     with Sink(address="127.0.0.2", extensions=ALL) as k:
-        route(s, out=(2, k))
+        route(s, out_example=k)
         relay = smtplib.SMTP("127.0.0.1", s.smtp_port(), timeout=60)
         relay.ehlo()
         relay.login("ann", PASSWORD)
@@ -141,7 +127,7 @@ def addresses(s):
         assert "<plain@out.example>" in m.rcpts, m
         assert all(l.isascii() for _, l in k.heard), told
         if b'"\xc3\xa4"' in taken:
-            assert b"Status: 5.6.7" in reports(s), reports(s)
+            assert b"Status: 5.6.7" in b"".join(reports(s)), reports(s)
         assert len(m.rcpts) == len(taken) - (b'"\xc3\xa4"' in taken), m
 
 
@@ -150,7 +136,7 @@ def planted(s):
     queue = pathlib.Path(s.base, "Queue")
     with Sink(address="127.0.0.2", extensions=ALL) as k:
         k.answers["RCPT"] = ["450 4.2.0 not now"]
-        route(s, out=(2, k))
+        route(s, out_example=k)
         send(s, ["x@out.example"])
         wait_for("a try", lambda: any(l.startswith("RCPT")
                                       for _, l in k.heard))
@@ -178,7 +164,7 @@ class Script:
         self.said, self.tls, self.sessions = said, tls, 0
         self.heard = b""
         self.s = socket.create_server(("127.0.0.2", 0), backlog=50)
-        self.port = self.s.getsockname()[1]
+        self.address, self.port = self.s.getsockname()
         self.over = False
 
     def __enter__(self):
@@ -246,14 +232,14 @@ def says(s):
     retry(s, "2s")
     for said in SAID:
         with Script(*said) as k:
-            route(s, odd=(2, k))
+            route(s, odd_example=k)
             before = s.log().count(" delayed for ")
             send(s, ["x@odd.example"])
             wait_for(f"a delay after {said}"[:300],
                      lambda: s.log().count(" delayed for ") > before)
             assert k.sessions <= 3, (said, k.sessions)
         with Sink(address="127.0.0.2", extensions=ALL) as good:
-            route(s, odd=(2, good))
+            route(s, odd_example=good)
             assert good.wait(1)[0].rcpts[0].startswith("<x@odd.example>")
             nothing_left(s)
             assert len(good.mails) == 1
@@ -263,11 +249,11 @@ def says(s):
 
 def not_now(s, top):
     """It must be encrypted and cannot be now: it waits, and is not refused."""
-    pair = certificate(top)
+    pair = certificate(top, "x.example")
     retry(s, "2s")
     with Sink(extensions=ALL, tls=pair) as k:
         k.answers["STARTTLS"] = ["454 4.7.0 not now"]
-        route(s, safe=(1, k))
+        route(s, safe_example=k)
         send(s, ["x@safe.example"])
         wait_for("a delay", lambda: "not now" in s.log().split(
             "QUEUE SMTP(127.0.0.1:%d) delayed" % k.port)[-1] and
@@ -294,23 +280,14 @@ def injected(s, top):
     """What stands behind the answer to STARTTLS was not said."""
     encrypt(s, "YES", "")
     with InjectingSink(address="127.0.0.2", extensions=["PIPELINING"],
-                       tls=certificate(top)) as k:
-        route(s, out=(2, k))
+                       tls=certificate(top, "x.example")) as k:
+        route(s, out_example=k)
         send(s, ["x@out.example"])
         assert k.wait(1)[0].tls
         said = [l.split(" ")[0] for _, l in k.heard]
         assert said[:5] == ["EHLO", "STARTTLS", "EHLO", "MAIL", "RCPT"], said
         assert "BDAT" not in said, said
         nothing_left(s)
-
-
-def certificate(top):
-    key, cert = f"{top}/x.key", f"{top}/x.crt"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
-                    "-out", cert, "-days", "30", "-subj", "/CN=x.example"],
-                   check=True, capture_output=True)
-    return key, cert
 
 
 def main():

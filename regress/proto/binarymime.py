@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+from outgoing import nothing_left, route  # noqa: E402
 from sink import Sink  # noqa: E402
 from wire import Smtp  # noqa: E402
 
@@ -130,17 +131,14 @@ def goes_on(s):
         for extensions in ([], ["PIPELINING", "8BITMIME", "CHUNKING",
                                 "BINARYMIME"]):
             with Sink(extensions=extensions) as k:
-                cli = s.cli()
-                cli.ask(f'SetRouterTable "Relay:out.example = out.example@'
-                        f'{k.address}.{k.port}.smtp\\e"')
-                cli.close()
+                route(s, out_example=k)
                 begin(c, "x@out.example", s.address("ann"))
                 c.send(bdat(mixed(ODD))[1])
                 c.want(250)
                 m, = k.wait(1)
                 assert "BINARYMIME" not in m.sender, m.sender
                 check(m.data.replace(b"\r\n", b"\n"), ODD)
-                wait_for("an empty queue", lambda: not s.queue())
+                nothing_left(s)
 
 
 def main():

@@ -13,6 +13,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+from outgoing import nothing_left, route  # noqa: E402
 from sink import Sink  # noqa: E402
 
 ALL = ["PIPELINING", "SIZE 100000000", "8BITMIME", "DSN", "CHUNKING"]
@@ -28,22 +29,11 @@ def smtp(s, **settings):
     cli.close()
 
 
-def route(s, k):
-    cli = s.cli()
-    cli.ask('SetRouterTable "Relay:out.example = out.example@127.0.0.1.'
-            f'{k.port}.smtp\\e"')
-    cli.close()
-
-
 def send(s, *rcpts):
     with smtplib.SMTP("127.0.0.1", s.smtp, timeout=120) as c:
         c.login("ann", PASSWORD)
         for r in rcpts:
             c.sendmail(s.address("ann"), [r], "Subject: x\r\n\r\nx\r\n")
-
-
-def nothing_left(s):
-    wait_for("an empty queue", lambda: not s.queue())
 
 
 class Slow(Sink):
@@ -61,7 +51,7 @@ def slow(s):
     smtp(s, AddChannelAfter="1h", ChannelsPerHost=3)
     with Slow(extensions=ALL) as k:
         k.going, k.stuck = threading.Event(), threading.Event()
-        route(s, k)
+        route(s, out_example=k)
         send(s, "slow@out.example")
         assert k.stuck.wait(120)
         send(s, "a@out.example", "b@out.example")
@@ -80,7 +70,7 @@ def much(s):
     smtp(s, AddChannelAfter="1h", ChannelsPerHost=4)
     with Slow(extensions=ALL) as k:
         k.going, k.stuck = threading.Event(), threading.Event()
-        route(s, k)
+        route(s, out_example=k)
         send(s, "slow@out.example")
         assert k.stuck.wait(120)
         send(s, *[f"u{i}@out.example" for i in range(120)])
@@ -109,7 +99,7 @@ def busy(s):
     """Who takes no further connection is not asked for one all the time."""
     smtp(s, AddChannelAfter="1s", ChannelsPerHost=10)
     with Busy(extensions=ALL) as k:
-        route(s, k)
+        route(s, out_example=k)
         send(s, *[f"u{i}@out.example" for i in range(500)])
         k.takes, k.refused = 2, 0
         k.wait(500)

@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import OBJ, PASSWORD, Suite, kill, wait_for  # noqa: E402
+from outgoing import nothing_left, reports, route, send  # noqa: E402
 from sink import Sink  # noqa: E402
 
 CONF = """
@@ -35,19 +36,6 @@ def refused(s, line):
     cli.close()
     assert answer[:1] == "5", (line, answer)
     return answer
-
-
-def route(s, **hosts):
-    ask(s, 'SetRouterTable "%s"' % "".join(
-        f"Relay:{n.replace('_', '.')} = {n.replace('_', '.')}"
-        f"@{k.address}.{k.port}.smtp\\e" for n, k in hosts.items()))
-
-
-def send(s, *rcpts):
-    with smtplib.SMTP("127.0.0.1", s.smtp_port(), timeout=120) as c:
-        c.ehlo()
-        c.login("ann", PASSWORD)
-        c.sendmail(s.address("ann"), rcpts, "Subject: one\r\n\r\nhello\r\n")
 
 
 def host(k):
@@ -73,19 +61,10 @@ def seen(s, text, n=1):
     wait_for(text, lambda: s.log().count(text) >= n)
 
 
-def nothing_left(s):
-    wait_for("an empty queue", lambda: not s.queue())
-
-
 def ident(s):
     wait_for("a message", s.queue)
     number, = s.queue()
     return number
-
-
-def reports(s):
-    return [text for _, text in s.mail("ann")
-            if b"report-type=delivery-status" in text]
 
 
 def restart_queued(s):
@@ -101,20 +80,20 @@ def held(s):
     with Sink() as k:
         route(s, client_example=k)
         ask(s, f'UpdateModule SMTP {{HoldMailFor="x.example,{host(k)}";}}')
-        send(s, "a@client.example")
+        send(s, ["a@client.example"])
         wait_for("a held queue",
                  lambda: "held until" in hosts(s).get(host(k), ""))
         restart_queued(s)
         wait_for("a held queue",
                  lambda: "held until" in hosts(s).get(host(k), ""))
-        send(s, "b@client.example")
+        send(s, ["b@client.example"])
         wait_for("two", lambda: re.search(r" 2 +0 ", hosts(s)[host(k)]))
         assert k.sessions == 0
         ask(s, f"ReleaseSMTPQueue {host(k)}")
         k.wait(2)
         nothing_left(s)
         wait_for("its end", lambda: host(k) not in hosts(s))
-        send(s, "c@client.example")
+        send(s, ["c@client.example"])
         wait_for("a held queue",
                  lambda: "held until" in hosts(s).get(host(k), ""))
         assert len(k.mails) == 2
@@ -133,7 +112,7 @@ def both_released(s):
     with Sink() as k:
         route(s, client_example=k)
         ask(s, f'UpdateModule SMTP {{HoldMailFor="{host(k)}";}}')
-        send(s, "a@client.example")
+        send(s, ["a@client.example"])
         with smtplib.SMTP("127.0.0.1", s.smtp_port(), timeout=120) as c:
             c.login("bob@two.example", PASSWORD)
             c.sendmail("bob@two.example", ["b@client.example"], "hello\r\n")
@@ -152,7 +131,7 @@ def held_again(s):
         k.answers["GREET"] = ["421 4.3.2 not now", "220 hi"]
         route(s, client_example=k)
         ask(s, 'UpdateModule SMTP {HoldMailFor="127.*";}')
-        send(s, "a@client.example")
+        send(s, ["a@client.example"])
         wait_for("a held queue",
                  lambda: "held until" in hosts(s).get(host(k), ""))
         ask(s, f"ReleaseQueue {host(k)}")
@@ -169,7 +148,7 @@ def delayed(s):
     with Sink() as k:
         k.answers["GREET"] = ["421 4.3.2 not now", "220 hi"]
         route(s, far_example=k)
-        send(s, "a@far.example")
+        send(s, ["a@far.example"])
         wait_for("a delayed queue",
                  lambda: "not now" in hosts(s).get(host(k), ""))
         code, _, err = cgctl(s, "queue", "delay", host(k), "2h")
@@ -194,7 +173,7 @@ def rejected(s):
         k.answers["GREET"] = ["421 4.3.2 not now"]
         route(s, far_example=k)
         for n in range(3):
-            send(s, f"r{n}@far.example")
+            send(s, [f"r{n}@far.example"])
         wait_for("three", lambda: re.search(
             r" 3 +0 .*not now", hosts(s).get(host(k), "")))
         number = min(s.queue(), key=int)
@@ -211,12 +190,12 @@ def rejected(s):
 
 
 def moved(s):
-    """What waits for one host goes by another, and is not sent to the first."""
+    """What waits for one host goes by another, and not to the first."""
     with Sink() as k, Sink() as other:
         k.answers["GREET"] = ["421 4.3.2 not now"]
         route(s, far_example=k)
         for n in range(2):
-            send(s, f"m{n}@far.example")
+            send(s, [f"m{n}@far.example"])
         wait_for("two", lambda: re.search(
             r" 2 +0 .*not now", hosts(s).get(host(k), "")))
         assert cgctl(s, "queue", "move", host(k), "no host")[0] == 1
@@ -227,7 +206,7 @@ def moved(s):
                    enumerate(sorted(other.mails, key=lambda m: m.rcpts)))
         nothing_left(s)
         # What comes now goes where it always went.
-        send(s, "m2@far.example")
+        send(s, ["m2@far.example"])
         wait_for("one", lambda: "not now" in hosts(s).get(host(k), ""))
         # A release looks again where it goes.
         route(s, far_example=other)
@@ -270,7 +249,7 @@ def scheduled(s):
     with Sink() as k:
         route(s, far_example=k)
         ask(s, "UpdateModule Main {TCPSchedule=({Days=Never;});}")
-        send(s, "a@far.example", s.address("ann"))
+        send(s, ["a@far.example", s.address("ann")])
         wait_for("mail of ours", lambda: any(
             b"Subject: one" in t for _, t in s.mail("ann")))
         wait_for("one", lambda: "waits for its turn" in
@@ -282,16 +261,16 @@ def scheduled(s):
         seen(s, "TCP session ends")
         ended = time.monotonic()
         nothing_left(s)
-        send(s, "b@far.example")
+        send(s, ["b@far.example"])
         k.wait(2)
         assert time.monotonic() - ended > 6, time.monotonic() - ended
         # Nor is a connection used that is there already.
         ask(s, "UpdateModule Main {TCPSchedule=();}")
-        send(s, "c@far.example")
+        send(s, ["c@far.example"])
         k.wait(3)
         ask(s, "UpdateModule Main {TCPSchedule=({Days=Never;});}")
         wait_for("the connection's end", lambda: k.open == 0, 4)
-        send(s, "d@far.example")
+        send(s, ["d@far.example"])
         time.sleep(3)
         assert len(k.mails) == 3
         ask(s, "UpdateModule Main {TCPSchedule=();}")

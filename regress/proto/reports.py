@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+from outgoing import nothing_left, route  # noqa: E402
 from sink import Sink  # noqa: E402
 
 CONF = """
@@ -17,14 +18,6 @@ settings Queue { RetryEvery = 1s; RetryEveryLater = 1s; }
 settings SMTP { LogLevel = 5; }
 """
 ALL = ["PIPELINING", "8BITMIME", "CHUNKING", "DSN"]
-
-
-def route(s, **hosts):
-    cli = s.cli()
-    cli.ask('SetRouterTable "%s"' % "".join(
-        f"Relay:{name}.example = {name}.example@{k.address}.{k.port}.smtp\\e"
-        for name, k in hosts.items()))
-    cli.close()
 
 
 def ask(s, command):
@@ -63,14 +56,10 @@ def blocks(m):
     return m.get_payload()[1].get_payload()[1:]
 
 
-def nothing_left(s):
-    wait_for("an empty queue", lambda: not s.queue())
-
-
 def relayed(s):
     """A host without DSN: we tell; with it, it does."""
     with Sink(extensions=["PIPELINING"]) as k:
-        route(s, out=k)
+        route(s, out_example=k)
         send(s, ["a@out.example", "b@out.example"], "relayed", options=[
             "RET=FULL", "ENVID=x+2Bz"], params=["NOTIFY=SUCCESS"])
         m = report(s, "relayed")
@@ -80,7 +69,7 @@ def relayed(s):
         assert m.get_payload()[2].get_content_type() == "text/rfc822-headers"
         k.wait(1)
     with Sink(extensions=ALL) as k:
-        route(s, out=k)
+        route(s, out_example=k)
         send(s, ["a@out.example"], "passed", params=[
             "NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;old@x.example"])
         assert k.wait(1)[0].rcpts == ["<a@out.example> NOTIFY=SUCCESS,FAILURE "
@@ -101,7 +90,7 @@ def failed(s):
         l.answers["RCPT bad"] = ["451 later", "451 later",
                                  "552 5.2.2 his box is full",
                                  "550 5.2.1 he is gone"]
-        route(s, out=k, other=l)
+        route(s, out_example=k, other_example=l)
         send(s, ["bad@out.example", "bad@other.example", "good@out.example",
                  f"nobody@{s.domain}"], "failed", options=["RET=FULL"])
         m = report(s, "failed")
@@ -130,7 +119,7 @@ def in_time(s):
     with Sink(extensions=ALL) as k:
         k.answers["RCPT bad"] = ["550 no"]
         k.answers["RCPT slow"] = ["450 later"]
-        route(s, out=k)
+        route(s, out_example=k)
         ask(s, "UpdateModule Queue {ReportDelay=1s;}")
         send(s, ["bad@out.example", "slow@out.example"], "in time")
         m = report(s, "in time")
@@ -148,7 +137,7 @@ def delayed(s):
     with Sink(extensions=ALL) as k, Sink(extensions=ALL) as l:
         for x in (k, l):
             x.answers["RCPT slow"] = ["450 4.2.0 later"]
-        route(s, out=k, other=l)
+        route(s, out_example=k, other_example=l)
         ask(s, "UpdateModule Queue {SendWarningsAfter=3s;}")
         send(s, ["slow@out.example"], "not asked", params=["NOTIFY=FAILURE"])
         send(s, ["slow@out.example"], "asked", params=["NOTIFY=DELAY"])
@@ -174,7 +163,7 @@ def receipt(s):
     """Return-Receipt-To: of what is delivered here, to the return-path."""
     head = "Return-Receipt-To: evil@out.example\r\n"
     with Sink(extensions=["PIPELINING"]) as k:
-        route(s, out=k)
+        route(s, out_example=k)
         send(s, [s.address("bob"), "a@out.example"], "receipt", head)
         m = report(s, "receipt")
         b, = blocks(m)
@@ -195,7 +184,7 @@ def tested(s):
     for extensions in ([], ALL):
         with Sink(extensions=extensions) as k:
             k.answers["RCPT bad"] = ["550 5.1.1 nobody"]
-            route(s, out=k)
+            route(s, out_example=k)
             bobs = len(s.mail("bob"))
             subject = f"test {len(extensions)}"
             send(s, [s.address("bob"), f"nobody@{s.domain}", "a@out.example",

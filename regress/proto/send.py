@@ -14,6 +14,8 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import PASSWORD, Suite, kill, wait_for  # noqa: E402
+from outgoing import (certificate, nothing_left, reports,  # noqa: E402
+                      route, send)
 from sink import Sink  # noqa: E402
 
 ROOT = os.geteuid() == 0        # may listen on port 25
@@ -27,28 +29,8 @@ settings SMTP { LogLevel = 5; SendEncrypted = "*.safe.example"; }
 """
 
 
-def route(s, **hosts):
-    """Router records: a domain to a sink."""
-    lines = [f"Relay:{name.replace('_', '.')} = {name.replace('_', '.')}"
-             f"@{sink.address}.{sink.port}.smtp\\e"
-             for name, sink in hosts.items()]
-    cli = s.cli()
-    cli.ask('SetRouterTable "%s"' % "".join(lines))
-    cli.close()
-
-
 def zone(s, text):
     pathlib.Path(s.env["CG_ZONE"]).write_text(text)
-
-
-def send(s, rcpts, data=b"Subject: one\r\n\r\nhello\r\n", options=(),
-         rcpt_options=(), sender=None):
-    """By an authenticated user: he may send anywhere."""
-    with smtplib.SMTP("127.0.0.1", s.smtp_port(), timeout=120) as c:
-        c.ehlo()
-        c.login("ann", PASSWORD)
-        return c.sendmail(s.address("ann") if sender is None else sender,
-                          rcpts, data, options, rcpt_options)
 
 
 # Nothing is missing, so nothing is added but Received.
@@ -59,15 +41,6 @@ HEADER = b"Date: Sat, 21 Nov 2026 08:41:53 +0000\r\n" \
 
 def sent_part(data):
     return data[data.index(b"Date: Sat, 21 Nov 2026 08:41:53"):]
-
-
-def reports(s):
-    return [text for _, text in s.mail("ann")
-            if b"report-type=delivery-status" in text]
-
-
-def nothing_left(s):
-    wait_for("an empty queue", lambda: not s.queue())
 
 
 def every_way(s):
@@ -248,20 +221,6 @@ def tells_itself(s):
         assert b"loops back" in reports(s)[-1]
         assert not k.mails
     nothing_left(s)
-
-
-def certificate(top, name, ca=None):
-    """(key, cert) files; signed by ca or by itself."""
-    key, cert = f"{top}/{name}.key", f"{top}/{name}.crt"
-    args = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
-            "-days", "30", "-subj", f"/CN={name}", "-addext",
-            f"subjectAltName=DNS:{name}"]
-    if ca:
-        args += ["-CA", ca[1], "-CAkey", ca[0], "-addext",
-                 "basicConstraints=critical,CA:FALSE"]
-    subprocess.run(args, check=True, capture_output=True)
-    return key, cert
 
 
 def forwarded(s, top):

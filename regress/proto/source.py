@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import PASSWORD, Suite, wait_for  # noqa: E402
+from outgoing import nothing_left, route  # noqa: E402
 from sink import Sink  # noqa: E402
 
 CONF = """
@@ -41,8 +42,7 @@ def main():
         cli.ask('CreateDomain two.example {IPAddresses=("[127.0.25.7]",'
                 '"[127.0.25.8]");}')
         cli.ask(f'CreateAccount bob@two.example {{Password="{PASSWORD}";}}')
-        cli.ask('SetRouterTable "Relay:out.example = out.example@127.0.0.1.'
-                f'{k.port}.smtp\\e"')
+        route(s, out_example=k)
         host = f"127.0.0.1:{k.port}"
         assert source(s, k, "bob@two.example", 1) == ("127.0.0.1", host)
         cli.ask("UpdateDomainSettings two.example {RelayAddress=first;}")
@@ -59,7 +59,7 @@ def main():
         assert cli.send("UpdateDomainSettings two.example "
                         "{RelayAddress=second;}")[:1] != "2"
         cli.close()
-        wait_for("an empty queue", lambda: not s.queue())
+        nothing_left(s)
 
 
 main()

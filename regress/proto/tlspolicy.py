@@ -19,6 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import PASSWORD, Suite, kill, wait_for  # noqa: E402
+from outgoing import certificate, reports, send  # noqa: E402
 from sink import Sink  # noqa: E402
 
 NET = "127.0.25."               # our hosts'
@@ -27,21 +28,6 @@ CONF = """
 settings Queue { RetryEvery = 1s; RetryEveryLater = 1s; ReportDelay = 0s; }
 settings SMTP { LogLevel = 5; }
 """
-
-
-def certificate(top, name, ca=None, names=()):
-    """(key, cert) files; signed by ca, or by itself."""
-    names = ",".join(f"DNS:{n}" for n in names or [name])
-    key, cert = f"{top}/{name}.key", f"{top}/{name}.crt"
-    args = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
-            "-days", "30", "-subj", f"/CN={name}", "-addext",
-            f"subjectAltName={names}"]
-    if ca:
-        args += ["-CA", ca[1], "-CAkey", ca[0], "-addext",
-                 "basicConstraints=critical,CA:FALSE"]
-    subprocess.run(args, check=True, capture_output=True)
-    return key, cert
 
 
 def der(*args):
@@ -117,16 +103,6 @@ def sts_zone(ident):
     return STS.replace("IDENT", ident)
 
 
-def send(s, rcpts, data=b"Subject: one\r\n\r\nhello\r\n", options=(),
-         tls=False):
-    with smtplib.SMTP("127.0.0.1", s.smtp_port(), timeout=120) as c:
-        if tls:
-            c.starttls(context=ssl._create_unverified_context())
-        c.ehlo()
-        c.login("ann", PASSWORD)
-        return c.sendmail(s.address("ann"), rcpts, data, options)
-
-
 def host(pair, last="2", extensions=EXTENSIONS, **more):
     return Sink(address=NET + last, port=more.pop("port", 25), tls=pair,
                 extensions=extensions, **more)
@@ -149,11 +125,6 @@ def counts(s):
         return pathlib.Path(s.base, "Settings/TLS.data").read_text()
     except FileNotFoundError:
         return ""
-
-
-def reports(s):
-    return [text for _, text in s.mail("ann")
-            if b"report-type=delivery-status" in text]
 
 
 # --- MTA-STS ---
