@@ -104,6 +104,20 @@ blank(const struct cli_item *it)
 	}
 }
 
+/* TO/PASSWORD, MAILBOX|MAILBOXES: either will do. */
+static void
+put_name(struct buf *b, struct str name)
+{
+	struct cur c = { name.p, name.p + name.len };
+	struct str w;
+
+	while (cur_left(&c) > 0) {
+		w = cur_until(&c, "|/");
+		buf_printf(b, "%.*s%s", (int)w.len, w.p,
+		    cur_get(&c) != -1 ? " or " : "");
+	}
+}
+
 /* Several things could stand there: what is wrong with each helps nobody. */
 static void
 put_tried(struct match *m)
@@ -111,10 +125,11 @@ put_tried(struct match *m)
 	size_t i;
 
 	buf_reset(m->err);
-	for (i = 0; i < m->ntried; i++)
-		buf_printf(m->err, "%s%.*s", i == 0 ? "" :
-		    i + 1 < m->ntried ? ", " : " or ",
-		    (int)m->tried[i].len, m->tried[i].p);
+	for (i = 0; i < m->ntried; i++) {
+		buf_puts(m->err, i == 0 ? "" :
+		    i + 1 < m->ntried ? ", " : " or ");
+		put_name(m->err, m->tried[i]);
+	}
 	buf_puts(m->err, " is expected");
 }
 
@@ -129,7 +144,8 @@ stuck(struct match *m, struct cur at, struct str what, const char *why)
 	if (m->ntried < TRIED_MAX)
 		m->tried[m->ntried++] = what;
 	buf_reset(m->err);
-	buf_printf(m->err, "%.*s %s", (int)what.len, what.p, why);
+	put_name(m->err, what);
+	buf_printf(m->err, " %s", why);
 	if (m->ntried > 1)
 		put_tried(m);
 	return -1;

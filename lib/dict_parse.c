@@ -89,9 +89,9 @@ val_word(struct cur *c, struct buf *out)
 
 static struct val	*object(struct cur *, const char **, int);
 
-/* "a" "b" is "ab": so servers of this kind break long ones. */
+/* Within something "a" "b" is "ab": so servers of this kind break long ones. */
 static struct val *
-parse_string(struct cur *c, const char **err)
+parse_string(struct cur *c, const char **err, bool within)
 {
 	struct val *v = NULL;
 	struct buf b;
@@ -100,6 +100,8 @@ parse_string(struct cur *c, const char **err)
 	while (*err == NULL && cur_lit(c, "\"")) {
 		if (!quoted(c, &b))
 			*err = "bad quoted string";
+		if (!within)
+			break;
 		skip_space(c);
 	}
 	if (*err == NULL && (v = val_bytes(b.p, b.len)) == NULL)
@@ -287,7 +289,7 @@ object(struct cur *c, const char **err, int depth)
 	case '(':
 		return parse_array(c, err, depth + 1);
 	case '"':
-		return parse_string(c, err);
+		return parse_string(c, err, depth > 0);
 	case '#':
 		return parse_hash(c, err);
 	case '[':

@@ -114,6 +114,9 @@ test_errors(void **state)
 	    "newSettings must be a dictionary");
 	check("Noop x", "there is something after the command's end");
 	check("CreateAccount \"un", "accountName is not a well-formed string");
+	check("DeleteMailbox a b", "MAILBOX or MAILBOXES is missing");
+	check("SetAccountPassword a b", "TO or PASSWORD is missing");
+	check("Echo \"a\" \"b\"", "there is something after the command's end");
 	check("Echo {a=;}", "object cannot be read: a value was expected");
 	/* What is tried at one place is told together. */
 	check("CreateAccount a nonsense",
