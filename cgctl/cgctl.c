@@ -30,16 +30,18 @@ static const struct {
 	{ "stop", do_stop, "", "stop it, and wait until it is gone" },
 	{ "restart", do_restart, "", "both" },
 	{ "status", do_status, "",
-	    "processes and numbers; succeeds if all is well" },
+	    "processes, numbers; succeeds if all is well" },
 	{ "log", do_log, "[-f] [-l level] [filter]",
 	    "show today's log, follow it with -f" },
 	{ "trace", do_trace, "daemon [daemon]",
-	    "follow the packets of a daemon, or between two" },
+	    "the packets of a daemon, or between two" },
 	{ "queue", do_queue, "[command]",
-	    "messages that wait; `cgctl queue help': what to do about it" },
+	    "what waits; more: `cgctl queue help'" },
 	{ "help", do_help, "[command]",
-	    "the server's commands, or what one of them takes" }
+	    "the server's commands, or what one takes" }
 };
+
+#define NWORDS	(sizeof(words) / sizeof(words[0]))
 
 void
 usage(void)
@@ -47,11 +49,12 @@ usage(void)
 	size_t i;
 
 	fprintf(stderr, "usage: cgctl [-f file] command [arguments]\n\n");
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (i = 0; i < NWORDS; i++)
 		fprintf(stderr, "  %-8s %-25s %s\n", words[i].name,
 		    words[i].args, words[i].help);
 	fprintf(stderr, "\nor any command of the administration language, as\n"
-	    "  cgctl CreateAccount john '{Password = secret;}'\n"
+	    "  cgctl CreateAccount john\n"
+	    "  cgctl SetAccountPassword john TO -\n"
 	    "  cgctl ListDomains\n"
 	    "`cgctl help' lists them, cgctl(8) explains.\n");
 	exit(EXIT_USAGE);
@@ -62,7 +65,7 @@ usage_word(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (i = 0; i < NWORDS; i++)
 		if (strcmp(name, words[i].name) == 0) {
 			printf("cgctl %s%s%s\n    %s\n", words[i].name,
 			    *words[i].args != '\0' ? " " : "",
@@ -140,14 +143,20 @@ print_data(const struct val *v)
 	buf_free(&b);
 }
 
-/* "-" stands for what comes on standard input, without its last line end. */
+/*
+ * "-" stands for what comes on standard input, without its last line end; for
+ * a password that is typed, unseen.
+ */
 static char *
-read_input(void)
+read_input(const char *command)
 {
 	struct buf b;
-	char block[4096];
+	char block[4096], *line;
 	size_t n;
 
+	if (strcasestr(command, "Pass") != NULL && isatty(STDIN_FILENO) &&
+	    (line = talk_ask("Password: ", true)) != NULL)
+		return line;
 	buf_init(&b, CLI_MAXLOCAL);
 	while ((n = fread(block, 1, sizeof(block), stdin)) > 0)
 		buf_add(&b, block, n);
@@ -172,7 +181,7 @@ make_line(struct buf *line, int argc, char **argv)
 
 	for (i = 1; i < argc; i++)
 		if (strcmp(argv[i], "-") == 0 && !used) {
-			argv[i] = read_input();
+			argv[i] = read_input(argv[0]);
 			used = true;
 		}
 	cli_line(line, argc, argv);
@@ -189,23 +198,28 @@ make_line(struct buf *line, int argc, char **argv)
 		return;
 	}
 	fprintf(stderr, "cgctl: %s: %s\n", argv[0], err.p);
-	if (cmd != NULL) {
+	if (cmd != NULL && cmd->owner != PROC_MAX) {
 		buf_reset(&err);
 		cli_usage(&err, cmd);
 		fprintf(stderr, "usage: cgctl %s\n", err.p);
-	} else
+	} else if (cmd == NULL)
 		suggest(argv[0]);
 	exit(EXIT_USAGE);
 }
 
 /* They may hold a password, and everybody can list processes. */
-static void
+static char **
 hide_words(int argc, char **argv)
 {
+	char **copy = xcalloc(argc + 1, sizeof(*copy));
 	int i;
 
-	for (i = 1; i < argc; i++)
-		memset(argv[i], 'x', strlen(argv[i]));
+	for (i = 0; i < argc; i++) {
+		copy[i] = xstrdup(argv[i]);
+		if (i > 0)
+			memset(argv[i], 'x', strlen(argv[i]));
+	}
+	return copy;
 }
 
 static int
@@ -218,7 +232,6 @@ do_command(int argc, char **argv)
 
 	buf_init(&line, 0);
 	make_line(&line, argc, argv);
-	hide_words(argc, argv);
 	if (talk_open(true) == -1)
 		return EXIT_FAILURE;
 	code = talk(line.p, &data, &text);
@@ -262,10 +275,13 @@ main(int argc, char **argv)
 	argv += optind;
 	if (argc == 0)
 		usage();
+	for (i = 0; i < NWORDS; i++)
+		if (strcmp(argv[0], words[i].name) == 0)
+			break;
+	if (i == NWORDS)
+		argv = hide_words(argc, argv);
 	if (strcmp(argv[0], "help") != 0)
 		load_conf();
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(argv[0], words[i].name) == 0)
-			return words[i].fn(argc - 1, argv + 1);
-	return do_command(argc, argv);
+	return i < NWORDS ? words[i].fn(argc - 1, argv + 1) :
+			    do_command(argc, argv);
 }

@@ -30,6 +30,9 @@ void	talk_close(void);
  */
 int	talk(const char *line, struct val **data, const char **text);
 
+/* A line from the terminal, which is the caller's; NULL: there is none. */
+char	*talk_ask(const char *prompt, bool secret);
+
 /*
  * Prints what comes into the log, from its end (from: 0) or some bytes before
  * it, and is wanted, until turn (which may be NULL) says false; that is asked

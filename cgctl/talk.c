@@ -75,8 +75,8 @@ send_line(const char *line, const char **text)
 	return read_answer(text);
 }
 
-static char *
-ask(const char *prompt, bool secret)
+char *
+talk_ask(const char *prompt, bool secret)
 {
 	struct termios t, quiet;
 	char *line = NULL;
@@ -85,15 +85,14 @@ ask(const char *prompt, bool secret)
 	ssize_t n;
 
 	if (tty == NULL)
-		fail("you are not the server's owner: set CG_ADMIN_NAME and "
-		    "CG_ADMIN_PASSWORD, or use a terminal");
-	fputs(prompt, tty);
-	fflush(tty);
+		return NULL;
 	if (secret && tcgetattr(fileno(tty), &t) == 0) {
 		quiet = t;
 		quiet.c_lflag &= ~ECHO;
 		tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
 	}
+	fputs(prompt, tty);		/* what is typed now is not lost */
+	fflush(tty);
 	n = getline(&line, &size, tty);
 	if (secret) {
 		tcsetattr(fileno(tty), TCSAFLUSH, &t);
@@ -101,8 +100,19 @@ ask(const char *prompt, bool secret)
 	}
 	fclose(tty);
 	if (n <= 0)
-		fail("no name or password was given");
+		fail("nothing was given");
 	line[strcspn(line, "\r\n")] = '\0';
+	return line;
+}
+
+static char *
+must_ask(const char *prompt, bool secret)
+{
+	char *line = talk_ask(prompt, secret);
+
+	if (line == NULL)
+		fail("you are not the server's owner: set CG_ADMIN_NAME and "
+		    "CG_ADMIN_PASSWORD, or use a terminal");
 	return line;
 }
 
@@ -115,9 +125,9 @@ login(void)
 	int code;
 
 	if (name == NULL)
-		name = ask("Account: ", false);
+		name = must_ask("Account: ", false);
 	if (password == NULL)
-		password = ask("Password: ", true);
+		password = must_ask("Password: ", true);
 	buf_init(&b, 4096);
 	buf_puts(&b, "USER ");
 	val_write_string(&b, name, strlen(name));

@@ -3,10 +3,12 @@
 of a server of its own: start, status, restart, stop."""
 import os
 import pathlib
+import pty
 import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 DOMAIN = os.environ["CG_DOMAIN"]
 PATIENCE = 120
@@ -41,6 +43,39 @@ def commands():
     assert "not available" in cgctl("ListLists", code=1)
 
 
+def typed():
+    """A password is asked for, and not shown; nor are those in arguments,
+    not even while cgctl waits."""
+    pid, tty = pty.fork()
+    if pid == 0:
+        os.execvp("cgctl", ["cgctl", "SetAccountPassword", "jo", "TO", "-"])
+    text = b""
+    while b"Password: " not in text:
+        text += os.read(tty, 1000)
+    os.write(tty, b"ty ped\n")
+    try:
+        while more := os.read(tty, 1000):
+            text += more
+    except OSError:                     # the other end is closed
+        pass
+    os.close(tty)
+    assert os.waitpid(pid, 0)[1] == 0 and b"ped" not in text, text
+    cgctl("VerifyAccountPassword", "jo", "PASSWORD", "ty ped")
+    r, w = os.pipe()
+    p = subprocess.Popen(["cgctl", "UpdateAccountSettings", "jo",
+                          "{Password=seen;}", "-"], stdin=r,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    line = pathlib.Path(f"/proc/{p.pid}/cmdline")
+    end = time.monotonic() + PATIENCE
+    while b"seen" in line.read_bytes():
+        assert time.monotonic() < end, line.read_bytes()
+        time.sleep(0.01)
+    assert p.poll() is None, "it does not wait for its input"
+    os.close(w)
+    os.close(r)
+    p.wait()
+
+
 def usage():
     cgctl("Frobnicate", code=2)
     cgctl("CreateAccount", code=2)
@@ -49,6 +84,9 @@ def usage():
     cgctl("log", "-l", "9", code=2)
     p = subprocess.run(["cgctl"], text=True, capture_output=True)
     assert p.returncode == 2 and "usage:" in p.stderr
+    assert all(len(line) < 80 for line in p.stderr.splitlines()), p.stderr
+    got = cgctl("CreateList", "x", code=2)      # no usage of what is to come
+    assert "not available yet" in got and "usage" not in got, got
     p = subprocess.run(["cgctl", "-x"], text=True, capture_output=True)
     assert p.returncode == 2
     assert "perhaps: CreateAccount" in cgctl("CreatAccount", "x", code=2)
@@ -151,6 +189,8 @@ def main_domain(conf):
     cgctl("SetDomainAliases", "second.example", "(also.example)", conf=conf)
     for name in ("second.example", "Second.Example", "also.example"):
         assert "already" in rename(name, 1)
+    for name in ('"a@b.example"', '"a b"', '"a..b"', '"*.example"'):
+        assert "illegal" in rename(name, 1)
     assert named() == "main.example"
     rename("new.example")
     assert named() == "new.example"
@@ -162,5 +202,5 @@ def main_domain(conf):
     assert named() == "main.example"
 
 
-for test in (commands, usage, shows, life):
+for test in (commands, typed, usage, shows, life):
     test()
