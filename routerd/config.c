@@ -700,8 +700,8 @@ config_apply(void)
 	val_free(now);
 	apply_domains();
 	apply_router();
-	own_apply();
 	own_dns_ask();
+	own_apply();
 	index_apply();
 	tell_settings();
 	tell_wanted();

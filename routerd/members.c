@@ -61,8 +61,8 @@ local_key(const struct members *m, const struct domain *d, const char *local,
 		a = names_find(d, local, strlen(local));
 		if (a != NULL && names_kind(a) == NAME_FORWARDER &&
 		    depth < MAXDEPTH)
-			return key_of(m, names_more(a), m->names->main, key,
-			    depth + 1);
+			return key_of(m, names_more(a), names_near(d, a) ? d :
+			    m->names->main, key, depth + 1);
 	}
 	snprintf(key, KEYLEN, "%s@%s", a != NULL ? a->name : local, d->name);
 	return true;

@@ -243,6 +243,18 @@ names_is_account(const struct account *a)
 	return names_kind(a) < NAME_ALIAS;
 }
 
+bool
+names_near(const struct domain *d, const struct account *forwarder)
+{
+	char lower[256];
+	const struct account *a;
+
+	if (!name_lower(str_make(names_more(forwarder)), lower, sizeof(lower)))
+		return false;
+	a = names_find(d, lower, strlen(lower));
+	return a != NULL && a != forwarder && !a->reserved;
+}
+
 const char *
 names_more(const struct account *a)
 {

@@ -117,6 +117,12 @@ enum account_type names_kind(const struct account *);
 bool		 names_is_account(const struct account *);
 /* Its second text, or its name. */
 const char	*names_more(const struct account *);
+/*
+ * Is a forwarder's address a name of its own domain (manual 17)?  If not, one
+ * without a domain is the Main Domain's, as in the Router's table (manual 22).
+ */
+bool		 names_near(const struct domain *,
+		    const struct account *forwarder);
 /* file: the name on disk without extension.  NULL: taken, or no memory. */
 struct account	*names_add(struct names *, struct domain *, const char *name,
 		    const char *subdir, const char *file, enum account_type);

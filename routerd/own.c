@@ -117,15 +117,20 @@ nth(const struct val *v, size_t n)
 	return n == 0 ? v : NULL;
 }
 
+static const char all[] = "All Available";
+
 /* The Main Domain has what nobody else has, unless it is told what. */
+const char *
+own_mode(const struct domain *d)
+{
+	return domain_text(d, "IPMode", d->main ? all :
+	    settings_text(merged, "Domain", "IPMode"));
+}
+
 static bool
 main_has_all(void)
 {
-	const char *mode = dict_str(names.main->settings, "IPMode",
-	    "All Available");
-
-	return strcasecmp(mode, "All Available") == 0 ||
-	    strcasecmp(mode, "default") == 0;
+	return strcasecmp(own_mode(names.main), all) == 0;
 }
 
 const char *
@@ -137,6 +142,9 @@ own_check(const struct domain *d, const struct val *settings)
 	char ip[64];
 	size_t i;
 
+	if ((d == NULL || !d->main) && strcasecmp(dict_str(settings, "IPMode",
+	    ""), all) == 0)
+		return "IPMode: only the Main Domain can have all addresses";
 	for (i = 0; (v = nth(list, i)) != NULL; i++) {
 		if (!address_of(v, ip, sizeof(ip)))
 			continue;

@@ -22,7 +22,7 @@ static struct event *timer;
 static bool
 by_dns(const struct domain *d, bool *mx)
 {
-	const char *mode = dict_str(d->settings, "IPMode", "");
+	const char *mode = own_mode(d);
 
 	*mx = strcasecmp(mode, "by DNS MX-Record") == 0;
 	return *mx || strcasecmp(mode, "by DNS A-Record") == 0;

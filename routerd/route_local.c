@@ -145,6 +145,15 @@ note_alias(struct state *s, size_t starlen)
 		str_copy(str_make(s->lower), s->alias, sizeof(s->alias));
 }
 
+/* <postmaster> = postmaster is for domains that have none of their own. */
+static bool
+has_its_own(const struct state *s, const struct domain *d,
+    const struct record *r)
+{
+	return strcasecmp(r->right, s->lower) == 0 &&
+	    names_find(d, s->lower, strlen(s->lower)) != NULL;
+}
+
 /* A record of the All-Domain Aliases, unless it leads to where we are. */
 static enum step
 local_alias(struct state *s, struct domain *d)
@@ -155,7 +164,7 @@ local_alias(struct state *s, struct domain *d)
 
 	r = table_find(s->env->all_aliases, s->mode, str_make(s->lower),
 	    str_make(""), &star, &starlen);
-	if (r == NULL)
+	if (r == NULL || has_its_own(s, d, r))
 		return PASS;
 	str_copy(str_make(s->lower), lower, sizeof(lower));
 	note_alias(s, starlen);
@@ -185,6 +194,19 @@ local_all(struct state *s, const struct domain *d)
 	return take_list(s, d, s->lower);
 }
 
+static enum step
+local_forward(struct state *s, struct domain *d, const struct account *acc)
+{
+	const char *to = names_more(acc);
+	char address[ROUTE_MAXLOCAL + DOMAIN_MAXLEN + 2];
+
+	note_alias(s, 0);
+	if (d->main || !names_near(d, acc))
+		return route_forward(s, to);
+	snprintf(address, sizeof(address), "%s@%s", to, d->name);
+	return route_forward(s, address);
+}
+
 /* A name that somebody made; reserved ones are not there yet. */
 static enum step
 local_object(struct state *s, struct domain *d)
@@ -198,8 +220,7 @@ local_object(struct state *s, struct domain *d)
 	case NAME_GROUP:
 		return s->q->access ? PASS : take_list(s, d, s->lower);
 	case NAME_FORWARDER:
-		note_alias(s, 0);
-		return route_forward(s, names_more(acc));
+		return local_forward(s, d, acc);
 	case NAME_ALIAS:
 		note_alias(s, 0);
 		acc = names_account(d, s->lower, strlen(s->lower));

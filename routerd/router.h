@@ -67,6 +67,8 @@ void	own_refresh(const struct command *);	/* anew; answers it */
 /* own_dns.c: asks for all that go by DNS; own_apply() follows. */
 void	own_dns_ask(void);
 /* May the domain (NULL: a new one) have these?  NULL, or what is wrong. */
+/* Its setting IPMode, or the default. */
+const char *own_mode(const struct domain *);
 const char *own_check(const struct domain *, const struct val *settings);
 
 /* backup.c: is this server a backup for that domain?  May tell at once. */

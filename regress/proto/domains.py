@@ -183,6 +183,12 @@ def unknown(s, cli):
         '"ann@one.example"')
     # The postmaster of every domain: RFC 2142.
     assert cli.ask("Route abuse@one.example") == local("postmaster")
+    assert cli.ask("Route postmaster@one.example") == local("postmaster")
+    # One that has its own (manual 18) gets its mail, and logins.
+    cli.ask("CreateAccount postmaster@one.example")
+    for mode in "", "access":
+        assert cli.ask(f"Route Postmaster@one.example {mode}") == local(
+            '"postmaster@one.example"')
     cli.ask("DeleteDomain one.example FORCE")
 
 
@@ -325,6 +331,21 @@ def addresses(s, cli):
              local('"ann@two.example"'))
     for ip in "127.0.0.4", "127.0.0.6", "192.0.2.77":
         assert cli.send(f"Route ann@[{ip}]").startswith("201 (SMTP"), ip
+    # The default of all domains counts where one says nothing.
+    cli.ask('UpdateDomainSettings two.example {IPMode=default;}')
+    assert cli.send("Route ann@[127.0.0.5]").startswith("201 (SMTP")
+    cli.ask('UpdateDomainDefaults {IPMode="by DNS A-Record";}')
+    wait_for("addresses by default", lambda: cli.send("Route ann@[127.0.0.5]")
+             == local('"ann@two.example"'))
+    assert cli.ask("Route user@[127.0.0.1]") == local("user")
+    cli.ask("UpdateDomainDefaults {IPMode=default;}")
+    refused(cli, 'UpdateDomainSettings two.example {IPMode="All Available";}',
+            'CreateDomain x.example {IPMode="All Available";}')
+    # The Main Domain's own list: others of the host mean no domain.
+    cli.ask('UpdateDomainSettings {IPMode="Manually Defined";'
+            'IPAddresses=("127.0.0.3");}')
+    assert cli.ask("Route user@[127.0.0.3]") == local("user")
+    cli.ask("UpdateDomainSettings {IPMode=default;IPAddresses=default;}")
     cli.ask("DeleteDomain one.example FORCE")
     cli.ask("DeleteDomain two.example FORCE")
 

@@ -47,10 +47,18 @@ def forwarders(s, cli, d):
     for name in "me", "tick":
         assert cli.send(f"Route {name}") == \
             "501 the address is routed in a loop", cli.send(f"Route {name}")
-    # To another domain of ours: a name of that one.
+    # Of another domain of ours: a name of its own, if it has that.
     cli.ask("CreateDomain two.example")
-    cli.ask("CreateForwarder w@two.example TO j.smith")
+    cli.ask("CreateForwarder w@two.example TO J.smith")
     assert cli.ask("Route w@two.example") == '201 (LOCAL,"j.smith","")'
+    cli.ask("CreateAccount j.smith@two.example")
+    assert cli.ask("Route w@two.example") == \
+        '201 (LOCAL,"j.smith@two.example","")'
+    cli.ask("CreateForwarder postmaster@two.example TO postmaster")
+    assert cli.ask("Route postmaster@two.example") == \
+        '201 (LOCAL,postmaster,"")'
+    cli.ask("DeleteForwarder postmaster@two.example")
+    cli.ask("DeleteAccount j.smith@two.example")
     assert cli.ask("ListForwarders two.example") == "201 (w)"
     # Another name, another domain; groups know it by that.
     cli.ask("CreateGroup g {Members=(js);}")
