@@ -276,15 +276,20 @@ merge_module(const char *module)
 	return all;
 }
 
-/* What these settings of Main call the Main Domain; else it is the host's. */
-static void
+/*
+ * What these settings of Main call the Main Domain; else it is the host's, and
+ * false if they call it what no domain is called.
+ */
+static bool
 main_name(const struct val *main, char *lower, size_t size)
 {
 	const char *name = dict_str(main, "DomainName", "");
 
-	if (*name == '\0' || !name_domain(str_make(name), lower, size) ||
-	    !name_valid_domain(lower))
-		name_lower(str_make(proc_conf()->hostname), lower, size);
+	if (*name != '\0' && name_domain(str_make(name), lower, size) &&
+	    name_valid_domain(lower))
+		return true;
+	name_lower(str_make(proc_conf()->hostname), lower, size);
+	return *name == '\0';
 }
 
 /* The directory decides: two domains never get one name. */
@@ -304,7 +309,7 @@ config_name_main(void)
 	char lower[DOMAIN_MAXLEN + 1];
 	struct val *main = merge_module("Main");
 
-	main_name(main, lower, sizeof(lower));
+	(void)main_name(main, lower, sizeof(lower));
 	val_free(main);
 	if (!is_secondary(lower))
 		names_rename_main(&names, lower);
@@ -326,7 +331,8 @@ check_main_name(const char *module, const struct val *v)
 	    same(dict_get(v, "DomainName"),
 		dict_get(config_file(module), "DomainName")))
 		return NULL;
-	main_name(v, lower, sizeof(lower));
+	if (!main_name(v, lower, sizeof(lower)))
+		return "DomainName: illegal domain name";
 	d = names_domain(&names, lower);
 	if (d == NULL || strcmp(names.main->name, lower) == 0)
 		return NULL;
