@@ -53,6 +53,7 @@ TABLE = [
     (f"CreateAccount new-{{c}}@{D}", FULL),
     (f"RenameAccount ren-{{c}}@{D} into to-{{c}}@{D}", FULL,
      f"CreateAccount ren-{{c}}@{D}"),
+    (f'ImportAccounts {D} DATA "Name\\eim-{{c}}"', FULL),
     (f"DeleteAccount del-{{c}}@{D}", FULL, f"CreateAccount del-{{c}}@{D}"),
     (f"GetAccountSettings {ANN}", READERS | {"self"}),
     (f"GetAccount {ANN}", READERS | {"self"}),
@@ -211,6 +212,7 @@ TABLE = [
     ("WriteLog 5 here", MONITORS),
     ("Status", MONITORS),
     ("Trace logd STOP", MASTER),
+    ("Shutdown", MONITORS),
     # For everybody
     ("Noop", set(CALLERS)),
     ("Echo x", EVERYBODY),
@@ -225,8 +227,10 @@ TABLE = [
 NO_SUCH = ("there is no such queue", "there is no such message",
            "there is no such alert", "the setting SendWakeupsTo is empty")
 NO_RIGHT = ("right", "permitted", "log in first", "only", "may not")
-# Not asked here: they end the server or the session, or are asked elsewhere.
-ELSEWHERE = {"ImportAccounts", "Shutdown", "Quit", "Help", "Inline", "NewPass"}
+# Asked of those who may not: else it would be done.
+NOT_DONE = {"Shutdown"}
+# They are the protocol's, for everybody: pwd.py.
+ELSEWHERE = {"Quit", "Help", "Inline", "NewPass"}
 
 
 def session(name):
@@ -275,17 +279,48 @@ def judge(line, answer, may):
     return None
 
 
+def contents():
+    """What is stored, as far as a command could change it: which files there
+    are and which versions; of account.info what is not noted by itself."""
+    found = {}
+    for top in ("Settings", "Accounts", "Domains"):
+        for p in (BASE / top).rglob("*"):
+            if p.name in ("DomainStat.data", "Index.data"):
+                continue                # written a while later
+            try:
+                if p.name == "account.info":
+                    text = p.read_text(errors="replace")
+                    found[p] = [line for line in text.splitlines()
+                                if "#" not in line]
+                else:
+                    s = p.lstat()
+                    found[p] = (s.st_ino, s.st_mode, p.is_dir() or
+                                (s.st_size, s.st_mtime_ns))
+            except FileNotFoundError:
+                pass
+    return found
+
+
 def walk(admin, name):
     cli = session(name)
     wrong, errors = [], 0
     for row in TABLE:
         line, allowed = row[0].format(c=name), row[1]
-        for before in row[2:]:
-            admin.ask(before.format(c=name))
+        for ahead in row[2:]:
+            admin.ask(ahead.format(c=name))
+        if name in allowed and line.split()[0] in NOT_DONE:
+            continue
+        before = contents() if name not in allowed else None
         answer = cli.send(line)
         text = judge(line, answer, name in allowed)
         if text:
             wrong.append(f"{name}: {text}")
+        after = contents() if name not in allowed else None
+        if after != before:
+            changed = [str(p) for p in {**before, **after}
+                       if before.get(p) != after.get(p)]
+            wrong.append(f"{name}: {line}: refused, and yet changes "
+                         f"{changed}")
         errors += answer[:1] != "2"
         if errors > 15:                 # too many end a session
             cli.close()
@@ -309,6 +344,7 @@ def unknown_accounts():
 def complete(admin):
     """Every command that is available is in the table."""
     names = admin.ask("ListCLICommands")[5:-1].split(",")
+    assert len(names) > 140, names
     asked = {row[0].split()[0] for row in TABLE} | ELSEWHERE
     return sorted(set(names) - asked)
 
@@ -364,7 +400,9 @@ admin = Cli(os.environ["CG_PWD"], os.environ["CG_ADMIN_NAME"],
 admin.ask("INLINE")
 for module in ("PWD", "Router", "Queue"):       # log all there is to log
     admin.ask(f"UpdateModule {module} {{LogLevel=5;}}")
+empty = contents()
 prepare(admin)
+assert len(contents()) > len(empty) + 3 * len(CALLERS), "a poor look at it"
 unknown_accounts()
 found = []
 for who in CALLERS:
