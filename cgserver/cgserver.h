@@ -75,7 +75,6 @@ void		 listen_give(struct child *);		/* all of its modules */
 int		 listen_write_ports(void);
 /* What cgctl.sock is bound to; by it authd knows who came that way. */
 void		 listen_cgctl_name(char *, size_t);
-enum proc_id	 listen_front(const char *module);
 
 /* keys.c */
 int		 keys_load(void);	/* makes what is missing; -1: logged */

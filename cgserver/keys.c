@@ -155,7 +155,7 @@ add_pair(struct buf *b, const char *key, const char *cert)
 		    "there before stays", key, cert);
 		return false;
 	}
-	tls_unref(try);
+	tls_free(try);
 	return true;
 }
 
@@ -181,7 +181,7 @@ add_all(struct buf *b)
 		    "was there before stays");
 		return false;
 	}
-	tls_unref(try);
+	tls_free(try);
 	return true;
 }
 

@@ -50,7 +50,7 @@ struct sock {
 };
 static TAILQ_HEAD(, sock)	 socks = TAILQ_HEAD_INITIALIZER(socks);
 
-enum proc_id
+static enum proc_id
 listen_front(const char *module)
 {
 	size_t i;

@@ -38,7 +38,7 @@ imapd_reply(struct imap *p, const char *fmt, ...)
 	va_end(ap);
 }
 
-void
+static void
 imapd_bye(struct imap *p, const char *text)
 {
 	front_say(p->front, "* BYE %s", text);

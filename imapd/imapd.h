@@ -35,7 +35,6 @@ void		 imapd_reply(struct imap *, const char *, ...)
 /* Likewise, and it counts; one too many ends the session. */
 void		 imapd_error(struct imap *, const char *, ...)
 		    __attribute__((format(printf, 2, 3)));
-void		 imapd_bye(struct imap *, const char *);
 
 /* --- input.c: lines become commands --- */
 enum imapd_in { IN_MORE, IN_WHOLE, IN_REFUSED, IN_HOPELESS };

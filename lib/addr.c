@@ -274,8 +274,8 @@ put_mailbox(struct buf *out, struct str box)
 	    idn_ascii(out, domain);
 }
 
-static int
-path(struct cur *c, struct buf *out, bool lax, bool keep)
+int
+addr_path(struct cur *c, struct buf *out, bool lax)
 {
 	struct str route, box;
 	bool angle;
@@ -295,23 +295,9 @@ path(struct cur *c, struct buf *out, bool lax, bool keep)
 		cur_ws(c);
 	if (angle && !cur_lit(c, ">"))
 		return -1;
-	if (route.len + box.len > ADDR_MAX ||
-	    (keep && !buf_add(out, route.p, route.len)) ||
-	    !put_mailbox(out, box))
+	if (route.len + box.len > ADDR_MAX || !put_mailbox(out, box))
 		return -1;
 	return 0;
-}
-
-int
-addr_path(struct cur *c, struct buf *out, bool lax)
-{
-	return path(c, out, lax, false);
-}
-
-int
-addr_path_routed(struct cur *c, struct buf *out, bool lax)
-{
-	return path(c, out, lax, true);
 }
 
 char *
@@ -324,7 +310,7 @@ addr_dup(struct str s)
 	if (utf8_is_ascii(s))
 		return str_dup(s);
 	buf_init(&b, ADDR_MAX + 1);
-	p = path(&c, &b, true, false) == 0 && cur_left(&c) == 0 ?
+	p = addr_path(&c, &b, true) == 0 && cur_left(&c) == 0 ?
 	    buf_steal(&b) : str_dup(s);
 	buf_free(&b);
 	return p;

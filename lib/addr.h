@@ -12,12 +12,10 @@ enum { ADDR_MAXLOCAL = 256, ADDR_MAXDOMAIN = 255, ADDR_MAX = 1000 };
 
 /*
  * A path at the cursor, "<...>" or (lax) bare, as MAIL FROM and RCPT TO have
- * it: the mailbox without brackets, quotes kept, source route removed; or
- * kept, "@a,@b:c@d", which ROUTE understands.  An empty path gives "".  The
- * cursor is left behind it.  -1: not a path.
+ * it: the mailbox without brackets, quotes kept, source route removed.  An
+ * empty path gives "".  The cursor is left behind it.  -1: not a path.
  */
 int	addr_path(struct cur *, struct buf *out, bool lax);
-int	addr_path_routed(struct cur *, struct buf *out, bool lax);
 /*
  * A copy with its domain in ASCII, or as it is if it is no address; free it.
  * NULL: no memory.

@@ -749,7 +749,7 @@ front_tls(const char *pem, size_t len)
 	t = tls_server(pem, len);
 	if (t == NULL)
 		return;		/* the old one serves on */
-	tls_unref(tls);
+	tls_free(tls);
 	tls = t;
 	share_ticket_key();
 }

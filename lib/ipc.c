@@ -84,7 +84,7 @@ is_traced(const struct ipc *ipc)
 	    ipc_is_named(ipc->peer, trace.peer));
 }
 
-void
+static void
 ipc_trace_packet(const struct ipc *ipc, const char *dir, const void *data,
     size_t len, int fd)
 {
@@ -586,10 +586,4 @@ const char *
 ipc_peer(const struct ipc *ipc)
 {
 	return ipc->peer;
-}
-
-void *
-ipc_arg(const struct ipc *ipc)
-{
-	return ipc->arg;
 }

@@ -127,7 +127,6 @@ struct ipc	*ipc_new(struct event_base *, int fd, const char *peer,
 		    const struct ipc_disp *, ipc_down_cb *down, void *arg);
 void		 ipc_free(struct ipc *);
 const char	*ipc_peer(const struct ipc *);
-void		*ipc_arg(const struct ipc *);
 bool		 ipc_busy(const struct ipc *);	/* out of credits */
 
 /*

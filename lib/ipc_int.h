@@ -92,8 +92,6 @@ int64_t	 ipc_now(void);
 int	 ipc_output(struct ipc *, char *data, size_t, int fd);
 struct ipc_out *ipc_out_new(const void *, size_t, int fd);
 void	 ipc_out_free(struct ipc_out *);
-void	 ipc_trace_packet(const struct ipc *, const char *, const void *,
-	    size_t, int fd);
 /* Packs into one static buffer: valid until the next call. */
 struct buf *ipc_packed(enum ipc_type, uint32_t session, uint32_t seq,
 	    int is_answer, const void *msg);

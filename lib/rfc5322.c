@@ -123,21 +123,6 @@ header_end(struct str message)
 	return message.len;
 }
 
-int
-header_hops(struct str header)
-{
-	struct cur c = cur_make(header.p, header.len);
-	struct field f;
-	int hops = 0;
-
-	if (cur_left(&c) > RFC5322_MAXHEADER)
-		c.end = c.p + RFC5322_MAXHEADER;
-	while (field_next(&c, &f))
-		if (str_caseeq(f.name, "Received"))
-			hops++;
-	return hops;
-}
-
 void
 message_id(char *out, size_t size, const char *host)
 {

@@ -22,8 +22,6 @@ bool	field_unfold(struct buf *, struct str body);
 bool	header_find(struct str header, const char *name, struct field *);
 /* Length of the header with its empty line; whole length if there is none. */
 size_t	header_end(struct str message);
-/* How many Received fields: the hops. */
-int	header_hops(struct str header);
 /* "Sat, 21 Nov 2026 10:00:00 +0000" */
 void	date_rfc5322(char *, size_t, int64_t when);
 /* Www Mmm dd hh:mm:ss yyyy, GMT, for From_ lines. */

@@ -92,7 +92,7 @@ caps_bound(uint32_t keep)
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
 
-int
+static int
 sandbox_drop_caps(void)
 {
 	if (caps_set(0) == -1)
@@ -117,7 +117,7 @@ limit(int what, rlim_t n)
 	return setrlimit(what, &rl);
 }
 
-int
+static int
 sandbox_no_new_processes(void)
 {
 	return limit(RLIMIT_NPROC, 0);

@@ -15,6 +15,4 @@ bool	sandbox_landlocked(void);	/* this process, by the above */
 /* The root helper's: it runs PAM and programs, so only the worst is out. */
 int	sandbox_seccomp_root(void);
 bool	sandbox_caps_are(uint32_t keep);
-int	sandbox_drop_caps(void);
-int	sandbox_no_new_processes(void);
 #endif

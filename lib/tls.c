@@ -42,7 +42,6 @@ struct names {
 
 struct tls_ctx {
 	SSL_CTX	*ssl;			/* of the first certificate */
-	int	 refs;
 };
 
 /* A key behind a passphrase cannot be used: nobody is there to ask. */
@@ -350,7 +349,6 @@ tls_server(const char *pem, size_t len)
 		free(t);
 		return NULL;
 	}
-	t->refs = 1;
 	return t;
 }
 
@@ -367,18 +365,10 @@ tls_ticket_key(struct tls_ctx *t, const void *key)
 	return ok;
 }
 
-struct tls_ctx *
-tls_ref(struct tls_ctx *t)
-{
-	if (t != NULL)
-		t->refs++;
-	return t;
-}
-
 void
-tls_unref(struct tls_ctx *t)
+tls_free(struct tls_ctx *t)
 {
-	if (t == NULL || --t->refs > 0)
+	if (t == NULL)
 		return;
 	SSL_CTX_free(t->ssl);
 	free(t);

@@ -19,9 +19,8 @@ struct buf;
 struct tls_ctx	*tls_server(const char *pem, size_t);
 /* The text behind the line TLS_CLIENTS, or NULL. */
 const char	*tls_clients(const char *pem, size_t, size_t *len);
-/* Sessions in progress keep theirs: contexts are counted. */
-struct tls_ctx	*tls_ref(struct tls_ctx *);
-void		 tls_unref(struct tls_ctx *);
+/* Sessions in progress go on: OpenSSL counts what they need of it. */
+void		 tls_free(struct tls_ctx *);
 /*
  * The key that seals session tickets, TLS_TICKETKEY random bytes; processes
  * that share it resume one another's sessions.

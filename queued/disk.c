@@ -41,7 +41,7 @@ disk_create(const char *name)
 	return fd;
 }
 
-int
+static int
 disk_rename(const char *from, const char *to)
 {
 	int rc;
@@ -52,7 +52,7 @@ disk_rename(const char *from, const char *to)
 	return rc;
 }
 
-int
+static int
 disk_remove(const char *name)
 {
 	int rc;

@@ -71,11 +71,9 @@ struct disk_out {
 	uint32_t	 crc;
 };
 int	disk_put(struct disk_out *, const void *, size_t);
+/* A new file in Queue/; -1 and errno. */
+int	disk_create(const char *name);
 /* Name, then one fsync: the commit.  The file is gone if it fails. */
-/* Changes of names in Queue/; -1 and errno. */
-int	 disk_create(const char *name);
-int	 disk_rename(const char *from, const char *to);
-int	 disk_remove(const char *name);
 int	disk_publish(int fd, uint64_t id);
 /* Into a message's envelope; nothing, if it is gone. */
 int	disk_note(const char *dir, uint64_t id, size_t at, const void *,

@@ -9,7 +9,7 @@
 #include "log.h"
 #include "object.h"
 
-struct val *
+static struct val *
 alias_list(const struct domain *d, const char *account)
 {
 	const struct account **list;
@@ -75,7 +75,8 @@ give_up(const struct domain *d, const struct val *accounts)
 	return changes;
 }
 
-const char *
+/* Everybody's: account to array; all or none. */
+static const char *
 alias_set_many(struct domain *d, const struct val *all)
 {
 	struct val *changes = give_up(d, all);
@@ -97,7 +98,7 @@ alias_set_many(struct domain *d, const struct val *all)
 	return err;
 }
 
-const char *
+static const char *
 alias_set(struct domain *d, const char *account, const struct val *list)
 {
 	struct val *all = val_dict();

@@ -32,8 +32,11 @@ dir_sync(const char *path)
 	return rv;
 }
 
-/* A chmod would take the set-group bit away: we are not of that group. */
-int
+/*
+ * Others make things in it, too; set-group and group are the parent's.  A
+ * chmod would take the set-group bit away: we are not of that group.
+ */
+static int
 dir_make_shared(const char *path)
 {
 	mode_t old = umask(0);

@@ -255,7 +255,8 @@ is_switch(const struct val *v)
 	return false;
 }
 
-const char *
+/* NULL, or what is wrong with these settings. */
+static const char *
 group_check(const struct val *group)
 {
 	static const char *const switches[] = { "Expand", "FinalDelivery",

@@ -172,20 +172,6 @@ map_del(struct map *m, const char *key, size_t len)
 	}
 }
 
-void *
-map_next(const struct map *m, size_t *i, const char **key)
-{
-	while (*i < m->size) {
-		struct entry *e = &m->slot[(*i)++];
-
-		if (e->key != NULL) {
-			*key = e->key;
-			return e->value;
-		}
-	}
-	return NULL;
-}
-
 size_t
 map_count(const struct map *m)
 {

@@ -55,11 +55,6 @@ int	 pairs_change(struct domain *, enum account_type,
 	    const struct val *changes);
 
 /* alias.c */
-struct val *alias_list(const struct domain *, const char *account);
-/* The account's, or everybody's (account to array), all or none. */
-const char *alias_set(struct domain *, const char *account,
-	    const struct val *list);
-const char *alias_set_many(struct domain *, const struct val *);
 /* An account has another name in this domain, or "": none any more. */
 void	 alias_follow(struct domain *, const char *old, const char *new);
 extern ipc_handler	on_name_aliases;
@@ -71,8 +66,6 @@ const struct val *group_get(const struct domain *, const char *name);
 void	 group_follow(struct domain *, const char *old, const char *new);
 /* The domain was called otherwise when members were written. */
 void	 group_follow_domain(struct domain *, const char *old);
-/* NULL, or what is wrong with these settings. */
-const char *group_check(const struct val *);
 
 /* expand.c */
 extern ipc_handler	on_expand;
@@ -84,8 +77,6 @@ int	 domain_dir_move(const char *from, const char *to);
 int	 domain_dir_remove(const char *path);
 /* authd still removes accounts in it. */
 bool	 domain_dir_in_use(const char *path);
-/* Others make things in it, too; set-group and group are the parent's. */
-int	 dir_make_shared(const char *path);
 
 /* "js.sub/" for a new account, which is there then.  Static text. */
 const char *folder_make(const struct domain *, const char *name);

@@ -82,7 +82,7 @@ abuse_connect(struct smtp *s)
 	return false;
 }
 
-bool
+static bool
 abuse_is_black(const struct smtp *s)
 {
 	return black != NULL && !s->client &&

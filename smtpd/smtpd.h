@@ -217,7 +217,6 @@ const char *abuse_mail(struct smtp *);
 const char *abuse_rcpt(struct smtp *);
 /* An error: was it one too many? */
 bool	abuse_error(struct smtp *);
-bool	abuse_is_black(const struct smtp *);
 extern ipc_handler abuse_told;
 /* Perhaps one that knows nothing. */
 void	abuse_routerd_up(struct ipc *);

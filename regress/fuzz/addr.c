@@ -70,7 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 	for (lax = 0; lax < 2; lax++) {
 		c = cur_make(p, len);
 		buf_init(&out, 0);
-		if (addr_path_routed(&c, &out, lax) == 0) {
+		if (addr_path(&c, &out, lax) == 0) {
 			if (out.len > ADDR_MAX || c.p > c.end)
 				abort();
 			route(text(&out));

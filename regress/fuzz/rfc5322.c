@@ -29,7 +29,6 @@ as_header(struct str s)
 			abort();
 		date_parse(f.body);
 	}
-	header_hops(header);
 	header_find(header, "Subject", &f);
 	buf_free(&b);
 }

@@ -696,7 +696,7 @@ tls_setup(void **state)
 static int
 tls_teardown(void **state)
 {
-	tls_unref(ctx);
+	tls_free(ctx);
 	SSL_CTX_free(client_ctx);
 	return 0;
 }

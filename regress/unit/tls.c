@@ -140,7 +140,7 @@ versions(void **state)
 		SSL_free(c);
 	}
 	SSL_CTX_free(cc);
-	tls_unref(ctx);
+	tls_free(ctx);
 }
 
 static SSL_SESSION *kept;
@@ -168,7 +168,6 @@ resumption(void **state)
 	SSL_CTX_sess_set_new_cb(cc, keep);
 	assert_true(tls_ticket_key(one, key));
 	assert_true(tls_ticket_key(two, key));
-	tls_unref(tls_ref(one));
 	for (v = TLS1_2_VERSION; v <= TLS1_3_VERSION; v++) {
 		SSL_CTX_set_min_proto_version(cc, v);
 		SSL_CTX_set_max_proto_version(cc, v);
@@ -185,8 +184,8 @@ resumption(void **state)
 	}
 	SSL_SESSION_free(kept);
 	SSL_CTX_free(cc);
-	tls_unref(one);
-	tls_unref(two);
+	tls_free(one);
+	tls_free(two);
 }
 
 /* --- several certificates --- */
@@ -230,7 +229,7 @@ names(void **state)
 	shown(ctx, "c.example", "mail.example.com");
 	shown(ctx, "mail.example.com", "mail.example.com");
 	shown(ctx, NULL, "mail.example.com");
-	tls_unref(ctx);
+	tls_free(ctx);
 	/* One that does not fit spoils all. */
 	assert_null(tls_server(all.p, all.len - 100));
 	buf_puts(&all, TLS_PAIR "\n");
@@ -251,7 +250,7 @@ too_many(void **state)
 		buf_puts(&all, pem.p);
 	}
 	assert_non_null(ctx = tls_server(all.p, all.len));
-	tls_unref(ctx);
+	tls_free(ctx);
 	buf_puts(&all, TLS_PAIR "\n");
 	buf_puts(&all, pem.p);
 	assert_null(tls_server(all.p, all.len));
@@ -298,7 +297,7 @@ clients(void **state)
 	SSL_free(c);
 	BIO_free(bio);
 	SSL_CTX_free(cc);
-	tls_unref(ctx);
+	tls_free(ctx);
 	buf_free(&own);
 	buf_free(&all);
 }
