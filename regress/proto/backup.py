@@ -23,7 +23,7 @@ import imaplib  # noqa: E402
 def send(s, name, *subjects):
     with SMTP("127.0.0.1", s.smtp, timeout=PATIENCE) as c:
         for t in subjects:
-            c.sendmail("", [s.address(name)],
+            c.sendmail("", [name if "@" in name else s.address(name)],
                        f"Subject: {t}\r\n\r\nThis is {t}.\r\n")
 
 
@@ -112,6 +112,9 @@ def running_copy(s, top):
     copy_base(s, base)
     load.end()
     sent = load.sent
+    # A domain under another name, while that server does not run.
+    subprocess.run(["cp", "-a", base / "Domains/two.example",
+                    base / "Domains/three.example"], check=True)
     with Copy(s, base) as c:
         got = subjects(c.pop, "ann")
         # Those that were there when the copy began, whatever came later.
@@ -119,7 +122,9 @@ def running_copy(s, top):
         assert len(got) == len(set(got)), got
         assert set(got) <= set(sent) | {f"m{len(sent)}"}, got
         assert subjects(c.pop, "ben") == ["kept"]
-        assert subjects(c.pop, "kim@two.example") == []
+        for d in "two", "three":
+            assert subjects(c.pop, f"kim@{d}.example") == ["hers"]
+            assert subjects(c.pop, f"kay@{d}.example") == ["hers"]
 
 
 def one_account(s, top):
@@ -237,8 +242,12 @@ def main():
             cli.ask("CreateDomain two.example")
             cli.ask('CreateAccount kim@two.example '
                     f'{{Password="{PASSWORD}";}}')
+            cli.ask("SetAccountAliases kim@two.example (kay)")
             cli.close()
             send(s, "ben", "kept")
+            send(s, "kim@two.example", "hers")
+            box = pathlib.Path(s.base, "Domains/two.example/kim.macnt")
+            wait_for("kim's mail", lambda: read_mbox(box / "INBOX.mbox"))
             wait_for("ben's mail", lambda: len(s.mail("ben")) == 1)
             running_copy(s, top)
             one_account(s, top)
