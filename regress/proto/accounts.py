@@ -49,9 +49,9 @@ def pop_works(name, password):
         return -1
 
 
-def send(to):
+def send(to, sender=""):
     with smtplib.SMTP("127.0.0.1", int(E["CG_SMTP"]), timeout=60) as s:
-        s.sendmail("", [to], "Subject: hello\r\n\r\nhello\r\n")
+        s.sendmail(sender, [to], "Subject: hello\r\n\r\nhello\r\n")
 
 
 def making(cli):
@@ -204,6 +204,14 @@ def services(cli):
     assert box.stat().st_size == 0 and list((BASE / "Queue").rglob("*.msg"))
     cli.ask("UpdateDomainSettings svc.example {DomainAccessModes=default;}")
     wait_for("the message", lambda: pop_works(u, "pw") == 1)
+    # Not for ever.
+    cli.ask("UpdateModule LOCAL {KeepDisabled=0;}")
+    cli.ask(f"UpdateAccountSettings {u} {{AccessModes=(POP);}}")
+    cli.ask("CreateAccount sender@svc.example {Password=pw;}")
+    send(u, "sender@svc.example")
+    wait_for("a report", lambda: pop_works("sender@svc.example", "pw") == 1)
+    cli.ask("UpdateModule LOCAL {KeepDisabled=default;}")
+    cli.ask(f"UpdateAccountSettings {u} {{AccessModes=default;}}")
     cli.ask(f"UpdateAccountSettings {u} {{UseAppPassword=NO;}}")
     assert pop_works(u, "pw") == -1
     cli.ask(f"UpdateAccountSettings {u} {{UseAppPassword=default;"

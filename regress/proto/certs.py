@@ -262,7 +262,11 @@ def disabled():
             assert "AUTHORIZATIONFAILED" in str(e), e
         else:
             raise AssertionError("let in, though IMAP is disabled")
-    cli.ask('UpdateAccountSettings "bob" {AccessModes=Default;}')
+    cli.ask('UpdateAccountSettings "bob" {AccessModes=Default;'
+            'UseCertificateAuth=NO;}')
+    not_external("named")
+    cli.ask('UpdateAccountSettings "bob" {UseCertificateAuth=Default;}')
+    external("named")
     cli.close()
 
 

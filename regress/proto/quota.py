@@ -292,6 +292,19 @@ def waiting():
     cli.close()
 
 
+def full_percent():
+    """The server's share of a limit is the most that an account may fill."""
+    accounts("part")
+    limit("part", MaxMessages=4)
+    module("LOCAL", "{FullPercent=50;}")
+    for i in range(3):
+        send("part", f"part{i}")
+    wait_for("one to wait", lambda: count("part") == 2 and len(list(
+        (BASE / "Queue").glob("*.msg"))) == 1)
+    module("LOCAL", "{FullPercent=default;}")
+    messages("part", 3)
+
+
 def defaults():
     """The domain's and the server's, for sessions that are open."""
     accounts("dflt")
@@ -533,6 +546,6 @@ def too_long():
 everybody = administrator()
 everybody.ask("UpdateAllAccountsDefaults {QuotaNotice=0;}")
 everybody.close()
-run([commands, library, appending, delivered, at_once, waiting, defaults,
-     single, renamed, killed, alerts, one_message,
+run([commands, library, appending, delivered, at_once, waiting, full_percent,
+     defaults,     single, renamed, killed, alerts, one_message,
      notice, warned, too_long])

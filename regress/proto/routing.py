@@ -51,6 +51,16 @@ def names():
     route("john%client.example", UNKNOWN)
     route("john+detail@" + DOMAIN, local("john"))
     route("Box#john@" + DOMAIN, local("john", '"Box#"'))
+    for settings, detail, box in [
+            ('AccountDetail="Direct Mailbox"', local("john", '"detail#"'),
+             local("john", '"Box#"')),
+            ("AccountDetail=Disabled", UNKNOWN, local("john", '"Box#"')),
+            ("AccountDetail=Enabled;DirectMailbox=NO", local("john"),
+             UNKNOWN)]:
+        cli.ask(f"UpdateModule LOCAL {{{settings};}}")
+        route("john+detail", detail)
+        route("Box#john", box)
+    cli.ask("UpdateModule LOCAL {DirectMailbox=default;}")
     route("postmaster@client.example", local("postmaster"))
     route("abuse@client.example", local("postmaster"))
     route("root", local("postmaster"))
