@@ -284,21 +284,24 @@ def contents():
     are and which versions; of account.info what is not noted by itself."""
     found = {}
     for top in ("Settings", "Accounts", "Domains"):
-        for p in (BASE / top).rglob("*"):
-            if p.name in ("DomainStat.data", "Index.data"):
-                continue                # written a while later
-            try:
-                if p.name == "account.info":
-                    text = p.read_text(errors="replace")
-                    found[p] = [line for line in text.splitlines()
-                                if "#" not in line]
-                else:
-                    s = p.lstat()
-                    found[p] = (s.st_ino, s.st_mode, p.is_dir() or
-                                (s.st_size, s.st_mtime_ns))
-            except FileNotFoundError:
-                pass
+        for where, dirs, files in os.walk(BASE / top):
+            # What goes or comes by itself, a while later.
+            dirs[:] = [d for d in dirs if ".gone" not in d]
+            for name in {*dirs, *files} - {"DomainStat.data", "Index.data"}:
+                p = pathlib.Path(where, name)
+                found[p] = "" if name in dirs else look(p)
     return found
+
+
+def look(p):
+    try:
+        if p.name == "account.info":
+            text = p.read_text(errors="replace")
+            return [line for line in text.splitlines() if "#" not in line]
+        s = p.lstat()
+        return s.st_ino, s.st_mode, s.st_size, s.st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def walk(admin, name):
