@@ -4,8 +4,6 @@
 
 #include <bsd/sys/queue.h>
 
-#include <netinet/in.h>
-
 #include <event2/event.h>
 
 #include "front.h"
@@ -22,20 +20,8 @@ enum {
 /* Of a method whose secret is a token. */
 bool	front_is_token(const char *method);
 
-struct iplist;
+struct door;			/* front_door.c's: a listener */
 struct slot;			/* an address's place in the shared memory */
-
-struct door {			/* a listener, while anybody needs it */
-	LIST_ENTRY(door)	 next;
-	struct listener		*l;
-	struct iplist		*ips;
-	struct event		*ev;
-	int			 refs;
-	bool			 grant, deny;
-	bool			 any;		/* bound to all addresses */
-	char			 local[INET6_ADDRSTRLEN];
-	uint16_t		 local_port;
-};
 
 enum phase {
 	PH_SHAKING,		/* TLS before the front has heard of it */
@@ -74,11 +60,21 @@ front_client(struct front_session *s)
 
 /* front.c */
 struct client	*front_find(uint32_t id);
+/* NULL: no memory; the descriptor and the slot are still the caller's. */
+struct client	*front_new(struct listener *, int fd, const char *peer,
+		    uint16_t port, struct slot *);
+void		 front_start(struct client *);	/* the front hears of it */
 void		 front_forget(struct client *);	/* uncounts and frees it */
 void		 front_part(struct client *);	/* likewise: conn is finishing */
 void		 front_end(struct client *);	/* tells the front its end, once */
 void		 front_given(void);		/* counts it */
 conn_cb		 front_event;			/* of the client's conn */
+/* front_door.c */
+void		 door_init(void);
+void		 door_settings(const struct val *listener);
+void		 door_status(struct val *);
+void		 door_unref(struct door *);	/* a client has left */
+void		 door_close_all(void);
 /* front_idle.c */
 ipc_handler	 front_got_idle, front_got_wake, front_got_tell;
 void		 front_idle_settings(const struct val *);
