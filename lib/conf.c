@@ -16,9 +16,10 @@
 
 #include "conf.h"
 #include "file.h"
+#include "objname.h"
 #include "settings.h"
 
-enum { MAXWORDS = 256 };
+enum { MAXWORDS = 256, QUOTED = 60 };
 
 static const char *const user_names[CONF_USERS] = {
 	"_cglog", "_cgauth", "_cgroute", "_cgqueue", "_cgmail", "_cgsmtp",
@@ -68,6 +69,11 @@ set_libexec(struct conf *c, const struct line *l)
 static const char *
 set_hostname(struct conf *c, const struct line *l)
 {
+	char lower[DOMAIN_MAXLEN + 1];
+
+	if (!name_lower(str_make(l->word[1]), lower, sizeof(lower)) ||
+	    !name_valid_domain(lower))
+		return "a name is wanted that a domain can have";
 	set(&c->hostname, l->word[1]);
 	return NULL;
 }
@@ -145,7 +151,8 @@ set_user(struct conf *c, const struct line *l)
 			set(&c->users[i].alias, l->word[2]);
 			return NULL;
 		}
-	return "no daemon has that user";
+	return "no daemon has that user: they are _cglog, _cgauth, ... as in "
+	    "cgserver.conf(5)";
 }
 
 static const char *
@@ -164,7 +171,7 @@ set_processes(struct conf *c, const struct line *l)
 			c->processes[fronts[i]] = (int)n;
 			return NULL;
 		}
-	return "only fronts run in several processes";
+	return "only smtpd, pop3d, imapd and pwdd run in several processes";
 }
 
 /* 127.0.0.1:25, [::1]:25, *:25, 25; "auto" for a free port. */
@@ -206,7 +213,7 @@ set_listen(struct conf *c, const struct line *l)
 	int i;
 
 	if (settings_find(l->word[1], "Listener") == NULL)
-		return "no such module";
+		return "no such module: there are SMTP, POP, IMAP and PWD";
 	for (i = 3; i < l->n; i++) {
 		if (strcmp(l->word[i], "tls") == 0)
 			li.tls = true;
@@ -278,9 +285,41 @@ set_authorities(struct conf *c, const struct line *l)
 	return NULL;
 }
 
+/* 192.0.2.1, 192.0.2.1:53, 2001:db8::1, [2001:db8::1]:53 */
+static bool
+is_server(struct str s)
+{
+	struct cur c = { s.p, s.p + s.len };
+	char text[INET6_ADDRSTRLEN];
+	unsigned char ip[16];
+	struct str host;
+	uint64_t port;
+
+	if (str_copy(s, text, sizeof(text)) &&
+	    inet_pton(AF_INET6, text, ip) == 1)
+		return true;
+	if (cur_lit(&c, "[")) {
+		host = cur_until(&c, "]");
+		if (!cur_lit(&c, "]"))
+			return false;
+	} else
+		host = cur_until(&c, ":");
+	if (cur_lit(&c, ":") && (!cur_u64(&c, &port, 65535) || port == 0))
+		return false;
+	return cur_left(&c) == 0 && str_copy(host, text, sizeof(text)) &&
+	    inet_pton(*s.p == '[' ? AF_INET6 : AF_INET, text, ip) == 1;
+}
+
 static const char *
 set_resolver(struct conf *c, const struct line *l)
 {
+	struct cur cur = cur_str(l->word[1]);
+
+	do
+		if (!is_server(cur_until(&cur, ",")))
+			return "a server is like 192.0.2.1, 192.0.2.1:5353 or "
+			    "[2001:db8::1]:53";
+	while (cur_lit(&cur, ","));
 	set(&c->resolver, l->word[1]);
 	return NULL;
 }
@@ -291,7 +330,8 @@ set_resolver_trusted(struct conf *c, const struct line *l)
 	bool yes = strcasecmp(l->word[1], "yes") == 0;
 
 	if (!yes && strcasecmp(l->word[1], "no") != 0)
-		return "yes or no";
+		return "it is \"resolver-trusted yes\" or \"resolver-trusted "
+		    "no\"";
 	set(&c->resolver_trusted, yes ? "YES" : "NO");
 	return NULL;
 }
@@ -379,7 +419,7 @@ word(struct cur *c, const char **err)
 
 /* A module may have several blocks, but each setting one value. */
 static const char *
-pin(struct conf *c, const char *module, const struct val *v)
+pin(struct conf *c, const char *module, const struct val *v, char **key)
 {
 	struct val *all = dict_get(c->pinned, module);
 	size_t i;
@@ -389,49 +429,84 @@ pin(struct conf *c, const char *module, const struct val *v)
 		return NULL;
 	}
 	for (i = 0; i < val_count(v); i++) {
-		if (dict_get(all, val_key(v, i)) != NULL)
-			return "a setting that an earlier block has";
+		if (dict_get(all, val_key(v, i)) != NULL) {
+			*key = xstrdup(val_key(v, i));
+			return "an earlier block has it, too";
+		}
 		dict_set(all, val_key(v, i), val_copy(val_at(v, i)));
 	}
 	return NULL;
 }
 
-/* settings NAME { ... }: the cursor stands behind "settings". */
-static const char *
-settings_block(struct conf *c, struct cur *cur, int *line)
+/* Line ends before the last word. */
+static int
+lines_in(const char *from, const char *to)
 {
-	const char *err = NULL, *start;
+	int n = 0;
+
+	while (to > from && isspace((unsigned char)to[-1]))
+		to--;
+	for (; from < to; from++)
+		n += *from == '\n';
+	return n;
+}
+
+/* What is wrong with these values, and with whose. */
+static const char *
+check_values(const char *module, const struct val *v, char **key)
+{
 	const struct setting *s;
+	const char *err = NULL;
+	size_t i;
+
+	for (i = 0; i < val_count(v) && err == NULL; i++) {
+		s = settings_find(module, val_key(v, i));
+		err = s == NULL ? "no such setting, see settings(5)" :
+		    settings_check(s, val_at(v, i));
+		if (err != NULL)
+			*key = xstrdup(val_key(v, i));
+	}
+	return err;
+}
+
+/*
+ * settings NAME { ... }: the cursor stands behind "settings".  An error is
+ * that of a setting, whose name is the caller's then, or of the line where
+ * the cursor has come to.
+ */
+static const char *
+settings_block(struct conf *c, struct cur *cur, int *line, char **key)
+{
+	const char *err = NULL, *start, *at;
 	struct val *v;
 	char *name;
-	size_t i;
+	int head;
 
 	skip(cur, line, false);
 	if ((name = word(cur, &err)) == NULL)
 		return err != NULL ? err : "out of memory";
+	head = *line;
 	skip(cur, line, true);
 	start = cur->p;
 	if (*name == '\0' || cur_peek(cur) != '{' ||
 	    (v = val_parse(cur, &err)) == NULL) {
 		free(name);
+		*line = err != NULL ? *line + lines_in(start, cur->p) : head;
 		return err != NULL ? err : "it is: settings NAME { ... }";
 	}
-	for (i = 0; i < val_count(v) && err == NULL; i++) {
-		s = settings_find(name, val_key(v, i));
-		err = s == NULL ? "no such setting" :
-		    settings_check(s, val_at(v, i));
-	}
-	if (err == NULL)
-		err = pin(c, name, v);
+	if ((err = check_values(name, v, key)) == NULL)
+		err = pin(c, name, v, key);
 	val_free(v);
 	free(name);
-	for (; start < cur->p; start++)
-		*line += *start == '\n';
+	at = *key == NULL ? NULL : memmem(start, cur->p - start, *key,
+	    strlen(*key));
+	*line += lines_in(start, at != NULL ? at + 1 : cur->p);
 	return err;
 }
 
 static const char *
-rest_of_line(struct conf *c, struct cur *cur, struct line *l, int *n)
+rest_of_line(struct conf *c, struct cur *cur, struct line *l, int *n,
+    char **about)
 {
 	const struct keyword *k;
 	const char *err = NULL;
@@ -448,14 +523,16 @@ rest_of_line(struct conf *c, struct cur *cur, struct line *l, int *n)
 		if (strcmp(k->word, l->word[0]) == 0)
 			break;
 	if (k->word == NULL)
-		return "unknown word";
-	if (l->n - 1 < k->min || l->n - 1 > k->max)
+		return "unknown word, see cgserver.conf(5)";
+	if (l->n - 1 < k->min || l->n - 1 > k->max) {
+		*about = xstrdup("it is");
 		return k->usage;
+	}
 	return k->set(c, l);
 }
 
 static const char *
-one_line(struct conf *c, struct cur *cur, int *n)
+one_line(struct conf *c, struct cur *cur, int *n, char **about)
 {
 	struct line l = { .n = 1 };
 	const char *err = NULL;
@@ -464,9 +541,9 @@ one_line(struct conf *c, struct cur *cur, int *n)
 	if ((l.word[0] = word(cur, &err)) == NULL)
 		return err != NULL ? err : "out of memory";
 	if (strcmp(l.word[0], "settings") == 0)
-		err = settings_block(c, cur, n);
+		err = settings_block(c, cur, n, about);
 	else
-		err = rest_of_line(c, cur, &l, n);
+		err = rest_of_line(c, cur, &l, n, about);
 	for (i = 0; i < l.n; i++)
 		free(l.word[i]);
 	return err;
@@ -502,19 +579,42 @@ defaults(struct conf *c)
 	c->processes[PROC_IMAPD] = c->processes[PROC_SMTPD];
 }
 
+/*
+ * What is wrong, where: with the line as it stands there, but of a block its
+ * head alone, for passwords may be in it; and what it is about, if more is
+ * known.
+ */
+static char *
+where_wrong(struct cur from, int line, char *about, const char *why)
+{
+	struct str s = cur_until(&from, "\r\n{#");
+	char *text;
+
+	while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+		s.len--;
+	if (s.len > QUOTED)
+		s.len = QUOTED;
+	text = xasprintf("line %d: %s%s%s, in \"%.*s\"", line,
+	    about != NULL ? about : "", about != NULL ? ": " : "", why,
+	    (int)s.len, s.p);
+	free(about);
+	return text;
+}
+
 int
 conf_parse(struct conf *c, const char *text, size_t len, char **err)
 {
-	struct cur cur = cur_make(text, len);
+	struct cur cur = cur_make(text, len), from;
 	const char *why;
-	int line = 1, at;
+	char *about = NULL;
+	int line = 1;
 
 	defaults(c);
 	for (skip(&cur, &line, true); cur_left(&cur) > 0;
 	    skip(&cur, &line, true)) {
-		at = line;
-		if ((why = one_line(c, &cur, &line)) != NULL) {
-			*err = xasprintf("line %d: %s", at, why);
+		from = cur;
+		if ((why = one_line(c, &cur, &line, &about)) != NULL) {
+			*err = where_wrong(from, line, about, why);
 			return -1;
 		}
 	}

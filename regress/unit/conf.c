@@ -126,9 +126,9 @@ test_settings(void **state)
 	    "  DomainName = \"example.com\";\n"
 	    "}\n"
 	    "base /after\n"
-	    "settings Main { WorkerRest = 0; }\n");
+	    "settings Main { LogLevel = 1; }\n");
 	v = dict_get(c.pinned, "Main");
-	assert_string_equal(dict_str(v, "WorkerRest", ""), "0");
+	assert_string_equal(dict_str(v, "LogLevel", ""), "1");
 	assert_string_equal(dict_str(v, "DomainName", ""), "example.com");
 	assert_string_equal(c.base, "/after");
 	conf_free(&c);
@@ -167,6 +167,44 @@ test_errors_name_the_line(void **state)
 	bad("settings Log { KeepFor = 1d; }\nsettings Log { KeepFor = 2d; }\n",
 	    "line 2: ");
 	bad("settings Main {\n}\nnonsense\n", "line 3: ");
+	bad("settings Main {\n A = 1;\n B 2;\n}\n", "line 3: ");
+	bad("settings Main {\n LogLevel = 3;\n B = 2;\n}\n", "line 3: B: ");
+	bad("resolver dns.example.com\n", "line 1: ");
+	bad("resolver 127.0.0.1:0\n", "line 1: ");
+	bad("resolver 127.0.0.1,\n", "line 1: ");
+	bad("hostname foo_bar!\n", "line 1: ");
+}
+
+static void
+test_errors_show_what_stands_there(void **state)
+{
+	bad("bass /a   # no\n", "line 1: unknown word, see cgserver.conf(5), "
+	    "in \"bass /a\"");
+	bad("base\n", "line 1: it is: base DIRECTORY, in \"base\"");
+	bad("listen FTP *:21\n", "line 1: no such module: there are SMTP, "
+	    "POP, IMAP and PWD, in \"listen FTP *:21\"");
+	bad("settings SMTP { MaxHops = many; }\n",
+	    "line 1: MaxHops: a number is wanted, in \"settings SMTP\"");
+	/* Not what is in a block: that may be a password. */
+	bad("settings SMTP { ForwardPassword = a b; }\n",
+	    "line 1: a ; was expected, in \"settings SMTP\"");
+}
+
+static void
+test_resolver(void **state)
+{
+	static const char *const t[] = { "127.0.0.1", "127.0.0.1:5353",
+		"::1", "[::1]", "[::1]:53", "192.0.2.1,2001:db8::1" };
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		char *line = xasprintf("resolver %s\n", t[i]);
+
+		good(line);
+		assert_string_equal(c.resolver, t[i]);
+		conf_free(&c);
+		free(line);
+	}
 }
 
 static void
@@ -235,6 +273,8 @@ main(void)
 		cmocka_unit_test(test_listen),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_errors_name_the_line),
+		cmocka_unit_test(test_errors_show_what_stands_there),
+		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_nul_byte),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_users),
