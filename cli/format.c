@@ -29,6 +29,36 @@ put_lines(struct buf *out, const struct buf *text)
 	buf_puts(out, "\r\n");
 }
 
+/*
+ * An element a line, whatever is in it on the same.  Clients without INLINE
+ * look for a line that ends as the whole began: only the last one may.
+ */
+static void
+write_lines(struct buf *b, const struct val *v)
+{
+	bool dict = val_type(v) == VAL_DICT;
+	size_t n = val_count(v), i;
+
+	if (n == 0) {
+		val_write(b, v, false);
+		return;
+	}
+	buf_putc(b, dict ? '{' : '(');
+	for (i = 0; i < n; i++) {
+		buf_puts(b, "\n  ");
+		if (dict) {
+			val_write_string(b, val_key(v, i),
+			    strlen(val_key(v, i)));
+			buf_puts(b, " = ");
+		}
+		val_write(b, val_at(v, i), false);
+		buf_puts(b, dict ? ";" : i + 1 < n ? "," : "");
+	}
+	if (dict || val_type(val_at(v, n - 1)) != VAL_ARRAY)
+		buf_putc(b, '\n');
+	buf_putc(b, dict ? '}' : ')');
+}
+
 void
 cli_answer(struct buf *out, bool inl, unsigned code, const char *text,
     const char *data)
@@ -46,8 +76,10 @@ cli_answer(struct buf *out, bool inl, unsigned code, const char *text,
 		return;
 	}
 	buf_init(&b, 0);
-	if ((v = val_parse_all(data, strlen(data), &err)) != NULL)
-		val_write(&b, v, !inl);
+	if ((v = val_parse_all(data, strlen(data), &err)) != NULL && !inl)
+		write_lines(&b, v);
+	else if (v != NULL)
+		val_write(&b, v, false);
 	else
 		val_write_string(&b, data, strlen(data));
 	if (b.failed)

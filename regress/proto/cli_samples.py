@@ -133,6 +133,23 @@ def data_on_lines():
     assert w.line() == "200 OK\r\n"
 
 
+def data_by_its_last_line():
+    """So the vendor's client finds its end: a line that ends as it began."""
+    w = login()
+    for said in ("GetModule SMTP", "GetModule PWD", "ListAccounts",
+                 "ListMailboxes *", "Route a@b.example", "ListGroups",
+                 "GetDomainSettings", "MainDomainName", "Echo (a,(b,{c=d;}))",
+                 "Echo ({c=d;},((b)))", "Echo {a={b=({c=d;});};}"):
+        w.put(said + "\n")
+        assert w.line() == "200 OK\r\n", said
+        line = w.line().strip()
+        last = {"(": ")", "{": "}"}.get(line[0], "")
+        while not line.endswith(last):
+            line = w.line().strip()
+    ask(w, [("Echo end", "200 OK")])
+    assert w.line() == "end\r\n"
+
+
 for which in (SESSION, SHORT):
     for line_end in ("\r\n", "\n"):
         play(which, line_end)
@@ -142,3 +159,4 @@ undo()
 wire = login()
 ask(wire, [("INLINE", "200 OK"), *SAMPLES])
 data_on_lines()
+data_by_its_last_line()
