@@ -23,8 +23,8 @@
 #define FLOW(m, n, d, help)	{ m, n, SET_FLOW, d, 0, 0, NULL, help }
 
 /* Known, checked and kept for what the suite does not have yet. */
-#define LATER(n, type, d, help)	type("Account", n, d, help)
-#define DLATER(n, type, d, help) type("Domain", n, d, help)
+#define LATER(n, type, d, help)	type("Account", n, d, help " (later)")
+#define DLATER(n, type, d, help) type("Domain", n, d, help " (later)")
 
 const struct setting settings_table[] = {
 	TEXT("Main", "DomainName", "\"\"",
@@ -311,10 +311,11 @@ const struct setting settings_table[] = {
 	    "system's mailers; it cannot be changed later"),
 	ONOFF("Account", "MailToAll", "YES", "it gets mail to all@domain"),
 	ONOFF("Account", "AddMailTrailer", "YES",
-	    "the domain's trailer is added to its web mail"),
+	    "the domain's trailer is added to its web mail (later)"),
 	WORD("Account", "RulesAllowed", "\"Filter Only\"",
-	    "No|Filter Only|All But Exec|Any", "rules that it may make"),
-	ONOFF("Account", "RPOPAllowed", "NO", "it may set up remote accounts"),
+	    "No|Filter Only|All But Exec|Any", "rules that it may make (later)"),
+	ONOFF("Account", "RPOPAllowed", "NO",
+	    "it may set up remote accounts (later)"),
 	SIZE("Account", "MaxWebSize", "unlimited", -1, 1024 * 1024 * GB,
 	    "all files of its web site together"),
 	NUM("Account", "MaxWebFiles", "-1", -1, 100000000,
@@ -322,7 +323,7 @@ const struct setting settings_table[] = {
 	SIZE("Account", "MaxFileSize", "unlimited", -1, 64 * GB,
 	    "one file of its web site"),
 	NUM("Account", "QuotaNotice", "90", 0, 100,
-	    "percent of its limit at which it is sent a letter (later)"),
+	    "percent of its limit at which it is sent a letter"),
 	NUM("Account", "QuotaAlert", "80", 0, 100,
 	    "percent of its limit at which it is told so; 0: never"),
 	NUM("Account", "QuotaSuspend", "100", 0, 100,
@@ -330,13 +331,13 @@ const struct setting settings_table[] = {
 	ONOFF("Account", "UseCertificateAuth", "YES",
 	    "it may log in by a client's certificate"),
 	ONOFF("Account", "PasswordRecovery", "YES",
-	    "it may have a lost password sent (for a later module)"),
+	    "it may have a lost password sent (later)"),
 	ONOFF("Account", "AddWebBanner", "YES",
-	    "the domain's banner is put into its web pages"),
+	    "the domain's banner is put into its web pages (later)"),
 	TEXT("Account", "DefaultWebPage", "\"default.html\"",
-	    "the page shown for a folder of its web site"),
+	    "the page shown for a folder of its web site (later)"),
 	ONOFF("Account", "IMAPSeesNonMail", "NO",
-	    "IMAP clients see mailboxes that hold no mail"),
+	    "IMAP clients see mailboxes that hold no mail (later)"),
 	TIME("Account", "ArchiveMessagesAfter", "0", 0, 3650 * DAY,
 	    "older messages are archived; 0: never (later)"),
 	TIME("Account", "DeleteMessagesAfter", "0", 0, 3650 * DAY,
@@ -414,8 +415,10 @@ const struct setting settings_table[] = {
 	WORD("Domain", "RelayAddress", "any", "any|first|same",
 	    "its mail goes out from: the first of its addresses; the one that "
 	    "the message came to"),
-	NUM("Domain", "AccountsLimit", "-1", -1, 100000000, "how many"),
-	NUM("Domain", "ListsLimit", "-1", -1, 100000000, "how many"),
+	NUM("Domain", "AccountsLimit", "-1", -1, 100000000,
+	    "how many accounts; -1: any"),
+	NUM("Domain", "ListsLimit", "-1", -1, 100000000,
+	    "how many mailing lists (later)"),
 	WORD("Domain", "Foldering", "flat",
 	    "flat|2 Letters 1 Level|2 Letters 2 Levels|Hashed 1 Level|"
 	    "Hashed 2 Levels", "where new accounts are put"),

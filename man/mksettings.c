@@ -52,7 +52,9 @@ static const char head[] =
     ".Pp\n"
     "Sizes take the units K, M and G; times s, m, h and d.\n"
     "Levels go from 1, failures only, to 5, everything.\n"
-    "The word unlimited is the number \\-1.\n";
+    "The word unlimited is the number \\-1.\n"
+    "What is said to be for later is known, checked and kept, but has no\n"
+    "effect yet.\n";
 
 static const char tail[] =
     ".Sh LISTENERS\n"

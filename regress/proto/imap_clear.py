@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # suite: own
 """Passwords in the clear: not from afar without TLS, by IMAP, POP and SMTP;
-and none at all from there with ClientsOnlyLogin.  Needs a network of its own with an address that is not loopback: root."""
+and none at all from there with ClientsOnlyLogin.  Needs a network of its own
+with an address that is not loopback: root."""
 import os
 import pathlib
 import shutil
