@@ -11,6 +11,8 @@
 
 enum { TRIED_MAX = 8 };
 
+static const char nul[] = "may not have a NUL in it";
+
 struct match {
 	struct cur	 line;
 	const char	*far;		/* where the best try got stuck */
@@ -186,6 +188,21 @@ match_word(struct match *m, const struct cli_item *it, struct cur at,
 	}
 }
 
+/* What ends at a NUL for some would be a name that nobody has given. */
+static bool
+has_nul(const struct val *v)
+{
+	const char *text = val_text(v);
+	size_t i;
+
+	if (text != NULL)
+		return val_type(v) == VAL_STRING && strlen(text) != val_len(v);
+	for (i = 0; i < val_count(v); i++)
+		if (has_nul(val_at(v, i)))
+			return true;
+	return false;
+}
+
 static int
 match_object(struct match *m, const struct cli_item *it, struct val *args)
 {
@@ -205,6 +222,10 @@ match_object(struct match *m, const struct cli_item *it, struct val *args)
 		if (m->far == m->line.p && m->ntried == 1)
 			buf_printf(m->err, ": %s", err);
 		return -1;
+	}
+	if (it->kind != P_ANY && has_nul(v)) {
+		val_free(v);
+		return stuck(m, m->line, it->text, nul);
 	}
 	return put(args, v);
 }
@@ -252,6 +273,8 @@ match_item(struct match *m, const struct cli_item *it, struct val *args)
 	if (!take_word(&m->line, &word))
 		rv = stuck(m, at, it->text,
 		    c == '"' ? "is not a well-formed string" : "is missing");
+	else if (word.len > 0 && memchr(word.p, '\0', word.len) != NULL)
+		rv = stuck(m, m->line, it->text, nul);
 	else if (it->kind == P_STRING)
 		rv = put(args, val_bytes(word.len > 0 ? word.p : "",
 		    word.len));

@@ -114,6 +114,15 @@ test_errors(void **state)
 	    "newSettings must be a dictionary");
 	check("Noop x", "there is something after the command's end");
 	check("CreateAccount \"un", "accountName is not a well-formed string");
+	check("CreateAccount \"a\\000b\"",
+	    "accountName may not have a NUL in it");
+	check("SetAccountAliases a (b,\"c\\000\")",
+	    "newAliases may not have a NUL in it");
+	check("UpdateAccountSettings a {b={c=(\"\\000\");};}",
+	    "newSettings may not have a NUL in it");
+	check("UpdateAccountSettings a {b=[AAAA];}",
+	    "UpdateAccountSettings (a,{b=[AAAA];})");
+	check("Echo \"\\000\"", "Echo (\"\\000\")");
 	check("DeleteMailbox a b", "MAILBOX or MAILBOXES is missing");
 	check("SetAccountPassword a b", "TO or PASSWORD is missing");
 	check("Echo \"a\" \"b\"", "there is something after the command's end");
