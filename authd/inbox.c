@@ -104,10 +104,8 @@ tell(struct want *w, int code, const char *why, int fd)
 	struct buf b;
 
 	buf_init(&b, TEXT_MAX);
-	if (code != 0) {
+	if (code != 0)
 		buf_printf(&b, "external INBOX %.200s: %.200s", w->file, why);
-		log_warnx("%s", b.p);
-	}
 	w->cb(code, code != 0 ? b.p : "", fd, w->arg);
 	buf_free(&b);
 	free(w->file);
