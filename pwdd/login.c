@@ -59,6 +59,7 @@ take_name(struct cur *c, char *name, size_t size)
 
 	buf_init(&b, size);
 	ok = val_word(c, &b) && b.len > 0 &&
+	    memchr(b.p, '\0', b.len) == NULL &&
 	    str_copy((struct str){ b.p, b.len }, name, size);
 	buf_free(&b);
 	cur_ws(c);

@@ -174,6 +174,28 @@ def accounts(c):
     c.ask(f"VerifyAccountPassword {U} PASSWORD \"third one\"")
 
 
+def objects(c):
+    c.ask(f"CreateGroup team@{DOMAIN} {{Members=(u,\"x@far.example\");}}")
+    assert c.ask(f"ListGroups {DOMAIN}") == ["team"]
+    assert c.ask(f"GetGroup team@{DOMAIN}")["Members"] == \
+        ["u", "x@far.example"]
+    c.ask(f"RenameGroup team@{DOMAIN} into crew@{DOMAIN}")
+    c.refused(f"GetGroup team@{DOMAIN}")
+    c.ask(f"DeleteGroup crew@{DOMAIN}")
+    c.ask(f"CreateForwarder away@{DOMAIN} TO some.one@far.example")
+    assert c.ask(f"FindForwarders {DOMAIN} TO some.one@far.example") == \
+        ["away"]
+    c.ask(f"DeleteForwarder away@{DOMAIN}")
+    for of, name in (("Domain", DOMAIN + " ALERT "), ("Server", ""),
+                     ("Account", U + " ALERT ")):
+        c.ask(f"Post{of}Alert {name}\"a \\\"b\\\" \u00fc\"")
+        found = c.ask(f"Get{of}Alerts {name.split(' ')[0]}")
+        (stamp, text), = found.items()
+        assert stamp.isdigit() and text == 'a "b" \u00fc', found
+        c.ask(f"Remove{of}Alert {name}{stamp}")
+        assert c.ask(f"Get{of}Alerts {name.split(' ')[0]}") == {}
+
+
 def mailboxes(c):
     c.ask(f"CreateMailbox {U} mailbox \"with space/and \u00fcmlaut\"")
     found = c.ask(f"lstmbx {U} FILTER \"with*\"")
@@ -267,7 +289,8 @@ def perl():
 
 for how in ({}, {"apop": False, "end": "\n"}):
     client = admin(**how)
-    for family in (domains, accounts, mailboxes, web, server, cleanup):
+    for family in (domains, accounts, objects, mailboxes, web, server,
+                   cleanup):
         family(client)
 shapes()
 unauthenticated()

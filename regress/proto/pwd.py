@@ -60,6 +60,7 @@ def logins():
     w.say("NEWPASS x", "501")
     w.say("PASS x", "501")
     w.say("USER", "501")
+    w.say(f"USER {ADMIN}\0x", "501")
     w.say("NOOP", "200")
     w.say(f"user {ADMIN}", "300")
     wrong = w.say("pass wrong", "501")
