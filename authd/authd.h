@@ -181,6 +181,11 @@ void	login_access(struct ipc *, struct ipc_pkt *, void *);
 void	login_roaming(struct ipc *, struct ipc_pkt *, void *);
 extern uint64_t login_ok, login_failed;
 
+/* --- owner.c --- */
+
+/* cgctl's, run by root or who runs the suite? */
+bool	is_from_owner(int fd);
+
 /* --- ticket.c --- */
 
 enum { TICKET_LEN = 16 };

@@ -4,10 +4,6 @@
  * authd.  What a client hears tells it nothing of which names exist, unless
  * Hide Unknown Account is off.
  */
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,32 +11,13 @@
 #include <unistd.h>
 
 #include "alerts.h"
-#include "authd.h"
 #include "log.h"
+#include "login_int.h"
 #include "settings.h"
 
-enum { GRANT_SECONDS = 10, LOGNAME_MAX = 128 };
+enum { GRANT_SECONDS = 10 };
 
-uint64_t login_ok, login_failed;
-
-struct login {
-	struct ipc_ref	 ref;
-	enum proc_id	 front;
-	int		 instance;
-	char		*service, *method, *name, *challenge, *peer;
-	char		*secret;
-	size_t		 secretlen;
-	struct buf	 proof;		/* of ours, for the client */
-	bool		 tls;
-	bool		 shown;		/* EXTERNAL: by a good certificate */
-	bool		 system;	/* it was the host's password */
-	bool		 roams;		/* it makes its address a client's */
-	/* Once routed. */
-	char		*account, *domain, *path, *mailbox;
-	char		*counted;	/* the account by the name that was said */
-	char		*alerts;	/* for the client, a line each */
-	unsigned char	 ticket[TICKET_LEN];
-};
+uint64_t login_ok;
 
 /* Which of the account's services (AccessModes) a front's login needs. */
 static const struct {
@@ -75,8 +52,8 @@ login_free(struct login *l)
 	free(l);
 }
 
-static void
-answer(struct login *l, int code, const char *reason, const char *text)
+void
+login_answer(struct login *l, int code, const char *reason, const char *text)
 {
 	struct msg_authed m = { .code = code, .reason = reason, .text = text };
 
@@ -93,169 +70,6 @@ answer(struct login *l, int code, const char *reason, const char *text)
 	login_free(l);
 }
 
-/* A name for one log line, whatever the client sent. */
-static void
-printable(char *out, size_t size, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < size && name[i] != '\0'; i++)
-		out[i] = (unsigned char)name[i] <= ' ' || name[i] == 0x7f ?
-		    '?' : name[i];
-	out[i] = '\0';
-}
-
-static bool
-is_our_domain(const char *name)
-{
-	const struct val *all = proc_settings();
-
-	return strcmp(name, main_domain()) == 0 ||
-	    dict_get(dict_get(all, "Domains"), name) != NULL ||
-	    dict_get(dict_get(all, "DomainAliases"), name) != NULL;
-}
-
-/* A name that is no account's may be a password in the wrong place. */
-static const char *
-logged_name(const struct login *l)
-{
-	static char name[LOGNAME_MAX];
-	const char *at;
-
-	if (l->account != NULL) {
-		printable(name, sizeof(name), l->account);
-		return name;
-	}
-	at = strrchr(l->name, '@');
-	snprintf(name, sizeof(name), "*%s",
-	    at != NULL && is_our_domain(at + 1) ? at : "");
-	return name;
-}
-
-static void
-later(struct login *l, const char *why)
-{
-	log_msg(LOG_PROBLEM, "AUTH-LATER %s %s [%s] %s", l->service,
-	    logged_name(l), l->peer, why);
-	answer(l, 2, "TEMP", "server is temporarily unable to check");
-}
-
-/* The one line a failure leaves; programs that ban addresses read it. */
-static void
-log_failure(const struct login *l, const char *why)
-{
-	login_failed++;
-	log_msg(LOG_MAJOR, "AUTH-FAIL %s %s [%s] %s", l->service,
-	    logged_name(l), l->peer, why);
-}
-
-static void
-refuse(struct login *l, const char *why, const char *reason, const char *text)
-{
-	log_failure(l, why);
-	answer(l, 1, reason, text);
-}
-
-static bool
-hide_unknown(void)
-{
-	return settings_bool(proc_settings(), "Main", "HideAccountUnknown");
-}
-
-/*
- * Failures are counted twice.  By the name that was said, whether there is
- * such an account or not, with the defaults' limit: that lock is told.  And by
- * the account, with a limit of its own and over all its aliases: that one is
- * silent, as it would tell which names are one account, or are there at all.
- */
-static const char *
-said_name(const struct login *l)
-{
-	return l->counted != NULL ? l->counted : l->name;
-}
-
-/* In the same table; no name begins so. */
-static char *
-own_name(const struct login *l)
-{
-	return l->account != NULL ? xasprintf("=%s", l->account) : NULL;
-}
-
-/* FailedLoginFlow = (count, period) */
-static void
-count_as(const char *name, const char *peer, const struct val *flow)
-{
-	struct val *pair;
-	int64_t count, period;
-
-	if (flow == NULL || val_type(flow) != VAL_ARRAY || val_count(flow) < 2)
-		return;
-	/* Through a dictionary, which knows the units. */
-	if ((pair = val_dict()) == NULL)
-		return;
-	dict_set(pair, "n", val_copy(val_at(flow, 0)));
-	dict_set(pair, "t", val_copy(val_at(flow, 1)));
-	count = dict_int(pair, "n", 0);
-	period = dict_int(pair, "t", 0);
-	val_free(pair);
-	if (count > 0 && period > 0)
-		limit_failed(name, peer, count, period);
-}
-
-/* Whoever guesses at many names' passwords need not send us mail either. */
-static void
-count_address(const char *peer)
-{
-	struct msg_temp_black m = { .peer = peer,
-		.why = "too many failed logins" };
-	uint32_t count, period;
-
-	if (is_client_ip(peer) || !settings_flow(proc_settings(), "SMTP",
-	    "ErrorFlow", &count, &period) ||
-	    !limit_failed("=", peer, count, period))
-		return;
-	m.seconds = settings_int(proc_settings(), "SMTP", "BlockTime");
-	ipc_send(proc_peer(PROC_ROUTERD), IPC_TEMP_BLACK, 0, &m, -1);
-}
-
-static void
-count_failure(const struct login *l)
-{
-	const char *domain = l->domain != NULL ? l->domain : "";
-	struct account *a;
-	char *own = own_name(l);
-
-	count_as(said_name(l), l->peer,
-	    effective(NULL, domain, "FailedLoginFlow"));
-	count_address(l->peer);
-	if (own != NULL && l->path != NULL &&
-	    (a = account_get(l->path)) != NULL)
-		count_as(own, l->peer,
-		    effective(a->settings, domain, "FailedLoginFlow"));
-	free(own);
-}
-
-static void
-forget_failures(const struct login *l)
-{
-	char *own = own_name(l);
-
-	limit_clear(said_name(l), l->peer);
-	limit_clear(own, l->peer);
-	free(own);
-}
-
-static void
-refuse_proof(struct login *l, const char *why, bool unknown)
-{
-	const char *text = "incorrect account name or password";
-
-	count_failure(l);
-	if (!hide_unknown())
-		text = unknown ? "unknown user account" : "incorrect password";
-	refuse(l, why, "AUTH", text);
-}
-
 /* --- the end of a good login --- */
 
 static void
@@ -265,11 +79,11 @@ granted(const struct ipc_pkt *pkt, void *arg)
 	const struct msg_done *m = pkt != NULL ? pkt->m : NULL;
 
 	if (m == NULL || pkt->type != IPC_DONE || m->code != 0) {
-		later(l, m != NULL ? m->text : "stored does not answer");
+		login_later(l, m != NULL ? m->text : "stored does not answer");
 		return;
 	}
 	login_ok++;
-	answer(l, 0, "", "");
+	login_answer(l, 0, "", "");
 }
 
 static void
@@ -306,7 +120,7 @@ give_ticket(struct login *l, bool local)
 	t = ticket_new(l->account, l->domain, l->path, local,
 	    l->ref.channel);
 	if (t == NULL) {
-		later(l, "out of memory");
+		login_later(l, "out of memory");
 		return;
 	}
 	t->system = l->system;
@@ -315,7 +129,7 @@ give_ticket(struct login *l, bool local)
 		t->secret = strdup(l->secret);
 	memcpy(l->ticket, t->id, sizeof(l->ticket));
 	login_ok++;
-	answer(l, 0, "", "");
+	login_answer(l, 0, "", "");
 }
 
 static bool
@@ -370,7 +184,7 @@ alerted(struct login *l, struct account *a)
 		return false;
 	log_msg(LOG_PROBLEM, "%s %s [%s] is shown an alert", l->service,
 	    l->account, l->peer);
-	answer(l, 1, "ALERT", l->alerts);
+	login_answer(l, 1, "ALERT", l->alerts);
 	return true;
 }
 
@@ -403,20 +217,20 @@ admit(struct login *l, struct account *a)
 
 	mode = mode_of(l->service, &grant);
 	if (insecure(l) && effective_bool(s, l->domain, "RequireAPOP")) {
-		refuse(l, "secure-method-required", "PRIVACYREQUIRED",
+		login_refuse(l, "secure-method-required", "PRIVACYREQUIRED",
 		    "this account requires a secure login method");
 		return;
 	}
 	if ((text = shut_out(s, l->domain, mode, l->peer, l->tls, &why)) !=
 	    NULL) {
-		refuse(l, why, "NOSERVICE", text);
+		login_refuse(l, why, "NOSERVICE", text);
 		return;
 	}
-	forget_failures(l);
+	login_forgive(l);
 	l->roams = grant && roaming(l, s);
 	if (effective_bool(s, l->domain, "LogLogin"))
 		log_msg(LOG_CRASH, "AUTH-OK %s %s [%s]", l->service,
-		    logged_name(l), l->peer);
+		    login_name(l), l->peer);
 	if (grant && alerted(l, a))
 		return;
 	if (grant)
@@ -437,26 +251,26 @@ proved(enum proof proof, void *arg)
 		/* FALLTHROUGH */
 	case PROOF_YES:
 		if ((a = account_get(l->path)) == NULL)
-			later(l, "account settings cannot be read");
+			login_later(l, "account settings cannot be read");
 		else
 			admit(l, a);
 		break;
 	case PROOF_NO:
-		refuse_proof(l, "wrong-password", false);
+		login_unproved(l, "wrong-password", false);
 		break;
 	case PROOF_UNREADABLE:
-		refuse_proof(l, "unreadable-password (stored by the vendor's "
+		login_unproved(l, "unreadable-password (stored by the vendor's "
 				"A-crpt: set a new one)", false);
 		break;
 	case PROOF_COSTLY:
-		refuse_proof(l, "costly-password (its stored form takes too "
+		login_unproved(l, "costly-password (its stored form takes too "
 				"long to check: set a new one)", false);
 		break;
 	case PROOF_OFF:
-		refuse_proof(l, "passwords-disabled", false);
+		login_unproved(l, "passwords-disabled", false);
 		break;
 	case PROOF_LATER:
-		later(l, "password cannot be checked");
+		login_later(l, "password cannot be checked");
 		break;
 	}
 }
@@ -481,27 +295,24 @@ refused_silently(enum proof proof, void *arg)
 {
 	struct login *l = arg;
 
-	refuse(l, "too-many-failures", "AUTH",
+	login_refuse(l, "too-many-failures", "AUTH",
 	    "incorrect account name or password");
 }
 
-/* A limit of the account's own may also be wider: then it counts alone. */
 static bool
 locked_out(struct login *l)
 {
-	bool said = limit_blocked(said_name(l), l->peer), locked = said;
 	struct claim c;
-	char *own;
 
-	if ((own = own_name(l)) != NULL)
-		locked = limit_blocked(own, l->peer);
-	free(own);
-	if (!locked)
+	switch (login_lock(l)) {
+	case LOCK_NONE:
 		return false;
-	if (said || !hide_unknown()) {
-		refuse(l, "too-many-failures", "LIMIT",
+	case LOCK_TOLD:
+		login_refuse(l, "too-many-failures", "LIMIT",
 		    "too many failed login attempts, try again later");
 		return true;
+	case LOCK_SILENT:
+		break;
 	}
 	make_claim(l, &c);
 	proof_nobody(&c, refused_silently, l);
@@ -511,7 +322,7 @@ locked_out(struct login *l)
 static void
 proved_nobody(enum proof proof, void *arg)
 {
-	refuse_proof(arg, "unknown-account", true);
+	login_unproved(arg, "unknown-account", true);
 }
 
 static void
@@ -576,7 +387,7 @@ routed(const struct ipc_pkt *pkt, void *arg)
 
 	if (pkt == NULL || pkt->type != IPC_ROUTED ||
 	    (m = pkt->m)->code == 2) {
-		later(l, "name cannot be routed");
+		login_later(l, "name cannot be routed");
 		return;
 	}
 	if (m->code != 0 || strcmp(m->module, "LOCAL") != 0 ||
@@ -586,7 +397,7 @@ routed(const struct ipc_pkt *pkt, void *arg)
 		return;
 	}
 	if (!keep_route(l, m)) {
-		later(l, "out of memory");
+		login_later(l, "out of memory");
 		return;
 	}
 	if (locked_out(l))
@@ -687,7 +498,7 @@ take_certificate(struct login *l, const struct msg_auth *m)
 	name = external_name((struct str) { m->certs.p, m->certs.len },
 	    m->authz, &why);
 	if (name == NULL) {
-		refuse(l, why, "AUTH", "your certificate opens nothing here");
+		login_refuse(l, why, "AUTH", "your certificate opens nothing here");
 		return false;
 	}
 	free(l->name);
@@ -712,19 +523,18 @@ login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 	if (insecure(l) && !is_client_ip(l->peer) &&
 	    !settings_bool(proc_settings(), "Main", "ClearTextLogin")) {
-		refuse(l, "clear-text-refused", "PRIVACYREQUIRED",
+		login_refuse(l, "clear-text-refused", "PRIVACYREQUIRED",
 		    "use TLS or a secure login method");
 		return;
 	}
 	if (method_is_token(l->method) && !l->tls) {
-		refuse(l, "token-without-TLS", "PRIVACYREQUIRED",
+		login_refuse(l, "token-without-TLS", "PRIVACYREQUIRED",
 		    "tokens need TLS");
 		return;
 	}
-	/* From the server's own address to itself is no other host. */
-	if (!is_client_ip(l->peer) && strcmp(l->peer, m->local) != 0 &&
-	    settings_bool(proc_settings(), "Protection", "ClientsOnlyLogin")) {
-		refuse(l, "not-a-client-address", "NOSERVICE",
+	if (!is_client_ip(l->peer) && settings_bool(proc_settings(),
+		"Protection", "ClientsOnlyLogin")) {
+		login_refuse(l, "not-a-client-address", "NOSERVICE",
 		    "logins are not accepted from your address");
 		return;
 	}
@@ -746,55 +556,6 @@ login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	    routed, l);
 }
 
-static bool
-option_is(int fd, int option, int wanted)
-{
-	int v;
-	socklen_t len = sizeof(v);
-
-	return getsockopt(fd, SOL_SOCKET, option, &v, &len) == 0 &&
-	    len == sizeof(v) && v == wanted;
-}
-
-/*
- * Was it accepted at cgctl.sock?  Whoever asks holds other sockets with root
- * at their far end, his own channel to cgserver for one; but what is accepted
- * has the name that cgserver bound, and no front can bind.
- */
-static bool
-is_from_cgctl(int fd)
-{
-	const char *name = dict_str(proc_conf()->conf, "ControlSocket", "");
-	struct sockaddr_un sun;
-	const size_t head = offsetof(struct sockaddr_un, sun_path);
-	socklen_t len = sizeof(sun);
-
-	if (!option_is(fd, SO_DOMAIN, AF_UNIX) ||
-	    !option_is(fd, SO_TYPE, SOCK_STREAM) ||
-	    !option_is(fd, SO_ACCEPTCONN, 0))
-		return false;
-	memset(&sun, 0, sizeof(sun));
-	if (getsockname(fd, (struct sockaddr *)&sun, &len) == -1 ||
-	    len > sizeof(sun) || *name == '\0')
-		return false;
-	return len == head + strlen(name) + 1 &&
-	    memcmp(sun.sun_path, name, len - head) == 0;
-}
-
-/* root, and whoever runs the suite: by what the kernel says of the socket. */
-static bool
-is_owner(int fd)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (fd == -1 || !is_from_cgctl(fd) ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
-		return false;
-	return cred.uid == 0 ||
-	    cred.uid == (uid_t)dict_int(proc_conf()->conf, "OwnerUid", 0);
-}
-
 void
 login_socket(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
@@ -807,7 +568,7 @@ login_socket(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		.proof = "" };
 	struct login *l;
 	int fd = ipc_take_fd(pkt);
-	bool owner = is_owner(fd);
+	bool owner = is_from_owner(fd);
 
 	if (fd != -1)
 		close(fd);
@@ -819,7 +580,7 @@ login_socket(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	l->account = xasprintf("postmaster@%s", main_domain());
 	l->mailbox = strdup("");
 	if (l->domain == NULL || l->mailbox == NULL)
-		later(l, "out of memory");
+		login_later(l, "out of memory");
 	else
 		give_ticket(l, true);
 }
