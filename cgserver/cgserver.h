@@ -44,6 +44,9 @@ void		 complain(const char *);	/* stderr and syslog */
 void		 started(void);		/* every child is ready */
 void		 start_failed(const char *why);	/* ends a first start */
 
+/* check.c: warns of what is odd; false: it cannot be started so. */
+bool		 check_conf(void);
+
 /* child.c */
 extern struct child	*children;
 extern size_t		 nchildren;
@@ -78,6 +81,7 @@ void		 listen_cgctl_name(char *, size_t);
 
 /* keys.c */
 int		 keys_load(void);	/* makes what is missing; -1: logged */
+bool		 keys_fit(void);	/* would they be loaded? changes nothing */
 int		 keys_tls_fd(enum proc_id);	/* a fresh sealed memfd, or -1 */
 const char	*keys_password(void);	/* 64 hex digits */
 const char	*keys_salt(void);

@@ -140,6 +140,12 @@ add_file(struct buf *b, const char *path)
 	return true;
 }
 
+static const char *
+stays(void)
+{
+	return pem.len > 0 ? "; what was there before stays" : "";
+}
+
 static bool
 add_pair(struct buf *b, const char *key, const char *cert)
 {
@@ -151,8 +157,8 @@ add_pair(struct buf *b, const char *key, const char *cert)
 		return false;
 	/* A pair that does not fit must not reach the fronts. */
 	if ((try = tls_server(b->p + from, b->len - from)) == NULL) {
-		log_warnx("%s, %s: not a key and its certificate; what was "
-		    "there before stays", key, cert);
+		log_warnx("%s, %s: not a key and its certificate%s", key, cert,
+		    stays());
 		return false;
 	}
 	tls_free(try);
@@ -177,12 +183,35 @@ add_all(struct buf *b)
 			return false;
 	}
 	if (b->failed || (try = tls_server(b->p, b->len)) == NULL) {
-		log_warnx("keys and certificates cannot be used together; what "
-		    "was there before stays");
+		log_warnx("keys and certificates cannot be used together%s",
+		    stays());
 		return false;
 	}
 	tls_free(try);
 	return true;
+}
+
+static bool
+no_pair(void)
+{
+	return access(conf.tls_key, F_OK) == -1 &&
+	    access(conf.tls_cert, F_OK) == -1;
+}
+
+bool
+keys_fit(void)
+{
+	struct buf b;
+	bool ok;
+
+	if (no_pair())
+		return true;
+	buf_init(&b, ALL_MAX);
+	ok = add_all(&b);
+	if (b.p != NULL)
+		explicit_bzero(b.p, b.cap);
+	buf_free(&b);
+	return ok;
 }
 
 static int
@@ -192,8 +221,7 @@ load_tls(void)
 	struct buf fresh;
 	bool ok;
 
-	if (access(conf.tls_key, F_OK) == -1 &&
-	    access(conf.tls_cert, F_OK) == -1 && make_tls() == -1)
+	if (no_pair() && make_tls() == -1)
 		return -1;
 	buf_init(&fresh, ALL_MAX);
 	ok = add_all(&fresh);

@@ -419,12 +419,14 @@ main(int argc, char **argv)
 	log_init("SERVER", -1, 1);
 	log_set_level(c.log_all ? LOG_ALL : LOG_PROBLEM);
 	load(&c);
+	if (c.adopt)
+		return adopt();
+	if (!check_conf() || (c.only_check && !keys_fit()))
+		give_up("cannot start, see above");
 	if (c.only_check) {
 		printf("%s: configuration OK\n", conf.file);
 		return 0;
 	}
-	if (c.adopt)
-		return adopt();
 	if (daemonize)
 		go_background();
 	run();

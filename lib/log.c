@@ -138,7 +138,11 @@ record(int level, const char *tag, const char *fmt, va_list ap, int err)
 	int saved = errno, n;
 	size_t len;
 
-	n = snprintf(rec, sizeof(rec), "%d %.*s ", level, LOG_TAG, tag);
+	if (log_fd == -1)	/* for a person, not for the log */
+		n = snprintf(rec, sizeof(rec), "%.*s: ", LOG_TAG,
+		    program_invocation_short_name);
+	else
+		n = snprintf(rec, sizeof(rec), "%d %.*s ", level, LOG_TAG, tag);
 	len = n < 0 ? 0 : n;
 	n = vsnprintf(rec + len, sizeof(rec) - len, fmt, ap);
 	if (n < 0)

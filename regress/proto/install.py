@@ -5,6 +5,7 @@ pages, the unit, the init script, the users and the example configuration that
 it brings.  Nothing is compiled."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -103,10 +104,16 @@ def check_users(dest, scratch):
 def check_example(dest, scratch):
     """The example is all comments; each of them, switched on, is good."""
     text = (dest / "etc/cgate/cgserver.conf").read_text()
+    page = (TOP / "man/cgserver.conf.5").read_text()
+    for word in re.findall(r'^\t{ "([a-z-]+)",', (TOP / "lib/conf.c").read_text(),
+                           re.M) + ["settings"]:
+        assert re.search(rf"^#{word}\s", text, re.M), f"no example of {word}"
+        assert f".It Ic {word}" in page, f"{word} is not in the manual page"
     conf = scratch / "cgserver.conf"
     lines = ["".join(line.split("#", 1)) if line.startswith("#") and
              line[1:2] not in (" ", "") else line for line in text.split("\n")]
-    users = [f"user {u} 64000" for u in USERS] + ["helper-user 64100"]
+    users = [f"user {u} 64000" for u in USERS] + [
+        "helper-user 64100", f"libexec {dest / LIBEXEC}"]
     if os.geteuid() != 0:
         lines = [line for line in lines if "os-passwords" not in line]
     for body in (text.split("\n"), lines):

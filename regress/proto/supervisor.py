@@ -210,8 +210,22 @@ def refusals(s):
         refused(cgserver("-n", "-f", d / "missing"), "missing")
         (d / "none").write_text(re.sub("(?m)^libexec.*", "libexec /nowhere",
                                        text))
+        refused(cgserver("-n", "-f", d / "none"), "/nowhere/logd: No such")
+        (d / "broken").mkdir()
+        for p in pathlib.Path(CGSERVER).parent.iterdir():
+            (d / "broken" / p.name).symlink_to("/bin/false")
+        (d / "none").write_text(re.sub("(?m)^libexec.*",
+                                       f"libexec {d}/broken", text))
         refused(cgserver("-f", d / "none", "--Base", d / "new", "--Daemon"),
                 "-0 does not start")
+        (d / "keys").write_text(re.sub("(?m)^tls .*", f"tls {conf} {conf}",
+                                       text))
+        refused(cgserver("-n", "-f", d / "keys"), conf, "not a key")
+        (d / "odd").write_text(text + "trusted-users nosuchuser\n"
+                               "external-inboxes /nowhere\n")
+        p = cgserver("-n", "-f", d / "odd")
+        assert p.returncode == 0 and "no user nosuchuser" in p.stderr and \
+            "/nowhere" in p.stderr, p
         (d / "busy").write_text(text + f"listen SMTP 127.0.0.1:{s.smtp}\n")
         refused(cgserver("-f", d / "busy", "--Base", d / "new", "--Daemon"),
                 f"port {s.smtp}", "in use")
