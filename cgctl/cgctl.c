@@ -30,7 +30,7 @@ static const struct {
 	{ "stop", do_stop, "", "stop it, and wait until it is gone" },
 	{ "restart", do_restart, "", "both" },
 	{ "status", do_status, "",
-	    "processes, numbers; succeeds if all is well" },
+	    "processes, numbers; exits 0: all is well" },
 	{ "log", do_log, "[-f] [-l level] [filter]",
 	    "show today's log, follow it with -f" },
 	{ "trace", do_trace, "daemon [daemon]",
