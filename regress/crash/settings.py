@@ -3,9 +3,11 @@
 """Loss of power while settings are changed: every change of a file is
 recorded; after each answer of 200 the disk that has only what was synced must
 have what was answered, whole, and of other files what they had.  Accounts and
-domains that are made, renamed and removed are so on that disk, too."""
+domains that are made, renamed and removed are so on that disk, too, with their
+aliases, rights and memberships."""
 import os
 import pathlib
+import re
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -18,10 +20,12 @@ ROUNDS = 5
 
 
 class There:
-    """Not a mark: a command after which one path is there and another not."""
+    """Not a mark: a command after which one path is there and another not,
+    and files have words that they had not, or have them no more."""
 
-    def __init__(self, command, there=None, gone=None):
+    def __init__(self, command, there=None, gone=None, words=None, no=None):
         self.text, self.there, self.gone = command, there, gone
+        self.words, self.no = words or {}, no or {}
 
     def command(self, n):
         return self.text.replace("%d", str(n))
@@ -33,13 +37,29 @@ class There:
         if self.gone:
             assert find(disk, self.gone.replace("%d", str(n))) is None, \
                 f"{self.command(n)}: still on the disk"
+        for words, wanted in (self.words, True), (self.no, False):
+            for file, word in words.items():
+                node = find(disk, file.replace("%d", str(n)))
+                text = node.data.decode() if node else ""
+                word = word.replace("%d", str(n))
+                assert bool(re.search(rf"\b{word}\b", text)) == wanted, \
+                    f"{self.command(n)}: {word} in {file}: {text}"
 
 
+ALIASES = "Accounts/Settings/Aliases.data"
+GROUP = "Accounts/Settings/Groups/k%d.settings"
+ACCESS = "Accounts/Settings/Access.settings"
 MAKING = [
     There("CreateAccount n%d", "Accounts/n%d.macnt/account.settings"),
+    There("SetAccountAliases n%d (i%d)", words={ALIASES: "i%d = n%d"}),
+    There("CreateGroup k%d {Members=(n%d);}", words={GROUP: "n%d"}),
+    There("SetAccountRights n%d (BasicSettings)", words={ACCESS: "n%d"}),
     There("RenameAccount n%d INTO m%d", "Accounts/m%d.macnt/account.settings",
-          "Accounts/n%d.macnt"),
-    There("DeleteAccount m%d", None, "Accounts/m%d.macnt"),
+          "Accounts/n%d.macnt",
+          {ALIASES: "i%d = m%d", GROUP: "m%d", ACCESS: "m%d"},
+          {ACCESS: "n%d"}),
+    There("DeleteAccount m%d", None, "Accounts/m%d.macnt",
+          no={ALIASES: "i%d", GROUP: "m%d", ACCESS: "m%d"}),
     There("CreateAccount s%d TextMailbox", "Accounts/s%d.settings"),
     There("CreateDomain d%d.example",
           "Domains/d%d.example/Settings/Domain.settings"),
