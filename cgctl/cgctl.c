@@ -20,7 +20,7 @@ enum { WIDTH = 79 };
 struct conf	 conf;
 const char	*conf_file;
 
-static const struct {
+static const struct word {
 	const char	*name;
 	int		(*fn)(int, char **);
 	const char	*args;
@@ -43,11 +43,18 @@ static const struct {
 
 #define NWORDS	(sizeof(words) / sizeof(words[0]))
 
+static const struct word *current;	/* what was called */
+
 void
 usage(void)
 {
 	size_t i;
 
+	if (current != NULL) {
+		fprintf(stderr, "usage: cgctl %s%s%s\n", current->name,
+		    *current->args != '\0' ? " " : "", current->args);
+		exit(EXIT_USAGE);
+	}
 	fprintf(stderr, "usage: cgctl [-f file] command [arguments]\n\n");
 	for (i = 0; i < NWORDS; i++)
 		fprintf(stderr, "  %-8s %-25s %s\n", words[i].name,
@@ -222,6 +229,24 @@ hide_words(int argc, char **argv)
 	return copy;
 }
 
+/* "CreateAccount john", of commands whose first argument is a name. */
+static void
+tell_refused(int argc, char **argv, const char *why)
+{
+	const struct cli_cmd *cmd = cli_find(str_make(argv[0]));
+	struct cur c = cur_str(cmd != NULL ? cmd->args : "");
+	struct str s;
+
+	cur_lit(&c, "[");
+	s = cur_until(&c, " ]=");
+	if (argc > 1 && strlen(argv[1]) < WIDTH && ((s.len > 4 &&
+	    memcmp(s.p + s.len - 4, "Name", 4) == 0) ||
+	    str_eq(s, "address") || str_eq(s, "messageID")))
+		fprintf(stderr, "cgctl: %s %s: %s\n", argv[0], argv[1], why);
+	else
+		fprintf(stderr, "cgctl: %s: %s\n", argv[0], why);
+}
+
 static int
 do_command(int argc, char **argv)
 {
@@ -238,7 +263,7 @@ do_command(int argc, char **argv)
 	explicit_bzero(line.p, line.len);
 	buf_free(&line);
 	if (code < 200 || code > 299)
-		fprintf(stderr, "cgctl: %s: %s\n", argv[0], text);
+		tell_refused(argc, argv, text);
 	else if (data != NULL)
 		print_data(data);
 	val_free(data);
@@ -254,6 +279,8 @@ load_conf(void)
 	const char *file = conf_file != NULL ? conf_file : getenv("CG_CONF");
 	char *err;
 
+	if (file != NULL && *file == '\0')
+		file = NULL;
 	if (conf_load(&conf, file != NULL ? file :
 	    CG_SYSCONFDIR "/cgserver.conf", file != NULL, &err) == -1)
 		fail("%s", err);
@@ -278,7 +305,9 @@ main(int argc, char **argv)
 	for (i = 0; i < NWORDS; i++)
 		if (strcmp(argv[0], words[i].name) == 0)
 			break;
-	if (i == NWORDS)
+	if (i < NWORDS)
+		current = &words[i];
+	else
 		argv = hide_words(argc, argv);
 	if (strcmp(argv[0], "help") != 0)
 		load_conf();

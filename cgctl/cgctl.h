@@ -2,6 +2,8 @@
 #ifndef CGCTL_CGCTL_H
 #define CGCTL_CGCTL_H
 
+#include <stdio.h>
+
 #include "conf.h"
 #include "dict.h"
 
@@ -19,6 +21,9 @@ void	fail(const char *, ...)
 
 /* help.c: names like this one, to standard error. */
 void	suggest(const char *name);
+
+/* queue.c: what `cgctl queue' can do. */
+void	queue_help(FILE *);
 
 /* talk.c */
 /* Connects and logs in.  -1: nobody answers there (said if loud). */

@@ -82,7 +82,7 @@ start(void)
 			fail("waitpid: %s", strerror(errno));
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		fail("the server did not start");
-	printf("started, process %ld\n", (long)server_pid());
+	printf("cgate started, process %ld\n", (long)server_pid());
 	return 0;
 }
 
@@ -94,7 +94,7 @@ do_start(int argc, char **argv)
 	if (argc > 0)
 		usage();
 	if ((pid = server_pid()) != 0) {
-		printf("runs already, process %ld\n", (long)pid);
+		printf("cgate runs already, process %ld\n", (long)pid);
 		return 0;
 	}
 	return start();
@@ -124,7 +124,7 @@ stop(void)
 	pid_t pid = server_pid();
 
 	if (pid == 0) {
-		printf("is not running\n");
+		printf("cgate is not running\n");
 		return 0;
 	}
 	p.fd = syscall(SYS_pidfd_open, pid, 0);
@@ -138,7 +138,7 @@ stop(void)
 		fail("process %ld has not ended within %d seconds",
 		    (long)pid, STOP_SECONDS);
 	close(p.fd);
-	printf("stopped\n");
+	printf("cgate stopped\n");
 	return 0;
 }
 

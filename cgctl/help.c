@@ -91,6 +91,8 @@ do_help(int argc, char **argv)
 		usage();
 	if (argc == 0)
 		overview();
+	else if (strcmp(argv[0], "queue") == 0)
+		queue_help(stdout);
 	else if (usage_word(argv[0]))
 		return 0;
 	else if ((v = cli_help(argv[0])) != NULL)

@@ -183,8 +183,12 @@ do_log(int argc, char **argv)
 		else if (ch == 'l' && *optarg >= '1' && *optarg <= '5' &&
 		    optarg[1] == '\0')
 			level = *optarg - '0';
-		else
+		else {
+			if (ch == 'l')
+				fprintf(stderr, "cgctl log: a level is a "
+				    "number from 1 to 5\n");
 			usage();
+		}
 	}
 	if (argc - optind > 1)
 		usage();

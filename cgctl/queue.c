@@ -114,7 +114,8 @@ ask(int argc, const char *const *words)
 	if (line.failed || strpbrk(line.p, "\r\n") != NULL)
 		fail("that cannot be said in one line");
 	if ((code = talk(line.p, &v, &text)) < 200 || code > 299)
-		fail("%s", text);
+		fail("queue%s%s: %s", argc > 1 && words[1] != NULL ? " " : "",
+		    argc > 1 && words[1] != NULL ? words[1] : "", text);
 	buf_free(&line);
 	return v;
 }
@@ -312,8 +313,8 @@ show(int argc, char **argv)
 	whole = true;
 	buf_init(&b, 0);
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", localtime(&when));
-	buf_printf(&b, "%-10s %s, %s, since %s (%s)", "message",
-	    dict_str(m, "ID", "?"), size_text(dict_int(m, "Size", 0)), date,
+	buf_printf(&b, "%-10s %s, %" PRId64 " bytes, since %s (%s)", "message",
+	    dict_str(m, "ID", "?"), dict_int(m, "Size", 0), date,
 	    span_text(time(NULL) - when));
 	put_line(&b);
 	buf_printf(&b, "%-10s <%s>", "from", dict_str(m, "From", ""));
@@ -407,15 +408,29 @@ static const struct {
 	{ "wakeup", wakeup, 0, 0, "", "ask the backup server for our mail" }
 };
 
-static void
-queue_usage(void)
+#define NVERBS	(sizeof(verbs) / sizeof(verbs[0]))
+
+void
+queue_help(FILE *f)
 {
 	size_t i;
 
-	fprintf(stderr, "usage: cgctl queue [command]\n\n");
-	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		fprintf(stderr, "  %-8s %-20s %s\n", verbs[i].name,
-		    verbs[i].args, verbs[i].help);
+	fprintf(f, "cgctl queue [command]\n\n");
+	for (i = 0; i < NVERBS; i++)
+		fprintf(f, "  %-8s %-20s %s\n", verbs[i].name, verbs[i].args,
+		    verbs[i].help);
+}
+
+/* As it is called, or (NVERBS) what there is. */
+static void
+queue_usage(size_t i)
+{
+	fprintf(stderr, "usage: ");
+	if (i < NVERBS)
+		fprintf(stderr, "cgctl queue %s %s\n", verbs[i].name,
+		    verbs[i].args);
+	else
+		queue_help(stderr);
 	exit(EXIT_USAGE);
 }
 
@@ -426,16 +441,19 @@ do_queue(int argc, char **argv)
 	size_t i;
 	int rc;
 
-	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	if (strcmp(name, "help") == 0) {
+		queue_help(stdout);
+		return 0;
+	}
+	for (i = 0; i < NVERBS; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			break;
 	if (argc > 0) {
 		argc--;
 		argv++;
 	}
-	if (i == sizeof(verbs) / sizeof(verbs[0]) || argc < verbs[i].least ||
-	    argc > verbs[i].most)
-		queue_usage();
+	if (i == NVERBS || argc < verbs[i].least || argc > verbs[i].most)
+		queue_usage(i);
 	if (talk_open(true) == -1)
 		return EXIT_FAILURE;
 	rc = verbs[i].fn(argc, argv);

@@ -80,16 +80,17 @@ print_numbers(const struct val *all)
 {
 	const struct val *q = first(all, "queued"), *r = first(all, "routerd");
 
-	printf("\nqueue      %" PRId64 " messages, %" PRId64
-	    " waiting for accounts, %" PRId64 " for other hosts, %" PRId64
-	    " queues delayed\n", dict_int(q, "Messages", 0),
+	printf("\nqueue      %" PRId64 " message%s; waiting: %" PRId64
+	    " for accounts, %" PRId64 " for other hosts; %" PRId64
+	    " delayed\n", dict_int(q, "Messages", 0),
+	    dict_int(q, "Messages", 0) == 1 ? "" : "s",
 	    dict_int(q, "LocalWaiting", 0), dict_int(q, "RemoteWaiting", 0),
 	    dict_int(q, "QueuesDelayed", 0));
 	printf("sessions   %" PRId64 " SMTP, %" PRId64 " POP, %" PRId64
 	    " IMAP, %" PRId64 " PWD\n", sum(all, "smtpd", "Sessions"),
 	    sum(all, "pop3d", "Sessions"), sum(all, "imapd", "Sessions"),
 	    sum(all, "pwdd", "Sessions"));
-	printf("accounts   %" PRId64 " in %" PRId64 " domain%s\n",
+	printf("accounts   %" PRId64 ", in %" PRId64 " domain%s\n",
 	    dict_int(r, "Accounts", 0), dict_int(r, "Domains", 0),
 	    dict_int(r, "Domains", 0) == 1 ? "" : "s");
 }

@@ -25,7 +25,7 @@ static int
 connect_socket(bool loud)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int dir, s;
+	int dir, s, why;
 
 	/* A path that is too long for sun_path is reached by descriptor. */
 	dir = open(conf.base, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -36,9 +36,14 @@ connect_socket(bool loud)
 	    "/proc/self/fd/%d/cgctl.sock", dir);
 	if (dir == -1 || connect(s, (struct sockaddr *)&sun,
 	    sizeof(sun)) == -1) {
-		if (loud)
+		why = errno;
+		if (loud && server_pid() == 0)
+			fprintf(stderr, "cgctl: cgate is not running (base "
+			    "directory %s); `cgctl start' starts it\n",
+			    conf.base);
+		else if (loud)
 			fprintf(stderr, "cgctl: no server answers in %s: %s\n",
-			    conf.base, strerror(errno));
+			    conf.base, strerror(why));
 		close(s);
 		s = -1;
 	}

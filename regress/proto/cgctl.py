@@ -39,7 +39,9 @@ def commands():
     assert cgctl("route", "x@b.org") == "(\n  LOCAL,\n  jo,\n  x\n)\n"
     cgctl("UpdateAccountSettings", "jo", "{\n  RealName = \"Jo X\";\n}")
     assert 'RealName = "Jo X";' in cgctl("GetAccountSettings", "jo")
-    assert "unknown user" in cgctl("Route", "nobody", code=1)
+    assert "Route nobody: unknown user" in cgctl("Route", "nobody", code=1)
+    got = cgctl("DeleteAccount", "noone", code=1)
+    assert got.startswith("cgctl: DeleteAccount noone: "), got
     assert "not available" in cgctl("ListLists", code=1)
 
 
@@ -80,8 +82,13 @@ def usage():
     cgctl("Frobnicate", code=2)
     cgctl("CreateAccount", code=2)
     cgctl("RenameAccount", "a", "b", code=2)
-    cgctl("status", "x", code=2)
-    cgctl("log", "-l", "9", code=2)
+    assert cgctl("status", "x", code=2) == "usage: cgctl status\n"
+    got = cgctl("log", "-l", "9", code=2)
+    assert "from 1 to 5" in got and "usage: cgctl log [-f]" in got, got
+    got = cgctl("queue", "delay", "x", code=2)
+    assert got == "usage: cgctl queue delay host | id time\n", got
+    assert "  release " in cgctl("queue", "x", code=2)
+    assert cgctl("queue", "help") == cgctl("help", "queue")
     p = subprocess.run(["cgctl"], text=True, capture_output=True)
     assert p.returncode == 2 and "usage:" in p.stderr
     assert all(len(line) < 80 for line in p.stderr.splitlines()), p.stderr
@@ -149,8 +156,9 @@ def life():
         conf = top + "/cgserver.conf"
         pathlib.Path(conf).write_text(text)
         assert "not running" in cgctl("status", conf=conf, code=1)
-        assert cgctl("stop", conf=conf) == "is not running\n"
-        cgctl("ListDomains", conf=conf, code=1)
+        assert cgctl("stop", conf=conf) == "cgate is not running\n"
+        got = cgctl("ListDomains", conf=conf, code=1)
+        assert "not running" in got and "cgctl start" in got, got
         try:
             live(conf, top)
         finally:
