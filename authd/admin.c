@@ -12,6 +12,7 @@
 #include "alerts.h"
 #include "authd.h"
 #include "file.h"
+#include "idn.h"
 #include "log.h"
 
 enum { DATA_MAX = 60000, ARGS_MAX = 16 * 1024 * 1024, NAME_MAX_LEN = 500 };
@@ -82,7 +83,7 @@ name_valid(struct str s)
 	size_t i;
 
 	if (s.len == 0 || s.len > 200 || s.p[0] == '.' ||
-	    s.p[s.len - 1] == '.')
+	    s.p[s.len - 1] == '.' || !utf8_valid(s))
 		return false;
 	for (i = 0; i < s.len; i++) {
 		c = s.p[i];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "idn.h"
 #include "log.h"
 #include "object.h"
 
@@ -19,7 +20,7 @@ is_taken_by_all(const struct domain *d, const char *name)
 const char *
 object_new_name(const struct domain *d, const char *name)
 {
-	if (!name_valid_account(name))
+	if (!name_valid_account(name) || !utf8_valid(str_make(name)))
 		return "illegal object name";
 	if (d->moving)
 		return "the domain is being renamed or removed";

@@ -10,6 +10,7 @@
 #include "acl.h"
 #include "box.h"
 #include "folder.h"
+#include "idn.h"
 #include "keyword.h"
 #include "name.h"
 #include "worker_admin.h"
@@ -181,6 +182,16 @@ may_outside(struct wadmin *w, const char *name)
 	return ok;
 }
 
+/* IMAP would not show it. */
+static bool
+is_utf8(struct wadmin *w, const char *name)
+{
+	if (utf8_valid(str_make(name)))
+		return true;
+	wadmin_no(w, "illegal mailbox name");
+	return false;
+}
+
 static void
 put_class(struct wadmin *w, const char *name, const char *class)
 {
@@ -197,7 +208,7 @@ create(struct wadmin *w)
 {
 	const char *name = wadmin_text(w, 1), *class = wadmin_text(w, 3);
 
-	if (!may_outside(w, name))
+	if (!may_outside(w, name) || !is_utf8(w, name))
 		return;
 	if (folder_create(w->acct, name, NULL) == -1)
 		wadmin_errno(w);
@@ -273,7 +284,7 @@ rename_it(struct wadmin *w)
 	const char *from = wadmin_text(w, 2), *to = wadmin_text(w, 3);
 
 	if (!may_outside(w, from) || !wadmin_may(w, from, ACL_DELETE) ||
-	    !may_outside(w, to))
+	    !may_outside(w, to) || !is_utf8(w, to))
 		return;
 	if ((plural(w) ? folder_rename : folder_rename_alone)(w->acct, from,
 	    to) == -1)

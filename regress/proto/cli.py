@@ -50,8 +50,10 @@ def accounts():
     check("ListAccounts client1.com", "201 {}")
     refused("DeleteAccount user1@client1.com")
     for bad in ("a/b", "..", ".x", "a b", "x" * 300, "", "a@nowhere.org",
-                "a@b@c"):
+                "a@b@c", "a\\255b", "a\\000b"):
         refused(f'CreateAccount "{bad}"')
+        refused(f'CreateGroup "{bad}"')
+        admin.ask("Echo x")             # errors in a row end a session
     for bad in ("a/b", "..", "-a.com", "x" * 300, "", "a b.com", "a..b"):
         refused(f'CreateDomain "{bad}"')
 

@@ -210,6 +210,21 @@ def web():
         p for p in (BASE / "Accounts").iterdir() if p.name.startswith("web.")])
 
 
+def names():
+    """Those that IMAP can show, and no others."""
+    accounts("named")
+    cli = opened()
+    for bad in ('"a\\255"', '"\\192\\128"', '"\\237\\160\\128"', '"a\\000b"',
+                '"a\\eb"'):
+        refused(cli, f"CreateMailbox named MAILBOX {bad}")
+        refused(cli, f"RenameMailbox named MAILBOX Sent INTO {bad}")
+    cli.ask('CreateMailbox named MAILBOX "\u65e5\u672c/\\195\\188"')
+    assert '"\u65e5\u672c/\u00fc"={' in cli.ask("ListMailboxes named")
+    with Imap() as m:
+        m.login("named")
+        assert b"&ZeVnLA-/&APw-" in b" ".join(m.ask('LIST "" *'))
+
+
 def classes():
     """What a mailbox is for: IMAP's words, and others'."""
     accounts("classy")
@@ -415,5 +430,5 @@ def others():
     assert cli.ask("GetMailboxRights * MAILBOX INBOX AUTH you") == '201 ""'
 
 
-run([sizes, rights, many_mailboxes, while_open, web, classes, last_login,
+run([sizes, rights, many_mailboxes, while_open, web, names, classes, last_login,
      statistics, domains, single, many_accounts, killed, renamed, others])
