@@ -111,13 +111,23 @@ static const struct verb verbs[] = {
 /* --- who may --- */
 
 static void
+noted(void *arg, int err)
+{
+	admin_reply(arg, err == 0 ? 200 : 501, err == 0 ? "OK" :
+	    "done, but it cannot be noted on the disk", NULL);
+}
+
+static void
 run(struct request *r)
 {
 	const char *text = "OK";
 	struct val *data = NULL;
 	unsigned int code;
 
-	if ((code = r->verb->run(r, &data, &text)) != 0)
+	code = r->verb->run(r, &data, &text);
+	if (code == 200 && data == NULL && byhand_wait(noted, r))
+		return;
+	if (code != 0)
 		admin_reply(r, code, text, data);
 	val_free(data);
 }

@@ -1,12 +1,12 @@
 /*
  * What administrators do to the queue: release, delay, reject and move.  What
  * stored or the sending role has in hand is theirs: nobody takes it back.
- * None of it outlives queued; the settings and the Router's table do.  The
- * loop's alone.
+ * byhand.c keeps what the next life must know of it.  The loop's alone.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "admin.h"
 
@@ -50,9 +50,23 @@ seconds(const struct request *r, size_t n, int64_t *s, const char **text)
 
 /* --- queues --- */
 
+/* Of single messages he says otherwise now. */
+static void
+forget(struct lqueue *lq)
+{
+	struct rcpt *r;
+
+	TAILQ_FOREACH(r, &lq->later, entry) {
+		if (r->byhand != 0)
+			byhand_changed();
+		r->byhand = 0;
+	}
+}
+
 static void
 release(struct lqueue *lq, void *arg)
 {
+	forget(lq);
 	if (lq->kind == QUEUE_SMTP)
 		lqueue_wake(lq);
 	else
@@ -76,6 +90,7 @@ static void
 delay(struct lqueue *lq, void *arg)
 {
 	lqueue_pause(lq, *(int64_t *)arg);
+	byhand_changed();
 }
 
 /* DelayQueue name time */
@@ -107,6 +122,7 @@ reject(struct lqueue *lq, void *arg)
 	struct rcpt *r;
 
 	lq->away++;
+	forget(lq);
 	lqueue_hurry(lq);
 	while ((r = TAILQ_FIRST(&lq->wait)) != NULL)
 		rcpt_finish(r, 'F', "5.7.0", arg);
@@ -136,10 +152,12 @@ move(struct lqueue *lq, void *arg)
 
 	if (lq->kind != QUEUE_SMTP)
 		return;
+	forget(lq);
 	lqueue_hurry(lq);
 	TAILQ_FOREACH(r, &lq->wait, entry) {
 		free(r->via);
 		r->via = strdup(arg);
+		byhand_changed();
 	}
 	lqueue_wake(lq);
 }
@@ -203,8 +221,8 @@ admin_delay_message(struct request *r, struct val **data, const char **text)
 	for (i = 0; i < m->q.nrcpts; i++)
 		if (m->rcpts[i].state == R_WAIT ||
 		    m->rcpts[i].state == R_LATER) {
-			lqueue_later(&m->rcpts[i],
-			    "delayed by the administrator", s);
+			lqueue_put_off(&m->rcpts[i], time(NULL) + s);
+			byhand_changed();
 			n++;
 		}
 	if (n > 0)

@@ -183,6 +183,8 @@ load_end(void)
 	size_t i, n = 0;
 
 	l.busy = false;
+	if (nlate == 0)
+		byhand_loaded();
 	for (i = 0; i < l.n; i++)
 		if (l.all[i] != NULL && l.all[i]->q.about != 0)
 			dsn_found(l.all[i]);
@@ -295,9 +297,10 @@ load_done(struct sreq *r)
 	} else {
 		if (!first)
 			nlate--;
-		if (o->rc == 0 && msg_fill(o->msg, &o->q, o->size) == 0)
+		if (o->rc == 0 && msg_fill(o->msg, &o->q, o->size) == 0) {
+			byhand_found(o->msg);
 			taken(o);
-		else {
+		} else {
 			if (o->rc == -1)
 				msg_log(LOG_CRASH, o->msg->id,
 				    "moved to BadFiles: %s", o->why);

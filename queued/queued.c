@@ -96,6 +96,7 @@ start(void)
 	tmp_init();
 	load_scan();
 	tmp_start();
+	byhand_load();
 	load_start();
 	sched_start();
 }

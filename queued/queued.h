@@ -158,6 +158,7 @@ struct rcpt {
 	char		*to;		/* remote: the address, if it is another */
 	char		*via;		/* remote: an administrator's host for it */
 	int64_t		 due;		/* in R_LATER */
+	int64_t		 byhand;	/* an administrator delays it till then */
 	int64_t		 until;		/* while a warning is composed */
 	enum rstate	 state;
 	char		 letter;	/* D or F, once final */
@@ -332,9 +333,11 @@ void	lqueue_release(struct lqueue *);
 void	lqueue_wake(struct lqueue *);
 /* The hosts whose mail is held are others now. */
 void	lqueue_holds(void);
+/* An administrator delays this recipient alone. */
+void	lqueue_put_off(struct rcpt *, int64_t until);
 /* Its host takes others, but not this one now. */
 void	lqueue_later(struct rcpt *, const char *why, int64_t seconds);
-/* Those that should wait longer need not. */
+/* Those that should wait longer need not, unless an administrator says so. */
 void	lqueue_hurry(struct lqueue *);
 /* Something of it changed: it may have a turn now, or be done with. */
 void	lqueue_touch(struct lqueue *);
@@ -427,6 +430,16 @@ void	submit_settings(const struct val *);
 void	submit_start(void);
 /* In a thread: the file a message was made of, if it is there still. */
 void	submit_remove(const char *source);
+
+/* --- byhand.c: what administrators did, for the next life --- */
+typedef void byhand_cb(void *arg, int err);
+void	byhand_load(void);
+/* It is loaded now: was it delayed, or moved? */
+void	byhand_found(struct msg *);
+void	byhand_loaded(void);		/* all are */
+void	byhand_changed(void);
+/* false: nothing has changed; else cb is called when it is on the disk. */
+bool	byhand_wait(byhand_cb *, void *arg);
 
 /* --- admin.c --- */
 void	admin_request(struct ipc *, struct ipc_pkt *, void *);

@@ -38,6 +38,8 @@ lqueue_cmp(const struct lqueue *a, const struct lqueue *b)
 }
 RB_GENERATE(lqtree, lqueue, tree, lqueue_cmp)
 
+static const char by_hand[] = "delayed by the administrator";
+
 static void	delay_over(int, short, void *);
 static void	sched_later(void);
 
@@ -180,7 +182,10 @@ lqueue_add(struct lqueue *lq, struct rcpt *r)
 {
 	r->lq = lq;
 	wait_insert(lq, r);
-	lqueue_list(lq);
+	if (r->byhand > time(NULL))
+		lqueue_put_off(r, r->byhand);
+	else
+		lqueue_list(lq);
 }
 
 static void
@@ -192,6 +197,9 @@ take(struct lqueue *lq, struct rcpt *r)
 	} else if (r->state == R_LATER) {
 		TAILQ_REMOVE(&lq->later, r, entry);
 		lq->nlater--;
+		if (r->byhand != 0)
+			byhand_changed();
+		r->byhand = 0;
 	} else {
 		lq->flight--;
 		lq->since = time(NULL);
@@ -266,7 +274,7 @@ void
 lqueue_pause(struct lqueue *lq, int64_t seconds)
 {
 	lq->byhand = true;
-	delay(lq, seconds, "delayed by the administrator");
+	delay(lq, seconds, by_hand);
 }
 
 void
@@ -290,6 +298,8 @@ lqueue_release(struct lqueue *lq)
 	lqueue_hurry(lq);
 	if (!lq->delayed)
 		return;
+	if (lq->byhand)
+		byhand_changed();
 	lq->delayed = lq->byhand = false;
 	evtimer_del(lq->timer);
 	lqueue_touch(lq);
@@ -298,9 +308,12 @@ lqueue_release(struct lqueue *lq)
 void
 lqueue_hurry(struct lqueue *lq)
 {
-	struct rcpt *r;
+	struct rcpt *r, *next;
 
-	while ((r = TAILQ_FIRST(&lq->later)) != NULL) {
+	for (r = TAILQ_FIRST(&lq->later); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, entry);
+		if (r->byhand != 0)
+			continue;
 		take(lq, r);
 		wait_insert(lq, r);
 	}
@@ -329,6 +342,8 @@ delay_over(int fd, short what, void *arg)
 	struct lqueue *lq = arg;
 	struct rcpt *r;
 
+	if (lq->byhand)
+		byhand_changed();
 	lq->delayed = lq->byhand = false;
 	lq->away++;
 	while ((r = TAILQ_FIRST(&lq->wait)) != NULL)
@@ -427,6 +442,13 @@ lqueue_later(struct rcpt *r, const char *why, int64_t seconds)
 	    lq->kind == QUEUE_LOCAL ? "LOCAL" : "SMTP", lq->show, r->q->addr,
 	    (long long)seconds, why);
 	lqueue_list(lq);
+}
+
+void
+lqueue_put_off(struct rcpt *r, int64_t until)
+{
+	lqueue_later(r, by_hand, until - time(NULL));
+	r->byhand = until;
 }
 
 void

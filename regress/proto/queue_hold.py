@@ -215,6 +215,54 @@ def moved(s):
         nothing_left(s)
 
 
+def kept(s):
+    """What was done by hand goes on after queued was killed; a release ends
+    it, for the next life, too."""
+    def restart():
+        restart_queued(s)
+        wait_for("the queue", lambda: "by the administrator" in
+                 hosts(s).get(host(k), ""))
+
+    with Sink() as k, Sink() as one, Sink() as other:
+        for sink in k, one, other:
+            sink.answers["GREET"] = ["421 4.3.2 not now", "220 hi"]
+        route(s, far_example=k, one_example=one, moved_example=one)
+        send(s, ["a@far.example"])
+        wait_for("a delayed queue",
+                 lambda: "not now" in hosts(s).get(host(k), ""))
+        ask(s, f"DelayQueue {host(k)} 2h")
+        before = set(s.queue())
+        send(s, ["m@moved.example"])
+        wait_for("a delayed queue",
+                 lambda: "not now" in hosts(s).get(host(one), ""))
+        ask(s, f"MoveQueue {host(one)} TO {host(other)}")
+        wait_for("the other's", lambda: "not now" in
+                 hosts(s).get(host(other), ""))
+        before |= set(s.queue())
+        ask(s, f'UpdateModule SMTP {{HoldMailFor="{host(one)}";}}')
+        send(s, ["b@one.example"])
+        wait_for("a held queue",
+                 lambda: "held until" in hosts(s).get(host(one), ""))
+        number = next(iter(set(s.queue()) - before))
+        ask(s, f"DelayQueueMessage {number} 3d",
+            'UpdateModule SMTP {HoldMailFor="";}')
+        restart()
+        ask(s, f"ReleaseQueue {host(other)}")
+        assert other.wait(1)[0].rcpts[0].startswith("<m@moved.example>")
+        # New mail passes by what was put off, and does not take it along.
+        send(s, ["c@one.example"])
+        assert one.wait(1)[0].rcpts[0].startswith("<c@one.example>")
+        restart()
+        assert set(s.queue()) >= {number} and len(s.queue()) == 2
+        ask(s, f"ReleaseQueueMessage {number}")
+        assert one.wait(2)[1].rcpts[0].startswith("<b@one.example>")
+        assert not k.mails
+        restart()
+        ask(s, f"ReleaseQueue {host(k)}")
+        k.wait(1)
+        nothing_left(s)
+
+
 def shown(s):
     """One message and its header; a terminal is not driven by it."""
     with Sink() as k:
@@ -306,7 +354,7 @@ def wakes(s):
 def main():
     with Suite(accounts=["ann"], conf=CONF) as s:
         for test in (held, both_released, held_again, delayed, rejected,
-                     moved, shown, scheduled, wakes):
+                     moved, kept, shown, scheduled, wakes):
             test(s)
             print("ok", test.__name__, flush=True)
 
