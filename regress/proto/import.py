@@ -76,6 +76,16 @@ def columns(cli):
     text = data(cli, "GetAccountSettings ann@c.example")
     assert text == '{AccessModes=(PWD,POP);RealName="Ann A.";city=Bonn;}', text
     assert opens("ann", "annpw") and opens("ben", "secret")
+    # As chapter 03 prints it; who has such a password cannot be tried.
+    assert load(cli, "Name\tUnixPassword\n\nuser2\tYIdhkjeHDKbYsji\n"
+                "user1\t{SHA}Ue4Erbim2TC7CmuukMOBejeytr2=\n"
+                "user3\t{MD5}zverMUhsgJUIDjeytr2=\n"
+                "user4\t{crypt}YIdhkjeHDKbYsji\n"
+                "user5\t$1$VlPrB$vNjOAytB3W.j0bkkbaN2Z.\n").startswith("200")
+    text = (DIR / "user3.macnt/account.settings").read_text()
+    assert r'"\002{MD5}zverMUhsgJUIDjeytr2="' in text, text
+    for i in range(1, 6):
+        cli.ask(f"DeleteAccount user{i}@c.example")
     assert load(cli, "Name\rx1\rx2\r", "TextMailbox").startswith("200")
     assert {"x1.mbox", "x2.mbox"} <= set(there())
 
