@@ -50,7 +50,8 @@ bool	qfile_from(struct buf *, int64_t now, const char *sender, char ret,
  * all: into INBOX, whatever rules there are; queued's alone), R (REQUIRETLS),
  * N (its header says "TLS-Required: No"), U (SMTPUTF8), C
  * (from a client by its host's name), X (to the sender: its
- * header says "X-Special-Delivery: test", no file has that).
+ * header says "X-Special-Delivery: test", no file has that), _ (room that N
+ * did not need).
  */
 bool	qfile_options(struct buf *, const char *letters);
 /* account: of an authenticated sender, or NULL.  tag: "SMTP".  peer: an IP. */
