@@ -58,12 +58,20 @@ log_set_level(int level)
 void
 log_set_level_of(const char *tag, int level)
 {
-	if (log_nlevels == LOG_LEVELS)
+	size_t i;
+
+	for (i = 0; i < log_nlevels; i++)
+		if (strcmp(log_levels[i].tag, tag) == 0)
+			break;
+	if (i == LOG_LEVELS)
 		panic("no room for the level of %s", tag);
-	log_levels[log_nlevels].tag = tag;
-	log_levels[log_nlevels++].level = level;
-	if (level > log_highest)
-		log_highest = level;
+	if (i == log_nlevels)
+		log_levels[log_nlevels++].tag = tag;
+	log_levels[i].level = level;
+	log_highest = log_level;
+	for (i = 0; i < log_nlevels; i++)
+		if (log_levels[i].level > log_highest)
+			log_highest = log_levels[i].level;
 }
 
 int

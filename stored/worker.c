@@ -19,7 +19,6 @@
 #include "dict.h"
 #include "log.h"
 #include "settings.h"
-#include "stat.h"
 #include "worker.h"
 
 enum { PENDING = 64, FD_LOCK = 5 };
@@ -90,7 +89,7 @@ close_others(int a, int b)
 	close_range(high + 1, ~0U, 0);
 }
 
-/* Sessions go by their modules' levels, the rest by those of a domain. */
+/* Sessions go by their modules' levels (live()), the rest by a domain's. */
 static void
 log_levels(const struct val *all, const char *domain)
 {
@@ -100,8 +99,6 @@ log_levels(const struct val *all, const char *domain)
 	    settings_int(all, "Domain", "MailboxesLogLevel")));
 	log_set_level_of("ACCOUNT", dict_int(d, "AccountsLogLevel",
 	    settings_int(all, "Domain", "AccountsLogLevel")));
-	log_set_level_of("POP", settings_int(all, "POP", "LogLevel"));
-	log_set_level_of("IMAP", settings_int(all, "IMAP", "LogLevel"));
 }
 
 /* Of "Domains/x.com/jo.sub/john.macnt" or "Accounts/john.mbox". */
@@ -134,6 +131,7 @@ child(struct pending *p, int io)
 	static const int mine[] = { SIGTERM, SIGCHLD };
 	size_t i;
 
+	live_inherit();
 	log_for(p->path);
 	for (i = 0; i < sizeof(mine) / sizeof(mine[0]); i++)
 		signal(mine[i], SIG_DFL);
@@ -229,7 +227,7 @@ static void
 settings(const struct val *all)
 {
 	log_levels(all, "");
-	stat_switch(settings_bool(all, "Main", "AccountStatistics"));
+	live_set(all);
 }
 
 static const struct ipc_disp from_broker[] = {

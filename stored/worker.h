@@ -14,6 +14,20 @@ struct imap_session;
 void	worker_main(int dirfd, const char *single, const char *path, int io)
 	    __attribute__((noreturn));
 
+/* worker_live.c: settings in force, also those that change later. */
+struct live {
+	int		 pop_timeout, pop_errors, pop_level;
+	int		 imap_timeout, imap_errors, imap_level;
+	int		 idle;		/* IdleTime */
+	bool		 statistics;
+	char		 field[128];	/* EnvelopeRecipientsField */
+};
+
+void	live_set(const struct val *all);	/* the template */
+void	live_inherit(void);		/* a worker, before all else */
+/* The first call, and one after a change, sets log levels, too. */
+const struct live *live(void);
+
 /* worker_admin.c */
 void	admin_command(struct ipc *, struct ipc_pkt *, struct acct *);
 

@@ -7,7 +7,6 @@
 #include "box.h"
 #include "imapd/session/session.h"
 #include "log.h"
-#include "settings.h"
 #include "worker.h"
 
 enum { IDLE_SECONDS = 3 };	/* in IDLE; who only is silent has IdleTime */
@@ -23,7 +22,7 @@ idle_hand(uint32_t id, struct imap_session *s)
 	struct msg_work_idle m = { .id = id };
 	size_t len = sizeof(state);
 
-	all = settings_int(proc_settings(), "IMAP", "IdleTime");
+	all = live()->idle;
 	if (silent < (all < IDLE_SECONDS ? all : IDLE_SECONDS) ||
 	    !imap_session_save(s, state, &len))
 		return false;

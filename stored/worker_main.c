@@ -21,7 +21,6 @@
 #include "pop3d/session/session.h"
 #include "quota.h"
 #include "rfc5322.h"
-#include "settings.h"
 #include "worker.h"
 
 enum {
@@ -178,6 +177,7 @@ look_now(int fd, short what, void *arg)
 {
 	struct client *c, *next;
 
+	(void)live();
 	if (acct_outside_news(account))
 		imap_sessions_notify(account);
 	TAILQ_FOREACH_SAFE(c, &clients, next, next) {
@@ -220,13 +220,10 @@ begin_pop(struct client *c, const struct msg_work_session *m, int fd)
 	struct pop_start st = {
 		.base = base, .acct = account, .fd = fd,
 		.rest = m->mailbox, .tag = m->tag, .account = m->account,
-		.field = settings_text(proc_settings(), "LOCAL",
-		    "EnvelopeRecipientsField"),
+		.field = live()->field,
 		.input = m->input.p, .inputlen = m->input.len,
-		.timeout = settings_int(proc_settings(), "POP",
-		    "InputTimeout"),
-		.maxerrors = settings_int(proc_settings(), "POP",
-		    "MaxErrors"),
+		.timeout = live()->pop_timeout,
+		.maxerrors = live()->pop_errors,
 		.end = session_over, .arg = c
 	};
 
@@ -248,10 +245,8 @@ begin_imap(struct client *c, const struct msg_work_session *m, int fd)
 		.hello = m->hello,
 		.input = m->input.p, .inputlen = m->input.len,
 		.state = m->state.p, .statelen = m->state.len,
-		.timeout = settings_int(proc_settings(), "IMAP",
-		    "InputTimeout"),
-		.maxerrors = settings_int(proc_settings(), "IMAP",
-		    "MaxErrors"),
+		.timeout = live()->imap_timeout,
+		.maxerrors = live()->imap_errors,
 		.end = session_over, .arg = c
 	};
 
@@ -527,6 +522,7 @@ worker_main(int dirfd, const char *single, const char *path, int io)
 		_exit(1);
 	}
 	umask(077);
+	(void)live();
 	account = acct_new(dirfd, single, true);
 	work = calloc(PENDING, sizeof(*work));
 	if (work == NULL || (base = event_base_new()) == NULL)

@@ -60,6 +60,20 @@ def modules(s, cli):
     got = [x for x in lines(s, " POP-") if "ann" in x]
     assert not got, got
     assert not [x for x in lines(s, " IMAP-") if "bob" in x]
+    # A session that is open already goes by the new one, too.
+    with imaplib.IMAP4("127.0.0.1", s.imap, 60) as i:
+        i.login("bob", PASSWORD)
+        cli.ask("UpdateModule IMAP {LogLevel=5;}")
+        wait_for("its commands", lambda: i.noop() and any(
+            " inp: " in x for x in lines(s, " IMAP-000003")))
+        cli.ask("UpdateModule POP {MaxErrors=2;}")
+        p = poplib.POP3("127.0.0.1", s.pop, 60)
+        p.user("bob")
+        p.pass_(PASSWORD)
+        p.sock.sendall(b"NONSENSE\r\n" * 5)
+        assert sum(1 for _ in p.file) <= 3, "MaxErrors is the old one"
+        p.close()
+    cli.ask("UpdateModule POP {MaxErrors=default;}")
     for m in "POP", "IMAP":
         cli.ask(f"UpdateModule {m} {{LogLevel=default;}}")
 
