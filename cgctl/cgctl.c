@@ -200,6 +200,7 @@ make_line(struct buf *line, int argc, char **argv)
 		fail("the command is too long");
 	buf_init(&err, 0);
 	if (cli_parse(cur_make(line->p, line->len), &cmd, &args, &err) == 0) {
+		note_unknown(cmd, args);
 		val_free(args);
 		buf_free(&err);
 		return;

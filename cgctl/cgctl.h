@@ -22,6 +22,10 @@ void	fail(const char *, ...)
 /* help.c: names like this one, to standard error. */
 void	suggest(const char *name);
 
+/* unknown.c: of settings that may be misspelt, to standard error. */
+struct cli_cmd;
+void	note_unknown(const struct cli_cmd *, const struct val *args);
+
 /* queue.c: what `cgctl queue' can do. */
 void	queue_help(FILE *);
 

@@ -112,6 +112,8 @@ void	cli_usage(struct buf *, const struct cli_cmd *);
  * NULL: no such.
  */
 struct val *cli_help(const char *name);
+/* Letters to change, add or drop from one name to another, in any case. */
+int	cli_distance(const char *, const char *);
 /* A few names that look like this one, or false. */
 bool	cli_near(struct buf *, const char *name);
 #endif

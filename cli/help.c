@@ -308,9 +308,8 @@ least(int a, int b, int c)
 	return a < c ? a : c;
 }
 
-/* Letters to change, add or drop. */
-static int
-distance(const char *a, const char *b)
+int
+cli_distance(const char *a, const char *b)
 {
 	int row[NAME_MAX_LEN + 1], up, left, next;
 	size_t i, j, n = strlen(b);
@@ -363,7 +362,7 @@ cli_near(struct buf *b, const char *name)
 	if (len > NAME_MAX_LEN)
 		return false;
 	while ((c = cli_next(c)) != NULL)
-		if ((far = distance(name, c->name)) <= limit)
+		if ((far = cli_distance(name, c->name)) <= limit)
 			insert(best, &n, c->name, far);
 	if (n == 0 && len >= 4)
 		while ((c = cli_next(c)) != NULL)

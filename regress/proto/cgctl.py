@@ -45,6 +45,29 @@ def commands():
     assert "not available" in cgctl("ListLists", code=1)
 
 
+def slips():
+    """Settings that nobody knows are kept; of what looks like a known one
+    there is a note."""
+    for line, said in (
+            (("CreateAccount", "slip", "{Pasword=a; RealName=b; city=c;}"),
+             "Pasword has no meaning to the server; perhaps: Password"),
+            (("UpdateAccountSettings", "slip", "{maxaccountsize=1M;}"),
+             "maxaccountsize has no meaning to the server; perhaps: "
+             "MaxAccountSize"),
+            (("UpdateDomainSettings", DOMAIN, "{AcountsLimit=9;}"),
+             "AcountsLimit has no meaning to the server; perhaps: "
+             "AccountsLimit"),
+            (("UpdateModule", "SMTP", "{MaxHop=9;}"),
+             "MaxHop has no meaning to the server; perhaps: MaxHops")):
+        p = subprocess.run(["cgctl", *line], text=True, capture_output=True)
+        assert p.returncode == 0 and p.stderr == f"cgctl: note: {said}\n", p
+    for line in (("UpdateAccountSettings", "slip", "{Password=a;}"),
+                 ("UpdateModule", "SMTP", "{MaxHops=30;}"),
+                 ("SetProtection", "{}"), ("SetGroup", "nogroup", "{A=1;}")):
+        p = subprocess.run(["cgctl", *line], text=True, capture_output=True)
+        assert "note:" not in p.stderr, p
+
+
 def typed():
     """A password is asked for, and not shown; nor are those in arguments,
     not even while cgctl waits."""
@@ -210,5 +233,5 @@ def main_domain(conf):
     assert named() == "main.example"
 
 
-for test in (commands, typed, usage, shows, life):
+for test in (commands, slips, typed, usage, shows, life):
     test()
