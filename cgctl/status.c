@@ -102,6 +102,8 @@ print_troubles(const struct val *suite, const struct val *all)
 	const struct val *q = first(all, "queued");
 	const char *table = dict_str(first(all, "routerd"), "RoutingTable",
 	    "");
+	const char *spoiled = dict_str(first(all, "routerd"), "Unreadable",
+	    "");
 	int n = 0;
 	size_t i;
 
@@ -123,6 +125,11 @@ print_troubles(const struct val *suite, const struct val *all)
 	}
 	if (*table != '\0') {
 		printf("TROUBLE    Routing Table, %s\n", table);
+		n++;
+	}
+	if (*spoiled != '\0') {
+		printf("TROUBLE    settings of %s cannot be read: see the log\n",
+		    spoiled);
 		n++;
 	}
 	if (n == 0 && strcmp(dict_str(suite, "Health", "OK"), "OK") != 0) {

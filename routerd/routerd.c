@@ -271,6 +271,7 @@ static void
 status(struct val *d)
 {
 	const struct table_bad *bad = table_bad(env.table);
+	const struct domain *dom = names.first;
 
 	dict_setf(d, "Domains", "%zu", names.ndomains);
 	dict_setf(d, "Accounts", "%zu", names.naccounts);
@@ -280,6 +281,10 @@ status(struct val *d)
 	if (bad->line != 0)
 		dict_setf(d, "RoutingTable", "line %u: %s", bad->line,
 		    bad->why);
+	while (dom != NULL && !dom->spoiled && !dom->unreadable)
+		dom = dom->next;
+	if (dom != NULL)
+		dict_set(d, "Unreadable", val_string(dom->name));
 }
 
 static void

@@ -6,11 +6,12 @@ import imaplib
 import pathlib
 import poplib
 import smtplib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import PASSWORD, Cli, Suite, kill, wait_for  # noqa: E402
+from cgtest import OBJ, PASSWORD, Cli, Suite, kill, wait_for  # noqa: E402
 
 
 def refused(cli, *lines):
@@ -169,6 +170,10 @@ def damaged(s, cli):
     cli.ask("UpdateDomainSettings two.example {MailToUnknown=Discarded;}")
     assert cli.ask("Route any@again.example") == '201 (SYSTEM,NULL,"")'
     refused(cli, "SetDomainAliases two.example (other.example)")
+    p = subprocess.run([OBJ / "cgctl", "-f", s.env["CG_CONF"], "status"],
+                       capture_output=True, text=True)
+    assert p.returncode == 1 and \
+        "settings of dom.example cannot be read" in p.stdout, p
     for path in spoiled:
         assert path.read_text() == "{f = x@far", path
         wait_for("a line in the log", lambda: path.name in s.log())
