@@ -311,14 +311,11 @@ sweep_left(int accountfd)
 	struct dirent *e;
 	size_t n;
 	DIR *d;
-	int fd;
 
-	fd = file_open_beneath(accountfd, ".", O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	d = file_list(file_open_beneath(accountfd, ".",
+	    O_RDONLY | O_DIRECTORY, 0));
+	if (d == NULL)
 		return;
-	}
 	while ((e = readdir(d)) != NULL) {
 		n = strlen(e->d_name);
 		if (n > sizeof(begin) + sizeof(end) &&

@@ -73,14 +73,6 @@ domain_all_check(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 
 enum { SUB_DEPTH = 8 };
 
-static bool
-has_end(const char *s, const char *end)
-{
-	size_t len = strlen(s), n = strlen(end);
-
-	return len > n && strcmp(s + len - n, end) == 0;
-}
-
 /* Accounts' directories, which are ours; routerd does the rest. */
 static void
 remove_accounts(const char *path, int depth)
@@ -88,20 +80,17 @@ remove_accounts(const char *path, int depth)
 	struct dirent *e;
 	char *sub;
 	DIR *dir;
-	int fd;
 
-	fd = file_open_beneath(proc_basefd(), path, O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	dir = file_list(file_open_beneath(proc_basefd(), path,
+	    O_RDONLY | O_DIRECTORY, 0));
+	if (dir == NULL)
 		return;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		sub = xasprintf("%s/%s", path, e->d_name);
-		if (has_end(sub, ".macnt") || has_end(sub, ".mdir") ||
-		    has_end(sub, ".new"))
+		if (path_ends(sub, ".macnt") || path_ends(sub, ".mdir") ||
+		    path_ends(sub, ".new"))
 			remove_tree(sub);
-		else if (has_end(sub, ".sub") && depth < SUB_DEPTH)
+		else if (path_ends(sub, ".sub") && depth < SUB_DEPTH)
 			remove_accounts(sub, depth + 1);
 		free(sub);
 	}

@@ -24,14 +24,6 @@ enum { PASSWORD_LEN = 16, SUB_DEPTH = 8 };
 static enum { WAITING, ASKED, MADE } state;
 static struct event *again;
 
-static bool
-has_end(const char *name, const char *end)
-{
-	size_t n = strlen(name), m = strlen(end);
-
-	return n > m && strcmp(name + n - m, end) == 0;
-}
-
 /* Ours, and never finished: routerd's own new files are not touched. */
 static void
 sweep_entry(DIR *d, const char *dir, const char *name)
@@ -54,20 +46,17 @@ sweep(const char *dir, int depth)
 	struct dirent *de;
 	struct buf sub;
 	DIR *d;
-	int fd;
 
-	fd = file_open_beneath(proc_basefd(), dir, O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	d = file_list(file_open_beneath(proc_basefd(), dir,
+	    O_RDONLY | O_DIRECTORY, 0));
+	if (d == NULL)
 		return;
-	}
 	while ((de = readdir(d)) != NULL) {
-		if (has_end(de->d_name, ".new")) {
+		if (path_ends(de->d_name, ".new")) {
 			sweep_entry(d, dir, de->d_name);
 			continue;
 		}
-		if (!has_end(de->d_name, ".sub") || depth >= SUB_DEPTH)
+		if (!path_ends(de->d_name, ".sub") || depth >= SUB_DEPTH)
 			continue;
 		buf_init(&sub, 0);
 		if (buf_printf(&sub, "%s/%s", dir, de->d_name))
@@ -83,15 +72,11 @@ sweep_domains(void)
 	struct dirent *de;
 	struct buf path;
 	DIR *d;
-	int fd;
 
-	fd = file_open_beneath(proc_basefd(), "Domains",
-	    O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	d = file_list(file_open_beneath(proc_basefd(), "Domains",
+	    O_RDONLY | O_DIRECTORY, 0));
+	if (d == NULL)
 		return;
-	}
 	while ((de = readdir(d)) != NULL) {
 		if (de->d_name[0] == '.')
 			continue;

@@ -41,10 +41,8 @@ empty_dir(int fd, int *budget, int depth)
 	struct dirent *de;
 	DIR *d;
 
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
+	if ((d = file_list(fd)) == NULL)
 		return FAILED;
-	}
 	while (r == ALL && (de = readdir(d)) != NULL) {
 		if (strcmp(de->d_name, ".") == 0 ||
 		    strcmp(de->d_name, "..") == 0)

@@ -26,14 +26,6 @@ struct search {
 	struct event	*turn;
 };
 
-static bool
-has_end(const char *name, const char *end)
-{
-	size_t n = strlen(name), m = strlen(end);
-
-	return n > m && strcmp(name + n - m, end) == 0;
-}
-
 /* What has settings there; a single-mailbox account by these alone. */
 static bool
 collect(struct val *paths, const char *dir, int depth)
@@ -41,24 +33,21 @@ collect(struct val *paths, const char *dir, int depth)
 	struct dirent *de;
 	struct buf path;
 	DIR *d;
-	int fd;
 
-	fd = file_open_beneath(proc_basefd(), dir, O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	d = file_list(file_open_beneath(proc_basefd(), dir,
+	    O_RDONLY | O_DIRECTORY, 0));
+	if (d == NULL)
 		return false;
-	}
 	buf_init(&path, 0);
 	while ((de = readdir(d)) != NULL) {
 		buf_reset(&path);
 		if (!buf_printf(&path, "%s/%s", dir, de->d_name))
 			break;
-		if (has_end(de->d_name, ".macnt") ||
-		    has_end(de->d_name, ".mdir") ||
-		    has_end(de->d_name, ".settings"))
+		if (path_ends(de->d_name, ".macnt") ||
+		    path_ends(de->d_name, ".mdir") ||
+		    path_ends(de->d_name, ".settings"))
 			val_append(paths, val_string(path.p));
-		else if (has_end(de->d_name, ".sub") && depth < SUB_DEPTH)
+		else if (path_ends(de->d_name, ".sub") && depth < SUB_DEPTH)
 			collect(paths, path.p, depth + 1);
 	}
 	buf_free(&path);

@@ -31,14 +31,6 @@ struct place {
 	bool		 external;	/* its external INBOXes can be had */
 };
 
-static bool
-ends_in(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n > m && strcmp(s + n - m, end) == 0;
-}
-
 /* --- settings --- */
 
 static char *
@@ -80,7 +72,7 @@ look_at_inbox(const struct val *settings, const char *path,
 {
 	if (!dict_bool(settings, "ExternalINBOX", false))
 		return;
-	if (!ends_in(account, ".macnt"))
+	if (!path_ends(account, ".macnt"))
 		adopt_odd(path, "", "its INBOX lies elsewhere, which only a "
 		    "MultiMailbox account's can: its mail will wait");
 	else if (!p->external)
@@ -163,7 +155,7 @@ macnt(int fd, const struct stat *st, const char *path, const char *name,
 	count_account(path, name);
 	adopt_each(fd, path, in_macnt, &m);
 	/* A single mailbox's are beside it: see finish_single(). */
-	if (!m.settings && !ends_in(name, ".mdir"))
+	if (!m.settings && !path_ends(name, ".mdir"))
 		adopt_odd(path, "", "it has no account.settings");
 	adopt_give(fd, st, path, &account_dir);
 }
@@ -205,9 +197,9 @@ finish_single(int dir, const char *where, const char *name, void *arg)
 {
 	char *settings;
 
-	if (ends_in(name, ".mdir"))
+	if (path_ends(name, ".mdir"))
 		move_in(dir, where, name);
-	if (!ends_in(name, ".mbox"))
+	if (!path_ends(name, ".mbox"))
 		return;
 	settings = xasprintf("%.*ssettings", (int)strlen(name) - 4, name);
 	if (faccessat(dir, settings, F_OK, AT_SYMLINK_NOFOLLOW) == -1)
@@ -241,9 +233,9 @@ a_directory(int fd, const struct stat *st, int dir, const char *where,
 {
 	struct place below = { p->domain, p->depth + 1, p->external };
 
-	if (ends_in(name, ".macnt") || ends_in(name, ".mdir"))
+	if (path_ends(name, ".macnt") || path_ends(name, ".mdir"))
 		macnt(fd, st, path, name, p);
-	else if (ends_in(name, ".sub") && p->depth < ADOPT_DEPTH) {
+	else if (path_ends(name, ".sub") && p->depth < ADOPT_DEPTH) {
 		adopt_each(fd, path, in_domain, &below);
 		adopt_each(fd, path, finish_single, NULL);
 		adopt_give(fd, st, path, &domain_dir);
@@ -252,7 +244,7 @@ a_directory(int fd, const struct stat *st, int dir, const char *where,
 		adopt_give(fd, st, path, &settings_dir);
 	} else if (strcmp(name, "Index") == 0 && p->depth == 0)
 		adopt_all(dir, where, name, &routes);
-	else if (ends_in(name, ".mslc")) {
+	else if (path_ends(name, ".mslc")) {
 		count_account(path, name);
 		adopt_all(dir, where, name, &mails);
 	} else
@@ -263,13 +255,13 @@ static void
 a_file(int fd, const struct stat *st, const char *path, const char *name,
     const struct place *p)
 {
-	if (ends_in(name, ".settings")) {
+	if (path_ends(name, ".settings")) {
 		look_at_settings(fd, path, name, p);
 		adopt_give(fd, st, path, &auths);
 	} else if (strcmp(name, "Index.data") == 0)
 		adopt_give(fd, st, path, &routes);
 	else {		/* john.mbox, john.info, john.mbox.idx ... */
-		if (ends_in(name, ".mbox"))
+		if (path_ends(name, ".mbox"))
 			count_account(path, name);
 		adopt_give(fd, st, path, &mails);
 	}

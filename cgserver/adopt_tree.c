@@ -104,17 +104,15 @@ adopt_each(int dir, const char *where,
     void (*each)(int dir, const char *where, const char *name, void *),
     void *arg)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = file_list(openat(dir, ".",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct dirent *e;
 	struct val *names = val_array();
-	DIR *d = fd != -1 ? fdopendir(fd) : NULL;
 	size_t i;
 
 	if (d == NULL) {
 		adopt_odd(where, "", strerror(errno));
 		adopt_found.failures++;
-		if (fd != -1)
-			close(fd);
 	} else {
 		/* All names first: some are changed on the way. */
 		while ((e = readdir(d)) != NULL)

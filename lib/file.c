@@ -91,6 +91,14 @@ path_is_plain(const char *path)
 	return true;
 }
 
+bool
+path_ends(const char *path, const char *end)
+{
+	size_t len = strlen(path), n = strlen(end);
+
+	return len > n && strcmp(path + len - n, end) == 0;
+}
+
 static void
 close_keep_errno(int fd)
 {
@@ -309,4 +317,14 @@ file_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 		return -1;
 	}
 	return fd;
+}
+
+DIR *
+file_list(int fd)
+{
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+
+	if (d == NULL && fd != -1)
+		close_keep_errno(fd);
+	return d;
 }

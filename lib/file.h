@@ -3,6 +3,7 @@
 #define CG_FILE_H
 
 #include <sys/types.h>
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,8 +40,12 @@ int	file_memfd(const char *name, const void *, size_t);
  * O_DIRECTORY the check is for a directory.  DECISIONS, Mailboxes.
  */
 int	file_open_beneath(int dirfd, const char *path, int flags, mode_t);
+/* To list it; takes the descriptor, which may be -1.  NULL and errno. */
+DIR	*file_list(int fd);
 /* Absolute, and each of its parts a name: no "//", no "." or "..". */
 bool	path_is_plain(const char *);
+/* By what its name tells: "john.macnt" ends so, ".macnt" does not. */
+bool	path_ends(const char *, const char *end);
 /* CRC-32C of RFC 3720; start with 0. */
 uint32_t crc32c(uint32_t, const void *, size_t);
 #endif

@@ -162,20 +162,15 @@ logfile_expire(void)
 	struct dirent *de;
 	struct stat st;
 	DIR *d;
-	int copy;
 
 	if (max_age == 0)
 		return;
-	copy = openat(dirfd_logs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (copy == -1 || (d = fdopendir(copy)) == NULL) {
-		if (copy != -1)
-			close(copy);
+	d = file_list(openat(dirfd_logs, ".",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (d == NULL)
 		return;
-	}
 	while ((de = readdir(d)) != NULL) {
-		size_t n = strlen(de->d_name);
-
-		if (n < 4 || strcmp(de->d_name + n - 4, ".log") != 0 ||
+		if (!path_ends(de->d_name, ".log") ||
 		    strcmp(de->d_name, current) == 0)
 			continue;
 		if (fstatat(dirfd_logs, de->d_name, &st,

@@ -74,14 +74,6 @@ open_dir(void)
 	    O_CLOEXEC);
 }
 
-static bool
-ends_in(const char *name, const char *ext)
-{
-	size_t n = strlen(name), e = strlen(ext);
-
-	return n > e && strcmp(name + n - e, ext) == 0;
-}
-
 static void	scan_dir(struct scan *, int, const char *, int);
 
 static void
@@ -94,9 +86,9 @@ scan_entry(struct scan *s, int dir, const char *path, const char *name,
 	if (*name == '.' || (size_t)snprintf(whole, sizeof(whole), "%s%s",
 	    path, name) >= sizeof(whole) - 8)
 		return;
-	if (ends_in(name, ".tmp")) {
+	if (path_ends(name, ".tmp")) {
 		unlinkat(dir, name, 0);
-	} else if (ends_in(name, ".msg") || ends_in(name, TAKEN)) {
+	} else if (path_ends(name, ".msg") || path_ends(name, TAKEN)) {
 		if (s->n == BATCH)
 			s->more = true;
 		else if ((s->name[s->n] = strdup(whole)) != NULL)
@@ -112,12 +104,10 @@ static void
 scan_dir(struct scan *s, int fd, const char *path, int depth)
 {
 	struct dirent *e;
-	DIR *d = fdopendir(fd);
+	DIR *d = file_list(fd);
 
-	if (d == NULL) {
-		close(fd);
+	if (d == NULL)
 		return;
-	}
 	while (!s->more && (e = readdir(d)) != NULL)
 		scan_entry(s, dirfd(d), path, e->d_name, depth);
 	closedir(d);
@@ -322,7 +312,7 @@ take_work(struct sreq *r)
 		p->err = errno;
 		return;
 	}
-	if (!p->durable && (ends_in(p->name, TAKEN) ||
+	if (!p->durable && (path_ends(p->name, TAKEN) ||
 	    change_name(p, dir, TAKEN) == 0) &&
 	    (fd = openat(dir, p->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC)) != -1) {

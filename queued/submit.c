@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "banned.h"
+#include "file.h"
 #include "log.h"
 #include "submit.h"
 
@@ -102,20 +103,16 @@ scan_work(struct sreq *r)
 {
 	struct scan *f = (struct scan *)r;
 	struct dirent *e;
-	size_t n;
 	DIR *d;
-	int fd;
 
-	fd = openat(disk.submitted, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
+	d = file_list(openat(disk.submitted, ".",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (d == NULL) {
 		log_warn("Submitted");
-		if (fd != -1)
-			close(fd);
 		return;
 	}
 	while ((e = readdir(d)) != NULL) {
-		n = strlen(e->d_name);
-		if (n <= 4 || strcmp(e->d_name + n - 4, ".sub") != 0)
+		if (!path_ends(e->d_name, ".sub"))
 			continue;
 		if (f->n == BATCH) {
 			f->more = true;

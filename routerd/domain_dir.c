@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "log.h"
 #include "object.h"
 #include "settings.h"
@@ -71,14 +72,11 @@ static void
 empty_dir(int fd, int depth)
 {
 	struct dirent *e;
-	DIR *dir;
+	DIR *dir = file_list(fd);
 	int sub;
 
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	if (dir == NULL)
 		return;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		if (strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0)
@@ -95,32 +93,21 @@ empty_dir(int fd, int depth)
 	closedir(dir);
 }
 
-static bool
-has_end(const char *s, const char *end)
-{
-	size_t len = strlen(s), n = strlen(end);
-
-	return len > n && strcmp(s + len - n, end) == 0;
-}
-
 /* Takes the descriptor. */
 static bool
 has_trees(int fd, int depth)
 {
 	struct dirent *e;
 	bool yes = false;
-	DIR *dir;
+	DIR *dir = file_list(fd);
 
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	if (dir == NULL)
 		return false;
-	}
 	while (!yes && (e = readdir(dir)) != NULL) {
-		if (has_end(e->d_name, ".new") ||
-		    has_end(e->d_name, ".macnt") || has_end(e->d_name, ".mdir"))
+		if (path_ends(e->d_name, ".new") ||
+		    path_ends(e->d_name, ".macnt") || path_ends(e->d_name, ".mdir"))
 			yes = true;
-		else if (has_end(e->d_name, ".sub") && depth < MAXDEPTH)
+		else if (path_ends(e->d_name, ".sub") && depth < MAXDEPTH)
 			yes = has_trees(openat(dirfd(dir), e->d_name,
 			    O_RDONLY | O_DIRECTORY | O_CLOEXEC), depth + 1);
 	}

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "file.h"
 #include "log.h"
 #include "object.h"
 
@@ -52,10 +53,11 @@ load_one(struct domain *d, const char *file)
 		return;
 	path = xasprintf("%s/Settings/Groups/%s", d->dir, file);
 	v = val_read_file(proc_basefd(), path, &err);
-	if (v == NULL || val_type(v) != VAL_DICT)
-		log_msg(LOG_CRASH, "%s: not a group's settings, ignored",
-		    path);
-	else if (!name_lower((struct str){ file, len - n }, name,
+	if (v == NULL || val_type(v) != VAL_DICT) {
+		d->incomplete = true;
+		log_msg(LOG_CRASH, "%s: not a group's settings; mail for it "
+		    "waits", path);
+	} else if (!name_lower((struct str){ file, len - n }, name,
 	    sizeof(name)) || !name_valid_account(name) ||
 	    names_add(&names, d, name, "", name, NAME_GROUP) == NULL)
 		log_msg(LOG_CRASH, "%s: there is another %s@%s, ignored",
@@ -73,12 +75,10 @@ group_load(struct domain *d)
 {
 	char *path = dir_of(d);
 	struct dirent *e;
-	DIR *dir = NULL;
-	int fd;
+	DIR *dir;
 
-	fd = openat(proc_basefd(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd != -1 && (dir = fdopendir(fd)) == NULL)
-		close(fd);
+	dir = file_list(openat(proc_basefd(), path,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (dir == NULL && errno != ENOENT)
 		log_warn("%s", path);
 	while (dir != NULL && (e = readdir(dir)) != NULL)

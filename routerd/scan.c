@@ -20,15 +20,8 @@ enum { MAXDEPTH = 8 };
 static DIR *
 open_dir(const char *path)
 {
-	int fd = openat(proc_basefd(), path,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir;
-
-	if (fd == -1)
-		return NULL;
-	if ((dir = fdopendir(fd)) == NULL)
-		close(fd);
-	return dir;
+	return file_list(openat(proc_basefd(), path,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 /* Symbolic links to directories are an administrator's right (manual 18). */
