@@ -50,7 +50,7 @@ pairs_load(struct domain *d, enum account_type kind)
 			load_pair(d, kind, val_key(v, i),
 			    val_text(val_at(v, i)));
 	} else if (v != NULL || errno != ENOENT) {
-		d->unreadable = true;
+		d->unreadable = d->incomplete = true;
 		log_msg(LOG_CRASH, "%s: %s; nothing is changed in it", path,
 		    v != NULL ? "not a dictionary" : err != NULL ? err :
 		    strerror(errno));

@@ -293,6 +293,10 @@ local_unknown(struct state *s, struct domain *d)
 {
 	int mode = s->q->access ? 1 : 0;
 
+	/* It may be an alias, a forwarder or a group all the same. */
+	if (d->incomplete)
+		return route_refuse(s, 451, "4.3.0", "it is not known now "
+		    "whether there is such an account");
 	if (d->consult && !s->q->consulted) {
 		s->a->consult = true;
 		return no_account(s, d, s->lower);

@@ -281,7 +281,7 @@ status(struct val *d)
 	if (bad->line != 0)
 		dict_setf(d, "RoutingTable", "line %u: %s", bad->line,
 		    bad->why);
-	while (dom != NULL && !dom->spoiled && !dom->unreadable)
+	while (dom != NULL && !dom->spoiled && !dom->incomplete)
 		dom = dom->next;
 	if (dom != NULL)
 		dict_set(d, "Unreadable", val_string(dom->name));

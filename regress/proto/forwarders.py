@@ -158,6 +158,13 @@ def damaged(s, cli):
     wait_for("routerd to come back", lambda: pid not in s.children() and
              cli.send("ListDomains")[:1] == "2")
     assert cli.ask("ListForwarders dom.example") == "201 ()"
+    assert cli.send("Route ghost@dom.example").startswith("501 it is not kn")
+    with smtplib.SMTP("127.0.0.1", s.smtp) as c:
+        c.ehlo("x.example")
+        c.mail("")
+        assert [c.rcpt(f"{n}@{d}.example")[0] for n, d in (
+            ("ghost", "dom"), ("crew", "dom"), ("one", "dom"),
+            ("ghost", "two"))] == [451, 451, 250, 550]
     refused(cli, "CreateForwarder g@dom.example TO x@far.example",
             "UpdateDomainSettings dom.example {MailToUnknown=Discarded;}",
             "SetDomainSettings dom.example {}",
