@@ -49,7 +49,7 @@ box_flags(struct box *b, struct rec *r, uint32_t set, uint32_t clear)
 	/* Is it still where the record says? */
 	if (b->outside != NULL)
 		return box_change(b, &uid, 1, &c);
-	patch_begin(&p, b->fd, b->size, 1);
+	patch_begin(&p, b->fd, b->size, 1, true);
 	ret = change_one(b, &p, r, now, r->keywords, 0);
 	patch_end(&p);
 	if (ret == 0)
@@ -93,7 +93,7 @@ change_all(struct box *b, const uint32_t *uids, size_t n,
 
 	if (box_refresh(b) == -1)
 		return -1;
-	patch_begin(&p, b->fd, b->size, n);
+	patch_begin(&p, b->fd, b->size, n, b->outside == NULL);
 	while (ret == 0 && (r = next(b, uids, n, &k, &at, c)) != NULL) {
 		if (modseq == 0)
 			modseq = box_modseq(b);

@@ -125,7 +125,7 @@ mark(struct box *b, const uint32_t *uids, size_t n)
 	size_t i;
 	int ret = 0;
 
-	patch_begin(&p, b->fd, b->size, n);
+	patch_begin(&p, b->fd, b->size, n, true);
 	for (i = 0; i < n && ret == 0; i++)
 		if ((r = box_find(b, uids[i])) != NULL)
 			ret = mbox_mark(b, &p, r, r->flags | MSG_EXPUNGED,

@@ -1,6 +1,6 @@
 /*
- * Many small overwrites of a mailbox file: in an account's worker alone, as
- * nobody else may cut the file meanwhile.
+ * Many small overwrites of a mailbox file: in an account's worker alone.  Who
+ * maps a file dies if another program cuts it.
  */
 #include <sys/mman.h>
 #include <sys/statvfs.h>
@@ -29,12 +29,12 @@ room(int fd, size_t count)
 }
 
 void
-patch_begin(struct patch *p, int fd, uint64_t size, size_t count)
+patch_begin(struct patch *p, int fd, uint64_t size, size_t count, bool alone)
 {
 	memset(p, 0, sizeof(*p));
 	p->fd = fd;
 	p->size = size;
-	p->mapped = count >= MANY && room(fd, count);
+	p->mapped = alone && count >= MANY && room(fd, count);
 }
 
 void

@@ -18,8 +18,9 @@ struct patch {
 	size_t		 len;
 };
 
-/* count: how many places are coming. */
-void	patch_begin(struct patch *, int fd, uint64_t size, size_t count);
+/* count: how many places are coming.  alone: nobody may cut the file meanwhile. */
+void	patch_begin(struct patch *, int fd, uint64_t size, size_t count,
+	    bool alone);
 /* Within the file.  -1 and errno. */
 int	patch_at(struct patch *, uint64_t off, const void *, size_t);
 void	patch_end(struct patch *);

@@ -1,6 +1,7 @@
 /* Which messages are \Recent, and taking that from them.  For workers only. */
 #include "box.h"
 #include "log.h"
+#include "outside.h"
 #include "patch.h"
 #include "recent.h"
 
@@ -14,6 +15,18 @@ recent_count(const struct box *b)
 	return n;
 }
 
+/* Are the records still true, for what is written now? */
+static bool
+begin(struct box *b)
+{
+	if (outside_lock(b) == -1)
+		return false;
+	if (b->outside == NULL || (!outside_changed(b) && b->checked))
+		return true;
+	outside_unlock(b, false);
+	return false;
+}
+
 void
 recent_claim(struct box *b, uint32_t from, bool take,
     void (*cb)(void *, uint32_t), void *arg)
@@ -23,10 +36,12 @@ recent_claim(struct box *b, uint32_t from, bool take,
 	struct rec *r;
 
 	/* Files get other names: those of a copy under way stay. */
-	if (take)
+	if (take) {
 		box_put_settle(b, true);
+		take = begin(b);
+	}
 	count = box_count(b);
-	patch_begin(&p, b->fd, b->size, count - from);
+	patch_begin(&p, b->fd, b->size, count - from, b->outside == NULL);
 	for (i = from; i < count; i++) {
 		r = box_rec(b, i);
 		if (!(r->flags & MSG_RECENT))
@@ -44,4 +59,6 @@ recent_claim(struct box *b, uint32_t from, bool take,
 		idx_seal(&b->idx, r);
 	}
 	patch_end(&p);
+	if (take)
+		outside_unlock(b, true);
 }

@@ -31,7 +31,7 @@ everywhere(void **state)
 	assert_int_not_equal(fd, -1);
 	unlink(name);
 	assert_int_equal(ftruncate(fd, SIZE), 0);
-	patch_begin(&p, fd, SIZE, MANY);
+	patch_begin(&p, fd, SIZE, MANY, true);
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		snprintf(text, sizeof(text), "%zu is the number", i % 10);
 		assert_int_equal(patch_at(&p, places[i], text, 16), 0);
