@@ -23,7 +23,8 @@ enum sandbox_allow {
 	SB_MMAP_FILE	= 1 << 10,	/* worker's index */
 	SB_CHMOD_FD	= 1 << 11,	/* fchmod, fchown on an fd: authd */
 	SB_CHROOT	= 1 << 12,	/* template until the worker is walled */
-	SB_PIDFD	= 1 << 13	/* broker: pidfd_send_signal to a worker */
+	SB_PIDFD	= 1 << 13,	/* broker: pidfd_send_signal to a worker */
+	SB_FLOCK	= 1 << 14	/* locks of an INBOX elsewhere */
 };
 
 struct sandbox {

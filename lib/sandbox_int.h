@@ -5,7 +5,10 @@
 #include "sandbox.h"
 
 /* What a worker may do once it is walled into its account's directory. */
-enum { SANDBOX_WORKER = SB_FILES_READ | SB_FILES_WRITE | SB_MMAP_FILE };
+enum {
+	SANDBOX_WORKER = SB_FILES_READ | SB_FILES_WRITE | SB_MMAP_FILE |
+	    SB_FLOCK
+};
 
 /* -1 and ENOSYS where the kernel has no Landlock, or too old a one. */
 int	sandbox_landlock(const struct sandbox *, int basefd);

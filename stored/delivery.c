@@ -325,7 +325,8 @@ static const struct proc_def def = {
 	.tag = "LOCAL",
 	.id = PROC_DELIVERY,
 	.sandbox = {
-		.allow = SB_FILES_READ | SB_FILES_WRITE | SB_THREADS,
+		.allow = SB_FILES_READ | SB_FILES_WRITE | SB_THREADS |
+		    SB_FLOCK,
 		.write = writable,
 		.nofile = 65536,
 	},

@@ -242,7 +242,7 @@ static const struct proc_def def = {
 	.id = PROC_TEMPLATE,
 	.sandbox = {
 		.allow = SB_FILES_READ | SB_FILES_WRITE | SB_MMAP_FILE |
-		    SB_FORK | SB_CHROOT,
+		    SB_FLOCK | SB_FORK | SB_CHROOT,
 		.empty_root = true,
 		.keep_chroot = true,
 		.nofile = 1024,
