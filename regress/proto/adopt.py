@@ -164,8 +164,9 @@ def plant(base, outside):
     (base / "Accounts/linked.macnt").symlink_to(outside / "dir")
     (base / "Queue/9.msg").symlink_to(outside / "file")
     os.link(outside / "file", base / "Accounts/clear.macnt/hard.mbox")
-    os.link(outside / "file",
-            base / "Accounts/mixed2.macnt/Big.mdir/7-R-20010604102032")
+    if ROOT:                    # all files are one user's else
+        os.link(outside / "file",
+                base / "Accounts/mixed2.macnt/Big.mdir/7-R-20010604102032")
     os.mkfifo(base / "Accounts/clear.macnt/fifo.mbox")
     macnt(base / "Accounts", "broken", "{ this is no dictionary\n")
 
@@ -312,7 +313,7 @@ def adopted(r, outside):
                  "outside.macnt/account.settings: its INBOX lies elsewhere",
                  "broken.macnt/account.settings",
                  "mixed2.macnt/old.mslc: kept, but",
-                 "Big.mdir/7-R-20010604102032: a file that has names",
+                 *["Big.mdir/7-R-20010604102032: a file that has names"] * ROOT,
                  "Accounts/two words.macnt: not an account's name",
                  "Domains/no domain: not a domain's name",
                  "Accounts/orphan.mbox: it has no settings",
