@@ -98,6 +98,8 @@ static struct place mydomain = { .what = "mydomain.com: joe1 other.com: user" };
 static struct place smith = { .what = "main.com: x domain.dom: smith john.x" };
 static struct place sendmail = { .what = "main.com: x domain.dom: john.smith "
 	"smith>john.smith j.smith>john.smith susan.smith=susan@otherisp.dom" };
+static struct place objects = { .what = "main.com: x domain2.com: j.smith "
+	"smith>j.smith jsmith>j.smith js=j.smith" };
 static struct place corp = { .what = "main.com: x corp.com: ann "
 	"domain.com: ann ?*%domain.com@mainserver.smtp" };
 
@@ -407,6 +409,14 @@ static const struct example examples[] = {
 { "30", &any_names, NULL, LOGIN, "postmaster", "LOCAL|postmaster|anyname +" },
 { "30", &any_names, NULL, STRANGER, "sales@x.com",
     "LOCAL|postmaster|mailboxName# +" },
+
+/* --- 17: aliases and forwarders --- */
+{ "17", &objects, "", STRANGER, "smith@domain2.com",
+    "LOCAL|j.smith@domain2.com| +" },
+{ "17", &objects, NULL, LOGIN, "jsmith@domain2.com",
+    "LOCAL|j.smith@domain2.com| +" },
+{ "17", &objects, NULL, STRANGER, "js@domain2.com",
+    "LOCAL|j.smith@domain2.com| +" },
 
 /* --- 18: unknown names --- */
 { "18", &unknown, "", STRANGER, "jjones@client1.com",
