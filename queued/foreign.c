@@ -32,6 +32,8 @@ enum {
 
 /* What is being taken in is called so: then we may remove it afterwards. */
 #define TAKEN	".take"
+/* In sources: it is not a file of Submitted/. */
+#define MARK	"F"
 
 struct scan {
 	struct sreq	 req;
@@ -126,33 +128,16 @@ scan_work(struct sreq *r)
 
 /* --- in a thread: one file --- */
 
-/* What names this very file: inode, time of its last change, and name. */
-static void
-source_name(struct buf *b, const char *name, const struct stat *st)
-{
-	buf_printf(b, "F%ju.%jd.%09ld %s", (uintmax_t)st->st_ino,
-	    (intmax_t)st->st_mtim.tv_sec, st->st_mtim.tv_nsec, name);
-}
-
 void
 foreign_remove(const char *source)
 {
 	const char *name = strchr(source, ' ');
-	struct stat st;
-	struct buf b;
 	int dir;
 
 	if (name == NULL || strstr(++name, "..") != NULL || *name == '/' ||
 	    (dir = open_dir()) == -1)
 		return;
-	buf_init(&b, 0);
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		source_name(&b, name, &st);
-		if (!b.failed && strcmp(b.p, source) == 0 &&
-		    unlinkat(dir, name, 0) == -1)
-			log_warn("ForeignQueue/%s", name);
-	}
-	buf_free(&b);
+	source_remove(dir, "ForeignQueue", MARK, source);
 	close(dir);
 }
 
@@ -165,7 +150,7 @@ envelope(struct buf *b, const struct foreign *p, const struct qfile *q,
 	size_t i;
 
 	buf_init(&src, 0);
-	source_name(&src, p->name, st);
+	source_name(&src, MARK, p->name, st);
 	qfile_from(b, when, q->sender, q->ret, q->envid);
 	qfile_made_of(b, src.p == NULL ? "" : src.p);
 	buf_free(&src);

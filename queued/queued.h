@@ -431,6 +431,15 @@ void	submit_start(void);
 /* In a thread: the file a message was made of, if it is there still. */
 void	submit_remove(const char *source);
 
+/* --- source.c --- */
+struct stat;
+/* What names this very file: inode and time of its last change, and name. */
+void	source_name(struct buf *, const char *mark, const char *name,
+	    const struct stat *);
+/* In a thread: by that name's file in dir, if it is there still. */
+void	source_remove(int dir, const char *where, const char *mark,
+	    const char *source);
+
 /* --- byhand.c: what administrators did, for the next life --- */
 typedef void byhand_cb(void *arg, int err);
 void	byhand_load(void);

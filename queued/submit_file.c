@@ -23,30 +23,13 @@
 
 enum { CHUNK = 64 * 1024 };
 
-/* What names this very file: inode and time of its last change, and name. */
-static void
-source_name(struct buf *b, const char *name, const struct stat *st)
-{
-	buf_printf(b, "%ju.%jd.%09ld %s", (uintmax_t)st->st_ino,
-	    (intmax_t)st->st_mtim.tv_sec, st->st_mtim.tv_nsec, name);
-}
-
 void
 submit_remove(const char *source)
 {
 	const char *name = strchr(source, ' ');
-	struct stat st;
-	struct buf b;
 
-	if (name == NULL || strchr(++name, '/') != NULL ||
-	    fstatat(disk.submitted, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return;
-	buf_init(&b, 0);
-	source_name(&b, name, &st);
-	if (!b.failed && strcmp(b.p, source) == 0 &&
-	    unlinkat(disk.submitted, name, 0) == -1)
-		log_warn("Submitted/%s", name);
-	buf_free(&b);
+	if (name != NULL && strchr(name, '/') == NULL)
+		source_remove(disk.submitted, "Submitted", "", source);
 }
 
 static void
@@ -77,7 +60,7 @@ envelope(struct buf *b, const struct submit *p, const struct subfile *f,
 	size_t i;
 
 	buf_init(&src, 0);
-	source_name(&src, p->name, st);
+	source_name(&src, "", p->name, st);
 	qfile_from(b, now, f->sender, f->ret, f->envid);
 	qfile_made_of(b, src.p == NULL ? "" : src.p);
 	buf_free(&src);
