@@ -146,18 +146,6 @@ field(struct draft *d, struct buf *b, const char *name, const char *value)
 }
 
 static void
-put_phrase(struct buf *b, const char *s)
-{
-	buf_putc(b, '"');
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			buf_putc(b, '\\');
-		buf_putc(b, (unsigned char)*s < ' ' ? ' ' : *s);
-	}
-	buf_putc(b, '"');
-}
-
-static void
 put_from(struct draft *d, struct buf *b)
 {
 	const char *name = d->name == NULL ? full_name() : d->name;
@@ -165,7 +153,7 @@ put_from(struct draft *d, struct buf *b)
 
 	buf_puts(b, "From: ");
 	if (*name != '\0' && (own || d->name != NULL)) {
-		put_phrase(b, name);
+		phrase_quote(b, name);
 		buf_putc(b, ' ');
 	}
 	buf_printf(b, "<%s>\n", own ? login_name() : d->from);

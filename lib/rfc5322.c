@@ -124,6 +124,18 @@ header_end(struct str message)
 }
 
 void
+phrase_quote(struct buf *b, const char *s)
+{
+	buf_putc(b, '"');
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_putc(b, '\\');
+		buf_putc(b, (unsigned char)*s < ' ' ? ' ' : *s);
+	}
+	buf_putc(b, '"');
+}
+
+void
 message_id(char *out, size_t size, const char *host)
 {
 	uint64_t r;

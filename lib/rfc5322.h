@@ -31,6 +31,8 @@ void	date_queue(char *, size_t, int64_t when);
 int64_t	date_queue_parse(struct str);
 /* An IMAP, RFC 5322 or From_ date to seconds, or -1. */
 int64_t	date_parse(struct str);
+/* A name, quoted: control characters become blanks. */
+void	phrase_quote(struct buf *, const char *);
 /* <random.time@host>, with the brackets. */
 void	message_id(char *, size_t, const char *host);
 

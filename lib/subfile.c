@@ -355,19 +355,6 @@ identity(struct buf *b, const struct subfile_by *by)
 	buf_printf(b, "%s@%s", by->login, by->domain);
 }
 
-/* A name for a phrase, quoted as it must be. */
-static void
-put_phrase(struct buf *b, const char *s)
-{
-	buf_putc(b, '"');
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			buf_putc(b, '\\');
-		buf_putc(b, (unsigned char)*s < ' ' ? ' ' : *s);
-	}
-	buf_puts(b, "\" ");
-}
-
 static void
 put_from(struct work *w)
 {
@@ -378,8 +365,10 @@ put_from(struct work *w)
 		return;
 	}
 	buf_puts(h, "From: ");
-	if (w->by->fullname != NULL && *w->by->fullname != '\0')
-		put_phrase(h, w->by->fullname);
+	if (w->by->fullname != NULL && *w->by->fullname != '\0') {
+		phrase_quote(h, w->by->fullname);
+		buf_putc(h, ' ');
+	}
 	buf_puts(h, "<");
 	if (w->has_return && *w->f->sender != '\0')
 		add_domain(h, str_make(w->f->sender), w->by->domain);
