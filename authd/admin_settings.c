@@ -522,6 +522,7 @@ static struct val *
 check_rights(const struct admin *a, const struct val *given,
     const char **err)
 {
+	static char unknown[80];
 	const char *text, *name;
 	bool server, ismain = strcasecmp(a->odomain, main_domain()) == 0;
 	struct val *array;
@@ -536,9 +537,12 @@ check_rights(const struct admin *a, const struct val *given,
 		text = val_text(val_at(given, i));
 		name = text != NULL ? rights_canonical(text) : NULL;
 		server = name != NULL && rights_is_server(name);
-		if (name == NULL)
-			*err = "unknown access right";
-		else if (server && !ismain)
+		if (name == NULL) {
+			snprintf(unknown, sizeof(unknown),
+			    "unknown access right: %s",
+			    text != NULL ? text : "an array or dictionary");
+			*err = unknown;
+		} else if (server && !ismain)
 			*err = "this right is for accounts of the main domain";
 		else
 			val_append(array, val_string(name));

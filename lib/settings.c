@@ -120,6 +120,22 @@ is_choice(const char *choices, const char *text)
 	return false;
 }
 
+/* "wanted is one of A, B, C"; good until the thread's next one. */
+static const char *
+no_choice(const char *choices)
+{
+	static _Thread_local char told[400] = "wanted is one of ";
+	size_t at = strlen("wanted is one of ");
+
+	for (; *choices != '\0' && at + 3 < sizeof(told); choices++) {
+		if (*choices == '|')
+			told[at++] = ',';
+		told[at++] = *choices == '|' ? ' ' : *choices;
+	}
+	told[at] = '\0';
+	return told;
+}
+
 static bool
 is_bool(const char *text)
 {
@@ -195,7 +211,7 @@ settings_check(const struct setting *s, const struct val *v)
 		return is_bool(text) ? NULL : "YES or NO is wanted";
 	case SET_ENUM:
 		return is_choice(s->choices, text) ? NULL :
-						     "no such choice";
+						     no_choice(s->choices);
 	case SET_FILES:
 		return files(text, val_len(v));
 	case SET_TEXT:

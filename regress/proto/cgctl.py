@@ -61,6 +61,14 @@ def slips():
              "MaxHop has no meaning to the server; perhaps: MaxHops")):
         p = subprocess.run(["cgctl", *line], text=True, capture_output=True)
         assert p.returncode == 0 and p.stderr == f"cgctl: note: {said}\n", p
+    for line, said in (
+            (("UpdateDomainSettings", DOMAIN, "{MailToUnknown=Foo;}"),
+             "MailToUnknown: wanted is one of Rejected, "),
+            (("UpdateAccountSettings", "slip", "{MailOutFlow=5;}"),
+             "MailOutFlow: (how many, within what time)"),
+            (("SetAccountRights", "slip", "(Users, Foo)"),
+             "unknown access right: Foo")):
+        assert said in cgctl(*line, code=1), said
     for line in (("UpdateAccountSettings", "slip", "{Password=a;}"),
                  ("UpdateModule", "SMTP", "{MaxHops=30;}"),
                  ("SetProtection", "{}"), ("SetGroup", "nogroup", "{A=1;}")):

@@ -272,7 +272,7 @@ def main():
                  superiors, classes, settings_by_name):
         test(cli)
     cli.close()
-    wait_for("the log", lambda: "rights of op" in "".join(
+    wait_for("the log", lambda: f"(op@{MAIN}) rights changed" in "".join(
         p.read_text() for p in (BASE / "SystemLogs").glob("*.log")))
 
 
