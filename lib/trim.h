@@ -1,3 +1,4 @@
+/* Memory that a wave of clients has left behind: see trim.c. */
 #ifndef CG_TRIM_H
 #define CG_TRIM_H
 
