@@ -24,16 +24,33 @@ open_dir(const char *path)
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-/* Symbolic links to directories are an administrator's right (manual 18). */
+/* No links: who opens accounts follows none (manual 18: mount --bind). */
 static bool
 is_directory(DIR *dir, const struct dirent *e)
 {
 	struct stat st;
 
-	if (e->d_type != DT_UNKNOWN && e->d_type != DT_LNK)
+	if (e->d_type != DT_UNKNOWN)
 		return e->d_type == DT_DIR;
-	return fstatat(dirfd(dir), e->d_name, &st, 0) == 0 &&
+	return fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISDIR(st.st_mode);
+}
+
+/* Should be a directory with accounts, or be one of an account. */
+static bool
+is_lost(const struct dirent *e)
+{
+	return path_ends(e->d_name, ".sub") || path_ends(e->d_name, ".macnt") ||
+	    (path_ends(e->d_name, ".mdir") && e->d_type == DT_LNK);
+}
+
+/* Mail for a name that is not found waits, then. */
+static void
+lost(struct domain *d, const char *path, const char *name)
+{
+	log_msg(LOG_CRASH, "%s%s: not a directory that can be read; it is not "
+	    "known which accounts %s has", path, name, d->name);
+	d->incomplete = true;
 }
 
 static void
@@ -84,6 +101,7 @@ scan_accounts(struct domain *d, const char *subdir, int depth)
 	path = xasprintf("%s/%s", d->dir, subdir);
 	if ((dir = open_dir(path)) == NULL) {
 		log_warn("%s", path);
+		lost(d, path, "");
 		free(path);
 		return;
 	}
@@ -104,6 +122,8 @@ scan_accounts(struct domain *d, const char *subdir, int depth)
 		type = name_type(e->d_name, isdir, &len);
 		if (type != ACCOUNT_NONE)
 			add_account(d, e->d_name, len, subdir, type);
+		else if (!isdir && is_lost(e))
+			lost(d, path, e->d_name);
 	}
 	closedir(dir);
 	free(path);

@@ -236,6 +236,21 @@ def folders(s, cli):
     restart_router(s, cli)
     assert cli.ask("ListAccounts one.example") == before
     assert cli.ask("Route younger") == local("younger")
+    # One of them cannot be read: nobody's mail comes back for that.
+    place = pathlib.Path(s.base, "Domains/one.example/js.sub")
+    place.rename(place.parent / "away")
+    place.symlink_to("away")
+    restart_router(s, cli)
+    with smtplib.SMTP("127.0.0.1", s.smtp) as c:
+        c.ehlo("x.example")
+        c.mail("a@far.example")
+        assert c.rcpt("jsmith@one.example")[0] == 451
+        assert c.rcpt("jones@one.example")[0] == 250
+    assert 'Unreadable="one.example"' in cli.ask("Status")
+    place.unlink()
+    (place.parent / "away").rename(place)
+    restart_router(s, cli)
+    assert cli.ask("ListAccounts one.example") == before
     cli.ask("DeleteAccount younger")
     cli.ask("SetDomainSettings " + s.domain + " {}")
     cli.ask("DeleteDomain one.example FORCE")
