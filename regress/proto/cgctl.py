@@ -5,6 +5,7 @@ import os
 import pathlib
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -156,6 +157,28 @@ def helps():
     cgctl("help", "Frobnicate", code=1)
 
 
+def examples():
+    """What the documents tell people to type is understood, if not always
+    possible here: status 0 or 1, not 2, and no name is misspelt."""
+    texts = [(p.name, p.read_text().partition(".Sh EXAMPLES")[2]
+              .replace("\\-", "-").replace("\\e", "\\"))
+             for p in (TOP / "man").glob("*.[1578]")]
+    texts += [(n, (TOP / n).read_text()) for n in ("README", "INSTALL")]
+    done = 0
+    for name, text in texts:
+        for line in re.findall(r"^[$ ]*(cgctl (?:'[^']*'|[^'\n])*)", text,
+                               re.M):
+            words = shlex.split(line, comments=True)
+            if set(words) & {"start", "stop", "restart", "-f", "trace", "<"}:
+                continue
+            p = subprocess.run(words, input="x\n", text=True,
+                               capture_output=True, timeout=PATIENCE)
+            assert p.returncode in (0, 1) and "note:" not in p.stderr and \
+                "wanted" not in p.stderr, (name, line, p)
+            done += 1
+    assert done > 60, done
+
+
 def shows():
     text = cgctl("status")
     assert "all is well" in text and re.search(
@@ -241,5 +264,5 @@ def main_domain(conf):
     assert named() == "main.example"
 
 
-for test in (commands, slips, typed, usage, shows, life):
+for test in (commands, slips, typed, usage, examples, shows, life):
     test()
