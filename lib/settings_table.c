@@ -168,7 +168,7 @@ const struct setting settings_table[] = {
 	TIME("PWD", "InputTimeout", "5m", 10, DAY,
 	    "silence of a client until the session is ended"),
 	NUM("PWD", "MaxErrors", "20", 1, 10000,
-	    "bad commands until the session is ended"),
+	    "bad commands in a row until the session is ended"),
 
 	LEVEL("Queue", "LogLevel", "3", "taking in and scheduling messages"),
 	LEVEL("Queue", "DequeuerLogLevel", "2", "results and reports"),
