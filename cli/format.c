@@ -87,7 +87,8 @@ cli_answer(struct buf *out, bool inl, unsigned code, const char *text,
 	else if (inl)
 		buf_printf(out, "201 %s\r\n", b.p);
 	else {
-		buf_puts(out, "200 OK\r\n");
+		/* A later client knows by this text that there is some. */
+		buf_puts(out, "200 data follow\r\n");
 		put_lines(out, &b);
 	}
 	val_free(v);

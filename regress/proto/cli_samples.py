@@ -121,9 +121,9 @@ def data_on_lines():
     """Without INLINE a result follows on lines of its own, CRLF after it."""
     w = login()
     w.put("MainDomainName\r\nListDomains\r\nNoop\r\n")
-    assert w.line() == "200 OK\r\n"
+    assert w.line() == "200 data follow\r\n"
     assert w.line() == f'"{os.environ["CG_DOMAIN"]}"\r\n'
-    assert w.line() == "200 OK\r\n"
+    assert w.line() == "200 data follow\r\n"
     text = ""
     while not text.rstrip().endswith(")"):
         line = w.line()
@@ -141,12 +141,12 @@ def data_by_its_last_line():
                  "GetDomainSettings", "MainDomainName", "Echo (a,(b,{c=d;}))",
                  "Echo ({c=d;},((b)))", "Echo {a={b=({c=d;});};}"):
         w.put(said + "\n")
-        assert w.line() == "200 OK\r\n", said
+        assert w.line() == "200 data follow\r\n", said
         line = w.line().strip()
         last = {"(": ")", "{": "}"}.get(line[0], "")
         while not line.endswith(last):
             line = w.line().strip()
-    ask(w, [("Echo end", "200 OK")])
+    ask(w, [("Echo end", "200 data follow")])
     assert w.line() == "end\r\n"
 
 

@@ -162,8 +162,9 @@ def lines():
     w.put("NOOP\nMainDomainName\nNOOP\r\nListDomains\nINLINE\nListDomains\n"
           "NOOP x\n")
     domain = os.environ["CG_DOMAIN"]
-    want = ["200 OK", "200 OK", f'"{domain}"', "200 OK", "200 OK", "(",
-            f'  "{domain}"', ")", "200 OK", f'201 ("{domain}")']
+    want = ["200 OK", "200 data follow", f'"{domain}"', "200 OK",
+            "200 data follow", "(", f'  "{domain}"', ")", "200 OK",
+            f'201 ("{domain}")']
     for expect in want:
         got = w.line()
         assert got == expect + "\r\n", f"{got!r}, not {expect!r}"

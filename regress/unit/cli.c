@@ -168,13 +168,16 @@ test_answers(void **state)
 	    "201 {a=(x,\"y z\");b=1;}\r\n");
 	/* Only the last line ends as the data began. */
 	expect_answer(false, 200, "", "{a={b=(c,{d=e;});};f=();}",
-	    "200 OK\r\n{\r\n  a = {b=(c,{d=e;});};\r\n  f = ();\r\n}\r\n");
+	    "200 data follow\r\n"
+	    "{\r\n  a = {b=(c,{d=e;});};\r\n  f = ();\r\n}\r\n");
 	expect_answer(false, 200, "", "(a,(b,(c)),{d=e;})",
-	    "200 OK\r\n(\r\n  a,\r\n  (b,(c)),\r\n  {d=e;}\r\n)\r\n");
+	    "200 data follow\r\n"
+	    "(\r\n  a,\r\n  (b,(c)),\r\n  {d=e;}\r\n)\r\n");
 	expect_answer(false, 200, "", "({d=e;},(b,(c)))",
-	    "200 OK\r\n(\r\n  {d=e;},\r\n  (b,(c)))\r\n");
-	expect_answer(false, 200, "", "{}", "200 OK\r\n{}\r\n");
-	expect_answer(false, 200, "", "\"a b\"", "200 OK\r\n\"a b\"\r\n");
+	    "200 data follow\r\n(\r\n  {d=e;},\r\n  (b,(c)))\r\n");
+	expect_answer(false, 200, "", "{}", "200 data follow\r\n{}\r\n");
+	expect_answer(false, 200, "", "\"a b\"",
+	    "200 data follow\r\n\"a b\"\r\n");
 	expect_answer(true, 501, "no\r\nsuch", "x", "501 no  such\r\n");
 }
 
