@@ -301,6 +301,8 @@ store_domain(struct command *c, struct domain *d, struct val *new)
 	char *path = xasprintf("%s/Settings/Domain.settings", d->dir);
 
 	if (err == NULL)
+		err = config_check_texts("Domain", new, d->settings);
+	if (err == NULL)
 		err = own_check(d, new);
 	if (err == NULL)
 		err = write_of(d, path, new);

@@ -364,7 +364,8 @@ config_store(const char *module, const struct val *new)
 
 	if ((wrong = check_pinned(module, new)) != NULL ||
 	    (wrong = config_check(module, new)) != NULL ||
-	    (wrong = config_check_texts(module, new)) != NULL ||
+	    (wrong = config_check_texts(module, new,
+	    config_file(module))) != NULL ||
 	    (wrong = check_main_name(module, new)) != NULL)
 		return wrong;
 	whole = v = val_copy(new);

@@ -1,12 +1,13 @@
 /*
- * Settings that are texts of many lines: the Routing Table, lists of
- * addresses.  What is new in them must make sense, by whichever command it
+ * Settings that are texts with a form of their own: the Routing Table, lists
+ * of addresses.  What is new in them must make sense, by whichever command it
  * comes; what somebody wrote into the file before stays his.  Runs in routerd.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "addr.h"
 #include "banned.h"
 #include "iplist.h"
 #include "rbl.h"
@@ -37,10 +38,28 @@ check_addresses(const char *text, char *why, size_t size)
 	return l != NULL;
 }
 
+static bool
+check_reroute(const char *text, char *why, size_t size)
+{
+	struct buf local, domain;
+	bool ok;
+
+	buf_init(&local, 0);
+	buf_init(&domain, 0);
+	ok = addr_route_parse(str_make(text), &local, &domain) == 0;
+	buf_free(&local);
+	buf_free(&domain);
+	if (!ok)
+		snprintf(why, size, "this is not an address");
+	return ok;
+}
+
 static const struct {
 	const char	*module, *name;
 	bool		(*check)(const char *, char *, size_t);
 } texts[] = {
+	{ "Domain", "MailRerouteAddress",   check_reroute },
+	{ "Domain", "AccessRerouteAddress", check_reroute },
 	{ "Router", "Table",		check_table },
 	{ "Router", "AllDomainAliases",	check_table },
 	{ "Protection", "ClientIPs",	check_addresses },
@@ -117,7 +136,8 @@ check_rbls(const struct val *new)
 }
 
 const char *
-config_check_texts(const char *module, const struct val *new)
+config_check_texts(const char *module, const struct val *new,
+    const struct val *had)
 {
 	static char wrong[256];
 	char why[160];
@@ -130,7 +150,7 @@ config_check_texts(const char *module, const struct val *new)
 		if (strcmp(module, texts[i].module) != 0)
 			continue;
 		text = dict_str(new, texts[i].name, "");
-		old = dict_str(config_file(module), texts[i].name, "");
+		old = dict_str(had, texts[i].name, "");
 		if (strcmp(text, old) == 0 || strcmp(text, "default") == 0 ||
 		    texts[i].check(text, why, sizeof(why)))
 			continue;

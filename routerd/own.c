@@ -82,7 +82,10 @@ own_refresh(const struct command *c)
 static bool
 is_loopback(const char *ip)
 {
-	return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
+	struct in_addr in;
+
+	return (strncmp(ip, "127.", 4) == 0 &&
+	    inet_pton(AF_INET, ip, &in) == 1) || strcmp(ip, "::1") == 0;
 }
 
 static bool

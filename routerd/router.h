@@ -40,8 +40,9 @@ const char *config_store(const char *module, const struct val *);
 const char *config_module(const char *name);
 /* What is wrong with these values, or NULL; "default" removes. */
 const char *config_check(const char *module, const struct val *);
-/* config_text.c: the same of new texts of many lines, tables and lists. */
-const char *config_check_texts(const char *module, const struct val *);
+/* config_text.c: the same of texts with a form, where they are new. */
+const char *config_check_texts(const char *module, const struct val *,
+	    const struct val *had);
 /* A new dictionary: old with the changes in it; "default" removes a key. */
 struct val *config_update(const struct val *old, const struct val *changes);
 /* A dictionary file of a domain or of the whole server. */

@@ -168,6 +168,8 @@ def unknown(s, cli):
          "jjones", '201 (SMTP,"far.example","bad-jjones@far.example")')
     mail('MailRerouteAddress="ann@one.example";', "x",
          local('"ann@one.example"'))
+    refused(cli, 'UpdateDomainSettings one.example {MailRerouteAddress="a b";}',
+            'UpdateDomainDefaults {AccessRerouteAddress="a@b@@";}')
     # It leads back here: a clear error, no loop.
     mail('MailRerouteAddress="*x@one.example";', "x",
          "501 the address is routed in a loop")
@@ -300,7 +302,8 @@ def addresses(s, cli):
     """An address of a domain's own: short names are its accounts.  POP has a
     port there, as the last of its ports."""
     make(cli, "one.example", "ann", settings='IPAddresses=("[127.0.0.2]");')
-    refused(cli, 'CreateDomain two.example {IPAddresses="127.0.0.2";}')
+    refused(cli, 'CreateDomain two.example {IPAddresses="127.0.0.2";}',
+            'CreateDomain two.example {IPAddresses="127.0.0.300";}')
     make(cli, "two.example", "ann")
     refused(cli, 'UpdateDomainSettings two.example {IPAddresses="127.0.0.2";}')
     cli.ask('UpdateDomainSettings two.example {IPAddresses=("127.0.0.3");}')
