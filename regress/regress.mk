@@ -45,9 +45,9 @@ $(O)/fuzz/%: $(O)/o/regress/fuzz/%.o $(UNITARS)
 
 # Parts of a daemon that a test links by themselves.
 ROUTER_CORE	= $(call objs,$(wildcard routerd/route.c routerd/route_*.c \
-		  routerd/table*.c routerd/names.c))
+		  routerd/table*.c routerd/names.c routerd/map.c))
 $(O)/unit/router $(O)/unit/route_table $(O)/fuzz/router: $(ROUTER_CORE)
-NAMES_CORE	= $(call objs,routerd/names.c routerd/members.c \
+NAMES_CORE	= $(call objs,routerd/names.c routerd/map.c routerd/members.c \
 		  routerd/folder.c)
 $(O)/unit/names $(O)/fuzz/members: $(NAMES_CORE)
 $(O)/fuzz/dns: LIBS += -lcares

@@ -1,8 +1,8 @@
 /*
  * Settings/: one file a module.  Runs in routerd, which alone writes them.
  * Files and the pinned blocks of cgserver.conf are merged into the one
- * dictionary that every process gets; the Router's own tables are made from
- * it here.  A change is on disk before anybody is told of it.
+ * dictionary that every process gets (config_apply.c).  A change is on disk
+ * before anybody is told of it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,8 +19,6 @@
 
 struct val	*merged;
 static struct val *files;		/* module to dictionary */
-static struct val *wanted;		/* listeners told last */
-static struct buf told;			/* settings told last, as text */
 static struct val *aliases;		/* of domains, as they were last */
 static bool spoiled_aliases;		/* their file cannot be read */
 
@@ -459,12 +457,12 @@ merge_domains(void)
 	return all;
 }
 
-static void
-merge(void)
+void
+config_merge(void)
 {
 	const char *module;
 	char lower[DOMAIN_MAXLEN + 1];
-	struct val *all = val_dict(), *main;
+	struct val *all = val_dict(), *main, *now;
 	size_t i;
 
 	for (i = 0; i < settings_count; i++) {
@@ -481,235 +479,7 @@ merge(void)
 	dict_set(all, "Domains", merge_domains());
 	val_free(merged);
 	merged = all;
-}
-
-static enum unknown
-unknown_mode(const char *text)
-{
-	static const struct {
-		const char	*word;
-		enum unknown	 mode;
-	} words[] = {
-		{ "Discard", UNKNOWN_DISCARD }, { "Rerouted", UNKNOWN_REROUTE },
-		{ "Accept", UNKNOWN_ACCEPT }
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strncasecmp(text, words[i].word,
-		    strlen(words[i].word)) == 0)
-			return words[i].mode;
-	return UNKNOWN_REJECT;
-}
-
-/* The domain's own value, or what is the default of all. */
-const char *
-domain_text(const struct domain *d, const char *name, const char *dflt)
-{
-	const struct val *v = dict_get(d->settings, name);
-
-	return !settings_is_default(v) && val_text(v) != NULL ? val_text(v) :
-	    dflt;
-}
-
-const struct val *
-domain_setting(const struct domain *d, const char *name)
-{
-	const struct val *v = dict_get(d->settings, name);
-
-	return settings_is_default(v) ?
-	    settings_value(merged, "Domain", name) : v;
-}
-
-bool
-domain_bool(const struct domain *d, const char *name)
-{
-	const char *text = domain_text(d, name, NULL);
-
-	return text != NULL ? dict_bool(d->settings, name, false) :
-	    settings_bool(merged, "Domain", name);
-}
-
-static enum toall
-toall_mode(const struct domain *d)
-{
-	static const char *const words[] = { "anybody", "Clients",
-		"Authenticated Users", "Authenticated Domain Users",
-		"Authenticated Administrator", "nobody" };
-	const char *text = domain_text(d, "MailToAllAction",
-	    settings_text(merged, "Domain", "MailToAllAction"));
-	size_t i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcasecmp(text, words[i]) == 0)
-			return i;
-	return TOALL_NOBODY;
-}
-
-static void
-apply_domains(void)
-{
-	static const char *const mode[] = { "MailToUnknown",
-		"AccessToUnknown" };
-	static const char *const to[] = { "MailRerouteAddress",
-		"AccessRerouteAddress" };
-	int64_t limit = settings_int(merged, "Domain", "AccountsLimit");
-	const char *dmode, *dto;
-	struct domain *d;
-	int i;
-
-	for (d = names.first; d != NULL; d = d->next) {
-		d->limit = dict_int(d->settings, "AccountsLimit", limit);
-		d->consult = domain_bool(d, "ExternalOnUnknown");
-		d->toall = toall_mode(d);
-	}
-	for (i = 0; i < 2; i++) {
-		dmode = settings_text(merged, "Domain", mode[i]);
-		dto = settings_text(merged, "Domain", to[i]);
-		for (d = names.first; d != NULL; d = d->next) {
-			d->unknown[i] = unknown_mode(domain_text(d, mode[i],
-			    dmode));
-			free(d->reroute[i]);
-			d->reroute[i] = xstrdup(domain_text(d, to[i], dto));
-		}
-	}
-}
-
-static void
-apply_router(void)
-{
-	const char *detail = settings_text(merged, "LOCAL", "AccountDetail");
-	const char *from = settings_text(merged, "SMTP", "RelayToNonClients");
-	const char *to = settings_text(merged, "SMTP", "RelayToClients");
-	int line;
-
-	table_free(env.table);
-	env.table = table_parse_lax(settings_text(merged, "Router", "Table"),
-	    "Routing Table");
-	table_free(env.all_aliases);
-	env.all_aliases = table_parse_lax(settings_text(merged, "Router",
-	    "AllDomainAliases"), "All-Domain Aliases");
-	iplist_free(env.clients);
-	env.clients = iplist_parse(settings_text(merged, "Protection",
-	    "ClientIPs"), &line);
-	if (env.clients == NULL)
-		log_msg(LOG_PROBLEM, "Client IP Addresses, line %d: not "
-		    "understood; the list is not used", line);
-	free(env.add_domain);
-	env.add_domain = xstrdup(settings_text(merged, "Router", "AddDomain"));
-	free(env.forward);
-	env.forward = xstrdup(settings_text(merged, "SMTP", "ForwardTo"));
-	temp_apply();
-	env.direct_mailbox = settings_bool(merged, "LOCAL", "DirectMailbox");
-	env.detail = strcasecmp(detail, "Disabled") == 0 ? DETAIL_OFF :
-	    strcasecmp(detail, "Direct Mailbox") == 0 ? DETAIL_MAILBOX :
-							DETAIL_ON;
-	env.wake_all = strcmp(settings_text(merged, "SMTP",
-	    "AcceptWakeupsFrom"), "Everybody") == 0;
-	env.relay_from = strcmp(from, "Nobody") == 0 ? RELAY_NOBODY :
-	    strcmp(from, "Everybody") == 0 ? RELAY_EVERYBODY : RELAY_CLIENTS;
-	env.relay_backup = settings_bool(merged, "SMTP", "RelayToBackup");
-	env.any_clients = *settings_text(merged, "Protection",
-	    "ClientIPs") != '\0';
-	env.relay_to = strcmp(to, "No") == 0 ? RELAY_TO_NO :
-	    strcmp(to, "All") == 0 ? RELAY_TO_ALL : RELAY_TO_SIMPLE;
-	if (!dict_bool(proc_conf()->conf, "LogAll", false))
-		log_set_level(settings_int(merged, "Router", "LogLevel"));
-}
-
-static void
-send_text(enum ipc_type type, const void *msg, const struct buf *text)
-{
-	int fd = file_memfd(ipc_name(type), text->p, text->len);
-
-	if (fd == -1)
-		log_warn("%s", ipc_name(type));
-	else
-		ipc_send(proc_control(), type, 0, msg, fd);
-}
-
-static bool unseen;
-
-bool
-config_unseen(void)
-{
-	bool yes = unseen;
-
-	unseen = false;
-	return yes;
-}
-
-/* To everybody, by cgserver; what is as before is not sent again. */
-static void
-tell_settings(void)
-{
-	struct msg_ctl_settings m = { 0 };
-	struct buf text;
-
-	buf_init(&text, 0);
-	if (!val_write(&text, merged, false) ||
-	    (text.len == told.len && memcmp(text.p, told.p, text.len) == 0)) {
-		buf_free(&text);
-		return;
-	}
-	unseen = true;
-	send_text(IPC_CTL_SETTINGS, &m, &text);
-	buf_free(&told);
-	told = text;
-}
-
-/* Ports = ({PortNumber=25;}, ...) of each module that listens. */
-static struct val *
-listeners(void)
-{
-	static const char *const modules[] = { "SMTP", "POP", "IMAP",
-		"PWD" };
-	struct val *want = val_dict();
-	const struct val *ports;
-	size_t i;
-
-	for (i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
-		ports = dict_get(settings_value(merged, modules[i],
-		    "Listener"), "Ports");
-		dict_set(want, modules[i], ports != NULL ? val_copy(ports) :
-		    val_array());
-	}
-	return want;
-}
-
-static void
-tell_wanted(void)
-{
-	struct msg_ctl_want m = { 0 };
-	struct val *want = listeners();
-	struct buf text;
-
-	buf_init(&text, 0);
-	if (same(want, wanted) || !val_write(&text, want, false)) {
-		val_free(want);
-		buf_free(&text);
-		return;
-	}
-	val_free(wanted);
-	wanted = want;
-	send_text(IPC_CTL_WANT, &m, &text);
-	buf_free(&text);
-}
-
-void
-config_apply(void)
-{
-	struct val *now;
-
-	merge();
 	now = config_aliases();
 	apply_aliases(now);
 	val_free(now);
-	apply_domains();
-	apply_router();
-	own_dns_ask();
-	own_apply();
-	index_apply();
-	tell_settings();
-	tell_wanted();
 }

@@ -79,6 +79,8 @@ void		*map_get(const struct map *, const char *, size_t);
 /* Replaces; returns the old value or NULL. */
 void		*map_put(struct map *, const char *, size_t, void *);
 void		*map_del(struct map *, const char *, size_t);
+/* Walks it, in no order: start with *i 0, ends with NULL. */
+void		*map_next(const struct map *, size_t *i, const char **key);
 size_t		 map_count(const struct map *);
 
 struct names {

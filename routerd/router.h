@@ -19,14 +19,12 @@ bool	scan_account(struct domain *, const char *path, const char *file);
 /* Reads (again) a domain's own settings files. */
 void	scan_domain_settings(struct domain *);
 
-/* config.c: Settings/ and what is made of it. */
+/* config.c: Settings/. */
 void	config_load(void);
 /* Before the domains are read: one may bear the host's name. */
 void	config_name_main(void);
-/* Makes the merged dictionary, the Router's tables, and tells cgserver. */
-void	config_apply(void);
-/* Have settings been sent since this was last asked? */
-bool	config_unseen(void);
+/* Makes the merged dictionary. */
+void	config_merge(void);
 /* What the module's file says; NULL when nothing. */
 const struct val *config_file(const char *module);
 /* The pinned values of a module, or NULL. */
@@ -51,6 +49,10 @@ int	config_write(const char *path, const struct val *);
 struct val *config_aliases(void);
 int	config_set_aliases(const struct val *);
 
+/* config_apply.c: merges, makes the Router's tables, and tells cgserver. */
+void	config_apply(void);
+/* Have settings been sent since this was last asked? */
+bool	config_unseen(void);
 /* A domain's setting in force: its own, or the default of all.  Or NULL. */
 const struct val *domain_setting(const struct domain *, const char *name);
 bool	domain_bool(const struct domain *, const char *name);
