@@ -69,8 +69,9 @@ const struct cli_cmd cli_account[] = {
 	    "remote POP accounts polled" },
 	{ "SetAccountRPOP", NULL, "accountName newRecords()", PROC_MAX,
 	    "Users, or CanModifyRPOP", "replaces the remote POP accounts" },
-	{ "GetAccountInfo", "gtacntinf", "accountName KEY keyName", PROC_STORED,
-	    SELF, "one element of the account's info" },
+	/* Clients of later servers ask for all of it, or for several. */
+	{ "GetAccountInfo", "gtacntinf", "accountName [KEY keyName] [keys()]",
+	    PROC_STORED, SELF, "one element of the account's info, or all" },
 	{ "GetWebUser", "gtwusr", "accountName", PROC_MAX, ADMIN,
 	    "web mail settings" },
 	{ "SetWebUser", "stwusr", "accountName newSettings{}", PROC_MAX, ADMIN,

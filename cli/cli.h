@@ -19,7 +19,7 @@
  *	VerifyAccountPassword	(name, password)
  *	ListUnreadablePasswords	(domain)
  *	SetAccountRights	(name, (rights))
- *	GetAccountInfo		(name, key)
+ *	GetAccountInfo		(name, key, (keys))
  *	GetDomainSettings	(domain)
  *	UpdateDomainSettings	(domain, {settings})
  *	CreateDomain		(domain, {settings})

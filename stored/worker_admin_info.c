@@ -8,6 +8,7 @@
 
 #include "box.h"
 #include "name.h"
+#include "quota.h"
 #include "rfc5322.h"
 #include "stat.h"
 #include "worker.h"
@@ -100,20 +101,54 @@ set_aliases(struct wadmin *w)
 	set(w, "Aliases", v);
 }
 
-/* Elements other than mailboxes' have a # before their names in the file. */
+/*
+ * Elements other than mailboxes' have a # before their names in the file.  One
+ * is not in it, as it would be out of date.
+ */
+static struct val *
+elements(struct wadmin *w)
+{
+	const struct val *root = wadmin_info(w);
+	struct quota_usage u;
+	struct val *d;
+	size_t i;
+
+	if (root == NULL || (d = val_dict()) == NULL)
+		return NULL;
+	for (i = 0; i < val_count(root); i++)
+		if (val_key(root, i)[0] == '#')
+			dict_set(d, val_key(root, i) + 1,
+			    val_copy(val_at(root, i)));
+	if (quota_usage(w->acct, &u) == 0)
+		dict_setf(d, "StorageUsed", "%llu",
+		    (unsigned long long)u.bytes);
+	return d;
+}
+
+/* One, some, or all. */
 static void
 get_info(struct wadmin *w)
 {
-	struct val *root = wadmin_info(w);
-	const struct val *v;
-	char key[256];
+	const struct val *keys = wadmin_val(w, 2, VAL_ARRAY), *v;
+	const char *key = wadmin_text(w, 1);
+	struct val *all;
+	size_t i;
 
-	if (root == NULL)
-		return;
 	login_noted(w->acct);
-	snprintf(key, sizeof(key), "#%s", wadmin_text(w, 1));
-	v = dict_get(root, key);
-	w->data = v != NULL ? val_copy(v) : val_string("");
+	if ((all = elements(w)) == NULL)
+		return;
+	if (*key != '\0') {
+		v = dict_get(all, key);
+		w->data = v != NULL ? val_copy(v) : val_string("");
+	} else if (keys != NULL && val_count(keys) > 0) {
+		w->data = val_dict();
+		for (i = 0; i < val_count(keys); i++)
+			if ((key = val_text(val_at(keys, i))) != NULL &&
+			    (v = dict_get(all, key)) != NULL)
+				dict_set(w->data, key, val_copy(v));
+	} else
+		w->data = val_copy(all);
+	val_free(all);
 }
 
 static void

@@ -262,6 +262,16 @@ def last_login():
     cli.ask("ResetAccountStat login")
     assert re.search(r"StatReset=.*\d{4}", cli.ask("GetAccountStat login"))
     assert cli.ask("GetAccountInfo login KEY LastLogin") == now
+    # Several, and all that there is.
+    assert cli.ask("GetAccountInfo login (LastLogin,Nothing)") == \
+        f"201 {{LastLogin={now[4:]};}}"
+    deliver("login")
+    messages("login", 1)
+    got = cli.ask("GetAccountInfo login")
+    assert f"LastLogin={now[4:]};" in got, got
+    assert number(got, "StorageUsed") == \
+        number(cli.ask("GetMailboxInfo login MAILBOX INBOX"), "Size"), got
+    assert "Mailboxes" not in got and "INBOX" not in got, got
 
 
 def statistics():

@@ -73,6 +73,8 @@ test_arguments(void **state)
 	    "CreateMailbox (a,b,\"\",c)");
 	check("setmailboxclass a mailbox b auth d class \"IPF.Contact\"",
 	    "SetMailboxClass (a,b,d,\"IPF.Contact\")");
+	check("GetAccountInfo a", "GetAccountInfo (a,\"\",())");
+	check("GetAccountInfo a (b,c)", "GetAccountInfo (a,\"\",(b,c))");
 	check("DeleteDomain x.com force", "DeleteDomain (\"x.com\",force)");
 	check("DeleteDomain x.com", "DeleteDomain (\"x.com\",\"\")");
 	check("Route <a@b.com>", "Route (\"<a@b.com>\",\"\")");

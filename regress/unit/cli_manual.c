@@ -42,7 +42,7 @@ static const struct {
 	{ "GetAccountRights", "gtacntrght", "u", "(u)" },
 	{ "GetAccountInfo", "gtacntinf",
 	  "\"user1@domain1.com\" Key LastLogin",
-	  "(\"user1@domain1.com\",LastLogin)" },
+	  "(\"user1@domain1.com\",LastLogin,())" },
 	{ "GetWebUser", "gtwusr", "u", "(u)" },
 	{ "SetWebUser", "stwusr", "u {A=b;}", "(u,{A=b;})" },
 	/* Groups and forwarders */
