@@ -5,6 +5,7 @@ released, delayed, rejected, moved; the TCP schedule; cgctl queue."""
 import os
 import pathlib
 import re
+import signal
 import smtplib
 import subprocess
 import sys
@@ -263,6 +264,34 @@ def kept(s):
         nothing_left(s)
 
 
+def in_hand(s):
+    """Delayed before a new queued has heard that it is under way."""
+    with Sink() as k:
+        k.answers["END"] = ["HANG", "250 2.0.0 taken"]
+        route(s, far_example=k)
+        send(s, ["a@far.example"])
+        wait_for("the text", lambda: any(line.startswith("DATA")
+                                         for _, line in k.heard))
+        sender = next(p for p, n in s.children().items() if n == "smtpd-send")
+        kill(sender, signal.SIGSTOP)
+        restart_queued(s)
+        number = ident(s)
+        cli = s.cli()
+        wait_for("a message that waits", lambda: cli.send(
+            f"DelayQueueMessage {number} 3d").startswith("2"))
+        cli.close()
+        kill(sender, signal.SIGCONT)
+        wait_for("one under way", lambda: re.search(
+            r" 0 +1 ", hosts(s).get(host(k), "")))
+        k.hang_up()
+        wait_for("a delay", lambda: re.search(
+            r" 1 +0 ", hosts(s).get(host(k), "")))
+        ask(s, f"ReleaseQueueMessage {number}")
+        send(s, ["b@far.example"])
+        k.wait(2)
+        nothing_left(s)
+
+
 def shown(s):
     """One message and its header; a terminal is not driven by it."""
     with Sink() as k:
@@ -354,7 +383,7 @@ def wakes(s):
 def main():
     with Suite(accounts=["ann"], conf=CONF) as s:
         for test in (held, both_released, held_again, delayed, rejected,
-                     moved, kept, shown, scheduled, wakes):
+                     moved, kept, in_hand, shown, scheduled, wakes):
             test(s)
             print("ok", test.__name__, flush=True)
 
