@@ -100,6 +100,19 @@ set_aside(int dirfd, const char *path, const char *last)
 	buf_free(&other);
 }
 
+/* At once: the next may be made by that name before the files are gone. */
+static void
+discard(const char *path)
+{
+	const char *last;
+	int fd;
+
+	if ((fd = path_parent(path, &last)) == -1)
+		return;
+	set_aside(fd, path, last);
+	close(fd);
+}
+
 static int
 make_dir(const char *path)
 {
@@ -274,7 +287,7 @@ undo(struct create *c, int code, const char *text)
 		return;
 	}
 	account_forget(c->tmp);
-	remove_tree(c->tmp);
+	discard(c->tmp);
 	give_back(c, code, text);
 }
 
