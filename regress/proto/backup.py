@@ -127,6 +127,21 @@ def running_copy(s, top):
             assert subjects(c.pop, f"kay@{d}.example") == ["hers"]
 
 
+def accident(s, cli):
+    """All of ben's mail is lost, and his password is another."""
+    m = imaplib.IMAP4("127.0.0.1", s.imap)
+    m.login("ben", PASSWORD)
+    m.delete("Work")
+    m.select("INBOX")
+    m.store("1:*", "+FLAGS", "(\\Deleted)")
+    m.expunge()
+    m.logout()
+    cli.ask("SetAccountPassword ben PASSWORD other")
+    send(s, "ben", "lost with the restore")
+    wait_for("it", lambda: subjects(s.pop, "ben", "other") ==
+             ["lost with the restore"])
+
+
 def one_account(s, top):
     """Of ben: services off, sessions ended, copied; then he loses his mail,
     and gets it back into the account that is there."""
@@ -154,18 +169,7 @@ def one_account(s, top):
     saved = top / "ben"
     subprocess.run(["cp", "-a", home, saved], check=True)
     cli.ask("UpdateAccountSettings ben {AccessModes=All;}")
-    # The accident.
-    m = imaplib.IMAP4("127.0.0.1", s.imap)
-    m.login("ben", PASSWORD)
-    m.delete("Work")
-    m.select("INBOX")
-    m.store("1:*", "+FLAGS", "(\\Deleted)")
-    m.expunge()
-    m.logout()
-    cli.ask("SetAccountPassword ben PASSWORD other")
-    send(s, "ben", "lost with the restore")
-    wait_for("it", lambda: subjects(s.pop, "ben", "other") ==
-             ["lost with the restore"])
+    accident(s, cli)
     # Back into the existing directory, with nobody at it.
     cli.ask("UpdateAccountSettings ben {AccessModes=None;}")
     cli.ask("KillAccountSessions ben")
