@@ -14,7 +14,7 @@
 #include "cgctl.h"
 #include "cli.h"
 
-enum { NARROWEST = 60 };
+enum { NARROWEST = 60, FURTHER_IN = 10 };
 
 /* 812, 4.1K, 12M; two calls' results may be in use at once */
 static const char *
@@ -58,9 +58,9 @@ span_text(int64_t s)
 	return p;
 }
 
-static bool whole;		/* nothing is cut */
+static bool whole;		/* no line is broken */
 
-/* So wide is the terminal; 0: it is none, nothing is cut. */
+/* So wide is the terminal; 0: it is none, no line is broken. */
 static size_t
 width(void)
 {
@@ -72,25 +72,42 @@ width(void)
 	return ws.ws_col < NARROWEST ? NARROWEST : ws.ws_col;
 }
 
+/* So many bytes are the most that w columns hold, to a blank if there is one. */
+static size_t
+fits(const char *p, size_t len, size_t w)
+{
+	size_t i, blank = 0, chars = 0;
+
+	for (i = 0; i < len; i++) {
+		if (((unsigned char)p[i] & 0xc0) != 0x80 && ++chars > w)
+			return blank > 0 ? blank : i;
+		if (p[i] == ' ' && chars > w / 2)
+			blank = i;
+	}
+	return len;
+}
+
 /*
- * A line; mail may hold what drives a terminal, and a long reason need not
- * break the columns.
+ * A line; mail may hold what drives a terminal.  What is too long goes on
+ * below, further in, so that the columns can be read and no reason is lost.
  */
 static void
 put_line(struct buf *b)
 {
-	size_t i, w = width(), n = b->len, chars = 0;
+	const char *p = b->p, *end = b->p + b->len;
+	size_t i, n, w = width();
+	int in = 0;
 
 	for (i = 0; i < b->len; i++)
 		if (iscntrl((unsigned char)b->p[i]) && b->p[i] != '\t')
 			b->p[i] = '?';
-	for (i = 0; w > 0 && i < b->len; i++)
-		if (((unsigned char)b->p[i] & 0xc0) != 0x80 && ++chars > w) {
-			n = i;
-			break;
-		}
-	fwrite(b->p, 1, n, stdout);
-	putchar('\n');
+	do {
+		n = w > 0 ? fits(p, end - p, w - in) : (size_t)(end - p);
+		printf("%*s%.*s\n", in, "", (int)n, p);
+		for (p += n; p < end && *p == ' '; p++)
+			;
+		in = FURTHER_IN;
+	} while (p < end);
 	buf_reset(b);
 }
 

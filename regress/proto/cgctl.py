@@ -1,15 +1,23 @@
 #!/usr/bin/env python3
 """cgctl: exit statuses, quoting, standard input, log and queue; then the life
 of a server of its own: start, status, restart, stop."""
+import fcntl
 import os
 import pathlib
 import pty
 import re
 import shlex
 import shutil
+import struct
 import subprocess
+import sys
 import tempfile
+import termios
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
+                       "tools"))
+from cgtest import OBJ  # noqa: E402
 
 DOMAIN = os.environ["CG_DOMAIN"]
 PATIENCE = 120
@@ -196,6 +204,39 @@ def shows():
     p.wait()
 
 
+def narrow():
+    """On a terminal what is too long goes on below, and nothing is lost."""
+    cgctl("SetModule", "SMTP", "{}")            # what the examples left
+    cgctl("SetRouterTable", "-",
+          feed="far.example = far.example@127.0.0.1.9.smtp\n")
+    to = "someone-with-quite-a-long-name@far.example"
+    subprocess.run([OBJ / "cgmail", "-f", f"jo@{DOMAIN}", to],
+                   input="Subject: x\n\nx\n", text=True, check=True)
+    end = time.monotonic() + PATIENCE
+    while "refused" not in cgctl("queue"):
+        assert time.monotonic() < end, cgctl("queue")
+        time.sleep(0.05)
+    for what in "list", "hosts":
+        pid, tty = pty.fork()
+        if pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ,
+                        struct.pack("HHHH", 24, 80, 0, 0))
+            os.execvp("cgctl", ["cgctl", "queue", what])
+        text = b""
+        try:
+            while more := os.read(tty, 1000):
+                text += more
+        except OSError:                 # the other end is closed
+            pass
+        os.close(tty)
+        assert os.waitpid(pid, 0)[1] == 0, text
+        lines = text.decode().splitlines()
+        assert all(len(line) <= 80 for line in lines), lines
+        assert "connect to 127.0.0.1: Connection refused" in " ".join(
+            " ".join(lines).split()), lines
+    cgctl("queue", "reject", "127.0.0.1:9")
+
+
 def life():
     top = tempfile.mkdtemp(prefix="cgctl-")
     try:
@@ -264,5 +305,5 @@ def main_domain(conf):
     assert named() == "main.example"
 
 
-for test in (commands, slips, typed, usage, examples, shows, life):
+for test in (commands, slips, typed, usage, examples, shows, narrow, life):
     test()
