@@ -294,7 +294,9 @@ ticket_checked(const struct ipc_pkt *pkt, void *arg)
 	struct ticket *t = ticket_slot(c->ticket);
 
 	if (m == NULL || m->code != 0) {
-		commit_refuse(c, "the session cannot be checked now");
+		commit_refuse(c, m != NULL && m->code == 1 ?
+		    "your session has ended: log in again" :
+		    "the session cannot be checked now");
 		return;
 	}
 	if ((c->account = strdup(m->account)) == NULL) {

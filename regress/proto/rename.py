@@ -210,9 +210,27 @@ def single(cli):
              m.taken)
 
 
+def submission(cli):
+    """Who is called otherwise now, or is gone, sends nothing by the session
+    that he has, and hears why."""
+    cli.ask("CreateAccount vic {Password=pw;}")
+    name = "vic"
+    for command in "RenameAccount vic INTO viv", "DeleteAccount viv":
+        with smtplib.SMTP("127.0.0.1", int(E["CG_SMTP"]), timeout=60) as c:
+            c.login(name, "pw")
+            cli.ask(command)
+            name = "viv"
+            try:
+                c.sendmail(f"vic@{DOMAIN}", ["x@far.example"],
+                           "Subject: x\r\n\r\nx\r\n")
+                raise AssertionError("his session sends on")
+            except smtplib.SMTPDataError as e:
+                assert e.smtp_code == 452 and b"log in again" in e.smtp_error
+
+
 def main():
     cli = login()
-    for test in (accounts, other_domain, domain, removal, single):
+    for test in (accounts, other_domain, domain, removal, single, submission):
         begun = time.monotonic()
         test(cli)
         print(f"{test.__name__}: {time.monotonic() - begun:.1f} s",
