@@ -36,6 +36,7 @@ static const struct {
 	{ "class", "Sent, Trash, ..., or any other word" },
 	{ "encodedData", "the file's content in base64" },
 	{ "newTable", "lines end in \\e" },
+	{ "reason", "NONDN: the sender is told nothing" },
 	{ "newAddresses", "lines end in \\e" }
 };
 

@@ -41,10 +41,10 @@ static const char *const names[] = {
 	"SetClusterTrustedCerts", "ListDomainNamedTasks", "CreateNamedTask",
 	"RenameNamedTask", "DeleteNamedTask", "GetNamedTask", "UpdateNamedTask",
 	/* mailboxes and files */
-	"ReadStorageFile", "WriteStorageFile", "RenameStorageFile",
-	"DeleteStorageFile", "ListStorageFiles", "GetStorageFileInfo",
-	"ReadStorageFileAttr", "UpdateStorageFileAttr", "GetFileSubscription",
-	"SetFileSubscription",
+	"UpdateMailboxInfo", "ReadStorageFile", "WriteStorageFile",
+	"RenameStorageFile", "DeleteStorageFile", "ListStorageFiles",
+	"GetStorageFileInfo", "ReadStorageFileAttr", "UpdateStorageFileAttr",
+	"GetFileSubscription", "SetFileSubscription",
 	/* lists */
 	"ReadSubscribers", "GetSubscriberInfo", "ProcessBounce",
 	/* web mail and other sessions */

@@ -115,6 +115,15 @@ reason(const struct request *r)
 	return *why == '\0' ? "rejected by the administrator" : why;
 }
 
+/* NONDN: nobody is told.  So the vendor's scripts clean a queue of spam. */
+static void
+finish(struct rcpt *r, const char *why)
+{
+	if (strcasecmp(why, "NONDN") == 0)
+		r->q->notify = QN_NEVER;
+	rcpt_finish(r, 'F', "5.7.0", why);
+}
+
 /* Those that wait; the queue may end by the last one. */
 static void
 reject(struct lqueue *lq, void *arg)
@@ -125,7 +134,7 @@ reject(struct lqueue *lq, void *arg)
 	forget(lq);
 	lqueue_hurry(lq);
 	while ((r = TAILQ_FIRST(&lq->wait)) != NULL)
-		rcpt_finish(r, 'F', "5.7.0", arg);
+		finish(r, arg);
 	lq->away--;
 	lqueue_touch(lq);
 }
@@ -201,7 +210,7 @@ admin_reject_message(struct request *r, struct val **data, const char **text)
 	msg_pin(m);
 	for (i = 0; i < m->q.nrcpts; i++)
 		if (m->rcpts[i].state < R_FLIGHT)
-			rcpt_finish(&m->rcpts[i], 'F', "5.7.0", reason(r));
+			finish(&m->rcpts[i], reason(r));
 	msg_unpin(m);
 	return 200;
 }

@@ -203,6 +203,21 @@ put_class(struct wadmin *w, const char *name, const char *class)
 		wadmin_errno(w);
 }
 
+/* Its name may have said its format. */
+static void
+put_new_class(struct wadmin *w, const char *name, const char *class)
+{
+	size_t len = strlen(name);
+	char *plain;
+
+	(void)box_format_of(name, &len);
+	if ((plain = strndup(name, len)) == NULL)
+		wadmin_errno(w);
+	else
+		put_class(w, plain, class);
+	free(plain);
+}
+
 static void
 create(struct wadmin *w)
 {
@@ -213,7 +228,7 @@ create(struct wadmin *w)
 	if (folder_create(w->acct, name, NULL) == -1)
 		wadmin_errno(w);
 	else if (class[0] != '\0')
-		put_class(w, name, class);
+		put_new_class(w, name, class);
 }
 
 static void

@@ -231,6 +231,9 @@ def classes():
     cli = opened()
     cli.ask("CREATEMAILBOX classy MAILBOX Cards CLASS IPF.Contact")
     cli.ask("CREATEMAILBOX classy MAILBOX Old AUTH classy CLASS archive")
+    cli.ask("CreateMailbox classy MAILBOX Days.mdir CLASS IPF.Appointment")
+    got = cli.ask("GetMailboxInfo classy MAILBOX Days")
+    assert 'Class="IPF.Appointment";Format=mdir;' in got, got
     cli.ask('SetMailboxClass classy MAILBOX Old CLASS "Sent"')
     refused(cli, 'SetMailboxClass classy MAILBOX Old CLASS "a b"', "class")
     refused(cli, "SetMailboxClass classy MAILBOX None CLASS Sent", "no such")
