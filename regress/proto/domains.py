@@ -62,6 +62,30 @@ SignalRerouteAddress=pbx SignalToUnknown=Rejected WebSitePrefix="~"
 XIMSSMode=TCP AllWithForwarders=NO DomainAccessModes=All"""
 
 
+def account_defaults(cli):
+    """What its accounts have by default is no setting of the domain."""
+    cli.ask("SetAccountDefaults one.example {MaxMailboxes=7;Password=hid;}")
+    cli.ask("SetDomainSettings one.example {AccountsLimit=1;}")
+    assert cli.ask("GetAccountDefaults one.example") == \
+        "201 {MaxMailboxes=7;Password=hid;}"
+    for verb in "GetDomainSettings", "GetDomainEffectiveSettings":
+        assert "hid" not in cli.ask(f"{verb} one.example")
+    cli.ask("SetDomainSettings one.example {AccountsLimit=1;"
+            "AccountDefaults={MaxMailboxes=8;};}")
+    assert cli.ask("GetAccountDefaults one.example") == "201 {MaxMailboxes=8;}"
+    refused(cli, "SetDomainSettings one.example {AccountDefaults=x;}",
+            "UpdateDomainSettings one.example {AccountDefaults="
+            "{MaxMailboxes=x;};}")
+    cli.ask("UpdateAllAccountsDefaults {MaxMailboxes=9;}")
+    before = cli.ask("GetDomainDefaults")
+    cli.ask("SetDomainDefaults {AccountsLimit=2;}")
+    cli.ask("SetAccountDefaults one.example {}")
+    assert "MaxMailboxes=9;" in cli.ask("GetAccountEffectiveSettings "
+                                        "a@one.example")
+    cli.ask(f"SetDomainDefaults {before[4:]}")
+    cli.ask("UpdateAllAccountsDefaults {MaxMailboxes=default;}")
+
+
 def settings(s, cli):
     """Own, else of all domains, else the table's."""
     def effective(key, name="one.example"):
@@ -89,27 +113,7 @@ def settings(s, cli):
     cli.ask("RenameAccount a@one.example INTO a2@one.example")
     cli.ask("RenameAccount a2@one.example INTO a@one.example")
     refused(cli, "RenameAccount user INTO user@one.example")
-    # What its accounts have by default is no setting of the domain itself.
-    cli.ask("SetAccountDefaults one.example {MaxMailboxes=7;Password=hid;}")
-    cli.ask("SetDomainSettings one.example {AccountsLimit=1;}")
-    assert cli.ask("GetAccountDefaults one.example") == \
-        "201 {MaxMailboxes=7;Password=hid;}"
-    for verb in "GetDomainSettings", "GetDomainEffectiveSettings":
-        assert "hid" not in cli.ask(f"{verb} one.example")
-    cli.ask("SetDomainSettings one.example {AccountsLimit=1;"
-            "AccountDefaults={MaxMailboxes=8;};}")
-    assert cli.ask("GetAccountDefaults one.example") == "201 {MaxMailboxes=8;}"
-    refused(cli, "SetDomainSettings one.example {AccountDefaults=x;}",
-            "UpdateDomainSettings one.example {AccountDefaults="
-            "{MaxMailboxes=x;};}")
-    cli.ask("UpdateAllAccountsDefaults {MaxMailboxes=9;}")
-    before = cli.ask("GetDomainDefaults")
-    cli.ask("SetDomainDefaults {AccountsLimit=2;}")
-    cli.ask("SetAccountDefaults one.example {}")
-    assert "MaxMailboxes=9;" in cli.ask("GetAccountEffectiveSettings "
-                                        "a@one.example")
-    cli.ask(f"SetDomainDefaults {before[4:]}")
-    cli.ask("UpdateAllAccountsDefaults {MaxMailboxes=default;}")
+    account_defaults(cli)
     cli.ask("UpdateDomainSettings one.example {AccountsLimit=default;}")
     cli.ask("CreateAccount b2@one.example")
     refused(cli, "CreateAccount c@one.example",
