@@ -145,7 +145,8 @@ mail_main(int argc, char **argv)
 	draft_line(&d, "", 0);
 	body(&d);
 	if ((status = draft_finish(&d)) != EX_OK)
-		fprintf(stderr, "mail: %s\n", d.error);
+		fprintf(stderr, "mail: the message was not sent: %s\n",
+		    d.error);
 	draft_drop(&d);
 	buf_free(&w.to);
 	buf_free(&w.cc);

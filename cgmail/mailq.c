@@ -37,8 +37,8 @@ connect_server(struct talk *t)
 	t->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (t->fd == -1 || connect(t->fd, (struct sockaddr *)&sun,
 	    sizeof(sun)) == -1)
-		quit(EX_TEMPFAIL, "the server does not answer: %s",
-		    strerror(errno));
+		quit(EX_TEMPFAIL, "nobody answers in %s: %s; does cgate run? "
+		    "(cgctl status)", base_dir(), strerror(errno));
 	close(dir);
 	if ((t->in = fdopen(t->fd, "r")) == NULL)
 		quit(EX_OSERR, "out of memory");

@@ -202,7 +202,8 @@ send_message(struct opts *o, char **argv)
 		quit(EX_USAGE, "no recipients are given");
 	read_message(o);
 	if ((status = draft_finish(&o->d)) != EX_OK)
-		fprintf(stderr, "sendmail: %s\n", o->d.error);
+		fprintf(stderr, "sendmail: the message was not sent: %s\n",
+		    o->d.error);
 	draft_drop(&o->d);
 	return status;
 }
