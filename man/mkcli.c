@@ -107,6 +107,8 @@ static const char tail[] =
     ".Va LastLogin :\n"
     "the last login by IMAP or POP; it may be an hour older than the very "
     "last.\n"
+    ".Va Created :\n"
+    "when the account was made.\n"
     ".Va StorageUsed :\n"
     "bytes of all mailboxes.\n"
     ".It Ic GetAccountStat\n"

@@ -19,6 +19,7 @@
 #include "folder.h"
 #include "folder_int.h"
 #include "name.h"
+#include "rfc5322.h"
 #include "template.h"
 
 enum { MAILBOXES_MAX = 1000 };
@@ -140,12 +141,24 @@ make_page(struct acct *a, const char *text)
 	return ret;
 }
 
+/* Administrators' scripts ask for it, to spare accounts that are new. */
+static int
+put_created(struct acct *a)
+{
+	struct val *root = info_root(&a->info);
+	char when[32];
+
+	date_queue(when, sizeof(when), time(NULL));
+	return root != NULL ? dict_setf(root, "#Created", "%s", when) : -1;
+}
+
 int
 template_apply(struct acct *a, const struct val *t)
 {
 	const char *page = dict_str(t, "InitialWebPage", "");
 
-	if (keep(a, "Subscription", dict_get(t, "InitialSubscription"),
+	if (put_created(a) == -1 ||
+	    keep(a, "Subscription", dict_get(t, "InitialSubscription"),
 		VAL_ARRAY) == -1 ||
 	    keep(a, "Aliases", dict_get(t, "InitialMailboxAliases"),
 		VAL_DICT) == -1)

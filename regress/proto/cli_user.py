@@ -265,6 +265,11 @@ def last_login():
     cli.ask("ResetAccountStat login")
     assert re.search(r"StatReset=.*\d{4}", cli.ask("GetAccountStat login"))
     assert cli.ask("GetAccountInfo login KEY LastLogin") == now
+    date = r"\d\d-\d\d-\d{4} \d\d:\d\d:\d\d"
+    for kind in ("MultiMailbox", "TextMailbox"):
+        cli.ask(f"CreateAccount born-{kind} {kind}")
+        got = cli.ask(f"GetAccountInfo born-{kind} KEY Created")
+        assert re.fullmatch(f'201 "{date}"', got), got
     # Several, and all that there is.
     assert cli.ask("GetAccountInfo login (LastLogin,Nothing)") == \
         f"201 {{LastLogin={now[4:]};}}"
