@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "int.h"
 
@@ -251,6 +252,17 @@ help_all(struct val *lines, struct buf *b)
 	return rv;
 }
 
+/* In any case; one account will do, too. */
+static bool
+is_family(const struct cli_family *f, const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && strncasecmp(f->name, name, n) == 0 &&
+	    (f->name[n] == '\0' || strcmp(f->name + n, "s") == 0 ||
+	    strcmp(f->name + n, "es") == 0);
+}
+
 struct val *
 cli_help(const char *name)
 {
@@ -262,7 +274,7 @@ cli_help(const char *name)
 	if (name == NULL)
 		name = "";
 	for (f = cli_families; f->name != NULL; f++)
-		if (strcmp(f->name, name) == 0)
+		if (is_family(f, name))
 			break;
 	if (*name != '\0' && f->name == NULL &&
 	    (c = cli_find(str_make(name))) == NULL)

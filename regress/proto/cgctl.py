@@ -150,6 +150,7 @@ def helps():
     for family in families:
         text += cgctl("help", family)
     assert re.search("^  CreateAccount +makes an account$", text, re.M), text
+    assert cgctl("help", "Account") == cgctl("help", "accounts")
     one = cgctl("help", "cracnt")
     assert one.startswith("CreateAccount accountName [accountType] "), one
     assert "MultiMailbox" in one and "CanCreateAccounts" in one, one
