@@ -13,7 +13,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import Cli, descendants, kill, wait_for  # noqa: E402
+from cgtest import Cli, kill, wait_for  # noqa: E402
+from wire import processes  # noqa: E402
 
 E = os.environ
 DOMAIN = E["CG_DOMAIN"]
@@ -335,10 +336,6 @@ def removing(cli):
     assert pop_works("single", "again") == 0
 
 
-def server():
-    return int((BASE / "ProcessID").read_text().split()[0])
-
-
 def churn(cli, n, state):
     """Makes, renames, removes; state says what was answered: name to True
     (is there), False (is not) or None (asked, not answered)."""
@@ -422,9 +419,8 @@ def torn(rounds=6):
 
 
 def kill_authd():
-    for pid, name in descendants(server()).items():
-        if name == "authd":
-            kill(pid)
+    for pid in processes("authd"):
+        kill(pid)
 
 
 def try_login():

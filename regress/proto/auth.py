@@ -14,7 +14,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import Cli, descendants, kill, wait_for  # noqa: E402
+from cgtest import Cli, kill, wait_for  # noqa: E402
+from wire import administrator, log, processes  # noqa: E402
 
 E = os.environ
 DOMAIN = E["CG_DOMAIN"]
@@ -99,11 +100,6 @@ def good(answer):
 
 def bad(answer):
     assert not answer.startswith(("+OK", "235", "200")), answer
-
-
-def log():
-    return "".join(p.read_text(errors="replace") for p in sorted(
-        pathlib.Path(E["CG_BASE"], "SystemLogs").glob("*.log")))
 
 
 def settings(name):
@@ -319,15 +315,14 @@ def unreadable(cli):
     for path in theirs:
         pathlib.Path(E["CG_BASE"], path, "account.settings").write_text(
             '{Password="\\001abc";}')
-    server = int(pathlib.Path(E["CG_BASE"], "ProcessID").read_text())
-    kill(next(p for p, n in descendants(server).items() if n == "authd"))
+    kill(processes("authd")[0])
 
     def refused():
         bad(pop("vera", SECRET))
         return re.search(r"AUTH-FAIL POP vera@\S+ \[127.0.0.1\] "
                          "unreadable-password .*A-crpt", log())
     wait_for("the log to say so", refused)
-    cli = Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
+    cli = administrator()
     cli.ask("INLINE")
     listed = "ListUnreadablePasswords"
     assert cli.ask(listed) == "201 (vera,victor)" or \
@@ -345,7 +340,7 @@ def unreadable(cli):
 
 
 def main():
-    cli = Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
+    cli = administrator()
     stored_forms(cli)
     slow_forms(cli)
     methods(cli)

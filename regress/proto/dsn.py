@@ -13,26 +13,17 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import (OBJ, Cli, descendants, kill,  # noqa: E402
-                    read_mbox, wait_for)
+from cgtest import OBJ, kill, read_mbox, wait_for  # noqa: E402
+from wire import administrator, log, processes  # noqa: E402
 
 E = os.environ
 BASE = pathlib.Path(E["CG_BASE"])
 DOMAIN = E["CG_DOMAIN"]
 
 
-def admin():
-    return Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
-
-
 def mail(account):
     return [email.message_from_bytes(m) for _, m in read_mbox(
         BASE / "Accounts" / f"{account}.macnt" / "INBOX.mbox")]
-
-
-def log():
-    return "".join(p.read_text(errors="replace")
-                   for p in sorted((BASE / "SystemLogs").glob("*.log")))
 
 
 def empty():
@@ -152,7 +143,7 @@ def test_none():
 
 
 def test_copies():
-    cli = admin()
+    cli = administrator()
     cli.ask(f'UpdateModule Queue {{CopyReports="post@{DOMAIN}";'
             'OnFailureReturn="always body";}')
     submit(text("copied"), "-f", f"ann@{DOMAIN}", f"nobody@{DOMAIN}")
@@ -173,15 +164,13 @@ def test_copies():
 def test_crash():
     """Killed at any moment: each file is taken in once, reported once."""
     rng = random.Random(3)
-    server = int((BASE / "ProcessID").read_text().split()[0])
     for i in range(20):
         for j in range(3):
             submit(text(f"crash {i}.{j}."), "-f", f"post@{DOMAIN}",
                    f"nobody@{DOMAIN}", f"bob@{DOMAIN}")
         time.sleep(rng.random() * 0.03)     # the moment is the test
-        for pid, name in descendants(server).items():
-            if name == "queued":
-                kill(pid)
+        for pid in processes("queued"):
+            kill(pid)
     wait_for("the queue's end", lambda: not list(
         (BASE / "Submitted").glob("*.sub")))
     empty()
@@ -194,7 +183,7 @@ def test_crash():
 
 
 def test_delayed():
-    cli = admin()
+    cli = administrator()
     cli.ask("UpdateModule Queue {SendWarningsAfter=1s;RetryEvery=1s;}")
     submit(text("slow"), "-f", f"ann@{DOMAIN}", "nobody@far.example")
     m = report("ann", "slow")
@@ -211,7 +200,7 @@ def test_delayed():
 
 
 def main():
-    cli = admin()
+    cli = administrator()
     for name in ("ann", "bob", "post"):
         cli.ask(f"CreateAccount {name} {{Password=abc12345;}}")
     cli.ask("UpdateModule Queue {ReportDelay=1m;}")

@@ -11,7 +11,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import OBJ, Cli, descendants, kill, wait_for  # noqa: E402
+from cgtest import OBJ, Cli, kill, wait_for  # noqa: E402
+from wire import processes  # noqa: E402
 
 E = os.environ
 BASE = pathlib.Path(E["CG_BASE"])
@@ -161,10 +162,9 @@ def many(cli):
 def killed():
     """What is there is whole, and routerd knows it; the rest is not."""
     rng = random.Random(5)
-    server = int((BASE / "ProcessID").read_text().split()[0])
     for n in range(4):
         cli = wait_for("a session", again)
-        pid = next(p for p, x in descendants(server).items() if x == "authd")
+        pid, = processes("authd")
         timer = threading.Timer(rng.uniform(0.05, 0.5), kill, (pid,))
         timer.start()
         load(cli, "Name\tPassword\n" + "\n".join(

@@ -9,7 +9,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import Cli, descendants, kill, read_mbox, wait_for  # noqa: E402
+from cgtest import Cli, kill, read_mbox, wait_for  # noqa: E402
+from wire import administrator, log, processes  # noqa: E402
 
 E = os.environ
 BASE = pathlib.Path(E["CG_BASE"])
@@ -18,17 +19,8 @@ DOMAIN = E["CG_DOMAIN"]
 SECRET = "queue test 1"
 
 
-def admin():
-    return Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
-
-
 def mail(account):
     return read_mbox(BASE / "Accounts" / f"{account}.macnt" / "INBOX.mbox")
-
-
-def log():
-    return "".join(p.read_text(errors="replace")
-                   for p in sorted((BASE / "SystemLogs").glob("*.log")))
 
 
 def messages():
@@ -57,8 +49,7 @@ def has(account, n):
 
 def restart_queued():
     """SIGKILL; true once another one serves."""
-    server = int((BASE / "ProcessID").read_text().split()[0])
-    old = [p for p, name in descendants(server).items() if name == "queued"]
+    old = processes("queued")
     before = log().count("QUEUE sandbox proved")
     for p in old:
         kill(p)
@@ -107,7 +98,7 @@ def test_remote():
                      re.M), envelope
     assert re.search(r"^z \d{20} [0-9a-f]{8}$", envelope, re.M), envelope
     restart_queued()
-    cli = admin()
+    cli = administrator()
     answer = wait_for("the queue's list", lambda: (
         lambda a: a if "other.example" in a else None)(show(cli)))
     assert name.stem in answer and "y@other.example" in answer, answer
@@ -179,7 +170,7 @@ def test_numbers(last):
 
 
 def test_floor():
-    cli = admin()
+    cli = administrator()
     cli.ask("UpdateModule Queue {MinFreeSpace=1000G;}")
 
     def refused():
@@ -269,7 +260,7 @@ def test_bad_files():
     s = smtp("ann")
     s.sendmail(f"ann@{DOMAIN}", ["y@other.example"], text(25))
     s.quit()
-    cli = admin()
+    cli = administrator()
     path = wait_for("the message", lambda: "other.example" in show(cli) and
                     list(QUEUE.glob("*.msg")))[0]
     path.unlink()
@@ -288,7 +279,7 @@ def test_rights():
 
 
 def main():
-    cli = admin()
+    cli = administrator()
     for name in ("ann", "bob", "dan"):
         cli.ask(f'CreateAccount {name} {{Password="{SECRET}";}}')
     cli.ask("UpdateModule Queue {ReportDelay=1s;}")

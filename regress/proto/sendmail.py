@@ -11,7 +11,8 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
-from cgtest import OBJ, Cli, read_mbox, wait_for  # noqa: E402
+from cgtest import OBJ, read_mbox, wait_for  # noqa: E402
+from wire import administrator, log  # noqa: E402
 
 E = os.environ
 BASE = pathlib.Path(E["CG_BASE"])
@@ -27,11 +28,6 @@ EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM = 69, 75, 77
 def raw(account):
     return [m for _, m in read_mbox(
         BASE / "Accounts" / f"{account}.macnt" / "INBOX.mbox")]
-
-
-def log():
-    return "".join(p.read_text(errors="replace")
-                   for p in sorted((BASE / "SystemLogs").glob("*.log")))
 
 
 def run(name, *args, text="", status=0, uid=None, conf=True):
@@ -190,7 +186,7 @@ def main():
         # a copy: not everybody may look into the checkout
         shutil.copy(OBJ / "cgmail", os.path.join(BIN.name, name))
     os.chmod(BIN.name, 0o755)
-    cli = Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
+    cli = administrator()
     for name in ("ann", "bob", "eve"):
         cli.ask(f"CreateAccount {name} {{Password=abc12345;}}")
     cli.ask(r'SetRouterTable "<sink>=NULL\e"')

@@ -14,6 +14,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
                        "tools"))
 from cgtest import Cli, wait_for  # noqa: E402
+from wire import administrator, log  # noqa: E402
 
 E = os.environ
 ANN = "ann@" + E["CG_DOMAIN"]
@@ -55,11 +56,6 @@ class Trace:
             assert m and m[1] == self.daemons[0] and \
                 self.daemons[1:] in ((), (m[2],)), line
         return status
-
-
-def log():
-    return "".join(p.read_text() for p in sorted(
-        pathlib.Path(E["CG_BASE"], "SystemLogs").glob("*.log")))
 
 
 def send():
@@ -112,7 +108,7 @@ def secrets():
                                        "cgserver")]
     for t in all_of:
         t.sees("TRACE")
-    cli = Cli(E["CG_PWD"], E["CG_ADMIN_NAME"], E["CG_ADMIN_PASSWORD"])
+    cli = administrator()
     cli.ask(f'SetAccountPassword ann To "{PASSWORD}"')
     cli.ask(f'UpdateAccountSettings ann {{Password="{PASSWORD}";}}')
     cli.close()
