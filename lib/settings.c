@@ -193,6 +193,19 @@ settings_is_default(const struct val *v)
 	    (text != NULL && strcasecmp(text, "default") == 0);
 }
 
+static bool
+are_words(const struct val *v)
+{
+	size_t i;
+
+	if (val_type(v) == VAL_DICT)
+		return false;
+	for (i = 0; val_type(v) == VAL_ARRAY && i < val_count(v); i++)
+		if (val_text(val_at(v, i)) == NULL)
+			return false;
+	return true;
+}
+
 const char *
 settings_check(const struct setting *s, const struct val *v)
 {
@@ -201,6 +214,9 @@ settings_check(const struct setting *s, const struct val *v)
 
 	if (s->type == SET_VALUE)
 		return NULL;
+	if (s->type == SET_WORDS)
+		return are_words(v) ? NULL : "a word is wanted, or an array of "
+					     "words";
 	if (s->type == SET_FLOW)
 		return flow(v, &n, &m) ? NULL : "(how many, within what time) "
 						"is wanted";

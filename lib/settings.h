@@ -19,6 +19,7 @@ enum setting_type {
 	SET_ENUM,		/* one of the words in "choices" */
 	SET_FILES,		/* a path, its last part with one asterisk; "" */
 	SET_VALUE,		/* an array or a dictionary */
+	SET_WORDS,		/* one word or an array of them */
 	SET_FLOW		/* (how many, within what time); -1: any */
 };
 

@@ -20,6 +20,7 @@
 #define FILES(m, n, d, help)	{ m, n, SET_FILES, d, 0, 0, NULL, help }
 #define WORD(m, n, d, words, help) { m, n, SET_ENUM, d, 0, 0, words, help }
 #define VALUE(m, n, d, help)	{ m, n, SET_VALUE, d, 0, 0, NULL, help }
+#define WORDS(m, n, d, help)	{ m, n, SET_WORDS, d, 0, 0, NULL, help }
 #define FLOW(m, n, d, help)	{ m, n, SET_FLOW, d, 0, 0, NULL, help }
 
 /* Known, checked and kept for what the suite does not have yet. */
@@ -274,7 +275,7 @@ const struct setting settings_table[] = {
 	VALUE("Banned", "BodyLines", "()",
 	    "lines of the body that no message may have, * for any part"),
 
-	VALUE("Account", "AccessModes", "All", "services it may use"),
+	WORDS("Account", "AccessModes", "All", "services it may use"),
 	ONOFF("Account", "UseAppPassword", "YES",
 	    "it may log in with its own password"),
 	ONOFF("Account", "UseSysPassword", "NO",
@@ -387,7 +388,7 @@ const struct setting settings_table[] = {
 	TEXT("Template", "InitialWebPage", "\"\"",
 	    "the default page of its web site, HTML"),
 
-	VALUE("Domain", "DomainAccessModes", "All",
+	WORDS("Domain", "DomainAccessModes", "All",
 	    "services its accounts may use"),
 	WORD("Domain", "MailToUnknown", "Rejected",
 	    "Rejected|Discarded|Rerouted to|Accepted and Bounced",

@@ -151,6 +151,9 @@ values(const struct setting *s)
 	case SET_FLOW:
 		printf("A number of them, and a time");
 		break;
+	case SET_WORDS:
+		printf("A word, or an array of words");
+		break;
 	case SET_VALUE:
 		printf("A value");
 		break;

@@ -122,6 +122,11 @@ checks(void **state)
 		{ "Queue", "OnFailureReturn", "always", false },
 		{ "Queue", "CopyReports", "\"a\\000b\"", false },
 		{ "Account", "AccessModes", "(2,Mail,POP)", true },
+		{ "Account", "AccessModes", "None", true },
+		{ "Account", "AccessModes", "(Mail,(POP))", false },
+		{ "Domain", "DomainAccessModes", "{Mail=YES;}", false },
+		{ "Account", "FailedLoginFlow", "(10,1m)", true },
+		{ "Account", "FailedLoginFlow", "often", false },
 	};
 	struct val *v;
 	size_t i;
