@@ -149,6 +149,11 @@ find_file(struct box *b)
 		b->outside = a->outside;
 		return 0;
 	}
+	/* Mail must not come to lie where nobody looks for it. */
+	if (a->elsewhere && strcmp(b->name, "INBOX") == 0) {
+		errno = EIO;
+		return -1;
+	}
 	if (a->single != NULL) {
 		if (strcmp(b->name, "INBOX") != 0) {
 			errno = ENOENT;
@@ -541,6 +546,20 @@ box_modseq(struct box *b)
 	return b->flagseq;
 }
 
+/* For the reason in errno. */
+static void
+all_later(struct delivery *d, size_t n)
+{
+	size_t i;
+
+	d->code = box_why(&d->esc, &d->text);
+	for (i = 1; i < n; i++) {
+		d[i].code = d->code;
+		d[i].esc = d->esc;
+		d[i].text = d->text;
+	}
+}
+
 void
 box_deliver(struct box *b, struct delivery *d, size_t n)
 {
@@ -554,13 +573,14 @@ box_deliver(struct box *b, struct delivery *d, size_t n)
 		d[i].settled = false;
 	}
 	if (outside_lock(b) == -1) {
-		for (i = 0; i < n; i++)
-			d[i].code = box_why(&d[i].esc, &d[i].text);
+		all_later(d, n);
 		return;
 	}
 	if ((ret = believe(b)) == 0)
 		deliver_all(b, d, n);
-	outside_unlock(b, true);
+	else if (b->outside != NULL)
+		all_later(d, n);
+	outside_unlock(b, ret == 0);
 	if (ret == -1)
 		return;
 	stat_delivered(b->acct, d, n);
@@ -579,6 +599,12 @@ box_refresh(struct box *b)
 	return ret;
 }
 
+bool
+box_current(const struct box *b)
+{
+	return !b->bad && !b->gone && (b->outside == NULL || b->checked);
+}
+
 uint32_t
 box_count(const struct box *b)
 {
@@ -594,7 +620,7 @@ box_rec(const struct box *b, uint32_t i)
 struct rec *
 box_find(const struct box *b, uint32_t uid)
 {
-	return b->bad || b->gone ? NULL : idx_find(&b->idx, uid);
+	return box_current(b) ? idx_find(&b->idx, uid) : NULL;
 }
 
 ssize_t

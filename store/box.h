@@ -114,6 +114,7 @@ struct acct {
 	struct putting	*putting;	/* put.c; NULL: nothing is on its way */
 	struct quota	*quota;		/* quota.c; NULL: never asked for */
 	struct outside	*outside;	/* INBOX lies elsewhere: outside.h */
+	bool		 elsewhere;	/* its limits say that it does */
 	bool		 touched;	/* quota_touch() was called */
 	uint64_t	 got, gotbytes;	/* not yet in account.info: stat.h */
 	/* A worker's, or NULL: this one closes, and revision is not told. */
@@ -180,6 +181,8 @@ void		 box_deliver(struct box *, struct delivery *, size_t);
 /* For workers only. */
 /* Brings the index up to the file. */
 int		 box_refresh(struct box *);
+/* Are its records such as may be looked for? */
+bool		 box_current(const struct box *);
 uint32_t	 box_count(const struct box *);
 struct rec	*box_rec(const struct box *, uint32_t);
 struct rec	*box_find(const struct box *, uint32_t uid);

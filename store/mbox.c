@@ -67,6 +67,18 @@ mbox_sync(struct box *b)
 	return 0;
 }
 
+/*
+ * A slot is done when the file is longer than it says, and it is looked at when
+ * the mailbox is closed.  Where others take messages out that would prove
+ * nothing: it is told at once.
+ */
+void
+mbox_done(struct box *b)
+{
+	if (b->outside != NULL && idx_slots_settle(&b->idx, b->size) == -1)
+		b->bad = true;
+}
+
 /* What somebody was writing who was killed. */
 static void
 sweep(struct box *b)
@@ -190,7 +202,7 @@ mbox_read(struct box *b, const struct rec *r, uint64_t off, void *p, size_t n)
 {
 	ssize_t got = file_pread(b->fd, p, n, r->offset + r->fromlen + off);
 
-	return outside_same(b) ? got : -1;
+	return outside_same(b, r) ? got : -1;
 }
 
 /* A file of ours, or nothing at all, stands for it. */

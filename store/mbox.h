@@ -17,6 +17,9 @@ size_t	mbox_from_at(struct win *, uint64_t off, struct from_line *);
 /* mbox.c: makes what was appended durable, and a new mailbox's name. */
 int	mbox_sync(struct box *);
 
+/* An append is durable, and size says so. */
+void	mbox_done(struct box *);
+
 /*
  * mbox_torn.c: puts right what a killed append left behind.  A worker may find
  * no room for that: it leaves the tail where it is (b->tail), beyond b->size.

@@ -168,8 +168,12 @@ save_junk(struct copy *c, uint64_t off, uint64_t end)
 		len = mbox_from_at(&c->w, off, &f);
 		if (len == 0 || !(f.flags & MSG_EXPUNGED) ||
 		    f.length == FROM_NOLENGTH ||
-		    off + len + f.length + 1 > end)
+		    off + len + f.length + 1 > end) {
+			log_msg(LOG_PROBLEM, "%s: %llu bytes that belong to no "
+			    "message to %s.torn", c->b->file,
+			    (unsigned long long)(end - off), c->b->file);
 			return mbox_put_aside(c->b, off, end);
+		}
 		off += len + f.length + 1;
 		/* Of one whose last line had no end. */
 		s = win_at(&c->w, off, 1);

@@ -304,6 +304,7 @@ mbox_append(struct box *b, struct delivery *d, size_t n)
 	}
 	mbox_grew(b, deliver_left(d, n), t.off);
 	b->size = t.off;
+	mbox_done(b);
 	b->revision++;
 	deliver_tell(d, n, 0, "2.0.0", "Delivered to the user mailbox");
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "mbox.h"
+#include "outside.h"
 
 void
 mbox_tail_reset(struct box *b)
@@ -116,8 +117,10 @@ mbox_live(struct box *b, uint64_t *bytes, uint64_t *messages)
 		mbox_tail_reset(b);
 	if (doubtful(b)) {
 		*messages = gone = 0;
-		if (walk(b, 0, &gone, messages) == -1)
+		if (walk(b, outside_counted(b, &gone, messages), &gone,
+			messages) == -1)
 			return -1;
+		outside_count(b, gone, *messages);
 	} else if (h->tailend < b->size && count_tail(b) == -1)
 		return -1;
 	else {

@@ -292,7 +292,7 @@ note(struct put *t)
 	s->id = UINT64_MAX;
 	s->ino = b->ino;
 	s->uid = b->idx.head->uidnext;
-	s->old = b->size;
+	s->old = b->size + t->len;	/* behind what joins it */
 	s->new = SLOT_NEVER;
 	s->state = SLOT_PENDING;
 	return idx_put_slots(&b->idx, t->place, 1);
@@ -333,6 +333,7 @@ commit(struct put *t)
 	t->over = true;
 	mbox_grew(b, t->n, t->off);
 	b->size = t->off;
+	mbox_done(b);
 	b->revision++;
 	return 0;
 }
@@ -384,8 +385,8 @@ mbox_put_begin(struct box *b, struct stored_msg *m, size_t n)
 	t->off = b->size;
 	t->src = -1;
 	t->buf = malloc(BUFSIZE);
-	if (t->buf != NULL && win_init(&t->w, -1, 0) == 0 && note(t) == 0 &&
-	    join(t) == 0)
+	if (t->buf != NULL && win_init(&t->w, -1, 0) == 0 && join(t) == 0 &&
+	    note(t) == 0)
 		return t;
 	err = errno;
 	mbox_put_end(t);

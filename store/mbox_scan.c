@@ -202,6 +202,9 @@ number(struct box *b, uint32_t from)
 		return -1;
 	for (; i < count; i++) {
 		r = box_rec(b, i);
+		/* Others' changes would bring the one in the file back. */
+		if (b->outside != NULL && r->flags & REC_OWNUID)
+			b->rewrite = true;
 		r->uid = b->idx.head->uidnext++;
 		r->flags &= ~(uint32_t)REC_OWNUID;
 		idx_seal(&b->idx, r);
@@ -213,7 +216,7 @@ static int
 scan(struct box *b)
 {
 	uint32_t from = b->idx.head->count;
-	uint64_t off = b->idx.head->end, flags = b->flagseq;
+	uint64_t off = b->idx.head->end, flags = b->flagseq, at;
 	uint64_t modseq = box_modseq(b);
 	struct from_line f;
 	struct extent x;
@@ -227,13 +230,19 @@ scan(struct box *b)
 	if (win_init(&w, b->fd, b->size) == -1)
 		return -1;
 	while (off < b->size && ret == 0) {
-		if ((len = mbox_from_at(&w, off, &f)) == 0) {
+		at = off;
+		if ((len = mbox_from_at(&w, off, &f)) == 0)
 			off = skip_junk(b, &w, off);
-			continue;
+		else {
+			find_end(&w, off + len, &f, &x);
+			ret = add_record(b, off, len, &f, &x, modseq);
+			off = x.end + x.sep;
 		}
-		find_end(&w, off + len, &f, &x);
-		ret = add_record(b, off, len, &f, &x, modseq);
-		off = x.end + x.sep;
+		/* It cannot be read, or somebody has cut it meanwhile. */
+		if (off <= at) {
+			errno = EIO;
+			ret = -1;
+		}
 	}
 	win_free(&w);
 	if (ret == 0)

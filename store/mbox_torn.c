@@ -271,7 +271,7 @@ check_last(struct box *b, uint32_t *lastuid)
 
 /* --- in a file that others change, too --- */
 
-/* From off to the end nothing but ours, of that UID or a later one? */
+/* From off to the end nothing but ours, of that UID and those after it? */
 static bool
 only_ours(struct box *b, struct win *w, uint64_t off, uint32_t uid)
 {
@@ -279,18 +279,13 @@ only_ours(struct box *b, struct win *w, uint64_t off, uint32_t uid)
 	unsigned sep;
 	struct str s;
 	size_t len;
-	int i;
 
-	/* What joined it to what was there. */
-	for (i = 0; i < 2 && off < b->size &&
-	    win_at(w, off, 1).p[0] == '\n'; i++)
-		off++;
 	for (; off < b->size; off = mbox_end(w, off + len, &f, &sep) + sep) {
 		if ((len = mbox_from_at(w, off, &f)) == 0) {
 			s = win_at(w, off, FROM_MAX);
 			return broken_from(s.p, b->size - off);
 		}
-		if (!f.fixed || f.uid < uid)
+		if (!f.fixed || f.uid != uid++)
 			return false;
 	}
 	return true;

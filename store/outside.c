@@ -14,11 +14,15 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "file.h"
 #include "log.h"
 #include "mbox.h"
 #include "outside.h"
 
 enum { WAIT_MS = 2000, STEP_MS = 20 };	/* for others' locks */
+
+/* Who looks for the end of a message in more would be gone for too long. */
+static const uint64_t size_max = 64ULL * 1024 * 1024 * 1024;
 
 struct stamp {
 	uint64_t	size;
@@ -31,6 +35,8 @@ struct outside {
 	unsigned		 depth;		/* of locks taken */
 	bool			 lost;
 	struct stamp		 seen;		/* as we left it */
+	/* What mbox_live() found up to there; 0: nothing. */
+	uint64_t		 counted, gone, messages;
 };
 
 void
@@ -76,15 +82,17 @@ outside_lock(struct box *b)
 {
 	static const struct timespec step = { 0, STEP_MS * 1000000L };
 	struct outside *o = b->outside;
-	int waited;
+	int waited, most;
 
 	if (o == NULL || o->depth++ > 0)
 		return 0;
+	/* Delivery has others' mail to deliver meanwhile. */
+	most = b->acct->worker ? WAIT_MS : 0;
 	for (waited = 0;; waited += STEP_MS) {
 		if (set_lock(o, true) == 0)
 			return 0;
 		if ((errno != EAGAIN && errno != EACCES && errno != EINTR) ||
-		    waited >= WAIT_MS)
+		    waited >= most)
 			break;
 		nanosleep(&step, NULL);
 	}
@@ -126,11 +134,15 @@ same(const struct stamp *a, const struct stamp *b)
 bool
 acct_outside_news(const struct acct *a)
 {
+	const struct outside *o = a->outside;
 	struct stamp now;
 	bool lost;
 
-	return a->outside != NULL && look(a->outside, &now, &lost) == 0 &&
-	    (lost || !same(&now, &a->outside->seen));
+	if (o == NULL || o->depth > 0 || look(o, &now, &lost) == -1 ||
+	    (!lost && same(&now, &o->seen)))
+		return false;
+	/* Who is still at it would keep us waiting. */
+	return set_lock(o, true) == 0 && set_lock(o, false) == 0;
 }
 
 void
@@ -142,7 +154,9 @@ outside_unlock(struct box *b, bool wrote)
 
 	if (o == NULL)
 		return;
-	if (wrote && look(o, &o->seen, &lost) == -1)
+	/* Not as long as we made it: somebody else wrote without the lock. */
+	if (wrote && (look(o, &o->seen, &lost) == -1 ||
+	    o->seen.size != b->size))
 		memset(&o->seen, 0, sizeof(o->seen));
 	if (--o->depth > 0)
 		return;
@@ -158,10 +172,11 @@ outside_open(struct box *b)
 
 	if (look(o, &o->seen, &o->lost) == -1)
 		return -1;
-	if (o->lost) {
-		errno = ESTALE;
+	if (o->lost || o->seen.size > size_max) {
+		errno = o->lost ? ESTALE : EFBIG;
 		return -1;
 	}
+	o->counted = 0;
 	return fcntl(o->fd, F_DUPFD_CLOEXEC, 3);
 }
 
@@ -171,11 +186,12 @@ outside_changed(struct box *b)
 	struct outside *o = b->outside;
 	struct stamp now;
 
-	if (look(o, &now, &o->lost) == -1 || o->lost)
+	if (look(o, &now, &o->lost) == -1 || o->lost || now.size > size_max)
 		return true;
 	if (same(&now, &o->seen))
 		return false;
 	o->seen = now;
+	o->counted = 0;
 	b->size = now.size;
 	b->checked = false;
 	b->idx.head->clean &= ~(uint32_t)IDX_CLEAN_FLAGS;
@@ -183,8 +199,28 @@ outside_changed(struct box *b)
 	return false;
 }
 
+/* Does a message still begin there, as its record says? */
+static bool
+stands(const struct box *b, const struct rec *r)
+{
+	char line[FROM_MAX];
+	struct from_line f;
+	const char *lf;
+	ssize_t n;
+
+	if ((n = file_pread(b->fd, line, sizeof(line), r->offset)) <= 0 ||
+	    (lf = memchr(line, '\n', n)) == NULL ||
+	    lf - line + 1 != r->fromlen)
+		return false;
+	n = lf - line;
+	if (n > 0 && line[n - 1] == '\r')
+		n--;
+	return from_parse(line, n, &f) && f.date == r->date &&
+	    (!(r->flags & REC_OWNUID) || f.uid == r->uid);
+}
+
 bool
-outside_same(struct box *b)
+outside_same(struct box *b, const struct rec *r)
 {
 	struct outside *o = b->outside;
 	struct stamp now;
@@ -192,10 +228,37 @@ outside_same(struct box *b)
 
 	if (o == NULL || o->depth > 0)
 		return true;
-	if (look(o, &now, &lost) == 0 && same(&now, &o->seen))
+	if (look(o, &now, &lost) == 0 && (same(&now, &o->seen) ||
+	    (now.size > o->seen.size && stands(b, r))))
 		return true;
-	/* No offset is believed until it was looked at again. */
-	b->bad = true;
+	/* No record is used until they were looked at again. */
+	b->checked = false;
 	errno = ESTALE;
 	return false;
+}
+
+/* --- how much of it is mail --- */
+
+uint64_t
+outside_counted(const struct box *b, uint64_t *gone, uint64_t *messages)
+{
+	const struct outside *o = b->outside;
+
+	if (o == NULL || o->counted == 0 || o->counted > b->size)
+		return 0;
+	*gone = o->gone;
+	*messages = o->messages;
+	return o->counted;
+}
+
+void
+outside_count(const struct box *b, uint64_t gone, uint64_t messages)
+{
+	struct outside *o = b->outside;
+
+	if (o == NULL)
+		return;
+	o->counted = b->size;
+	o->gone = gone;
+	o->messages = messages;
 }

@@ -26,13 +26,13 @@ void	outside_free(struct acct *);
 /* Another file has its name now: this one is no use any more. */
 bool	acct_outside_lost(const struct acct *);
 
-/* Has somebody else written there since the last look? */
+/* Has somebody else written there, and is done with it? */
 bool	acct_outside_news(const struct acct *);
 
 /*
  * Around all that looks at the file or changes it, one inside the other if
- * need be.  Waits a little; -1 and EAGAIN: another program has it.  Does
- * nothing, and well, for any other mailbox.
+ * need be.  A worker waits a little; -1 and EAGAIN: another program has it.
+ * Does nothing, and well, for any other mailbox.
  */
 int	outside_lock(struct box *);
 /* wrote: what is different now is our doing. */
@@ -45,8 +45,15 @@ int	outside_open(struct box *);
  * but to open it anew.
  */
 bool	outside_changed(struct box *);
-/* Without it: nobody wrote since the last look, so offsets are still true. */
-bool	outside_same(struct box *);
+/*
+ * Without it: is what was just read that message's?  True if nobody wrote since
+ * the last look, or only behind; else its records are looked at again first.
+ */
+bool	outside_same(struct box *, const struct rec *);
+/* How far its mail was counted, and what was found; 0: it was not. */
+uint64_t outside_counted(const struct box *, uint64_t *gone,
+	    uint64_t *messages);
+void	outside_count(const struct box *, uint64_t gone, uint64_t messages);
 
 /*
  * mbox_redo.c.  With the lock: the file gets the bytes of fd, which is "name"

@@ -80,6 +80,7 @@ quota_limit(struct acct *a, const char *limits)
 	q->text = q->name = NULL;
 	q->limits = none;
 	a->format = &format_mbox;
+	a->elsewhere = false;
 	if (*limits == '\0')
 		return;
 	if ((d = val_parse_all(limits, strlen(limits), &err)) == NULL) {
@@ -96,6 +97,7 @@ quota_limit(struct acct *a, const char *limits)
 	q->limits.notice = percent_of(d, "Notice");
 	q->limits.size = limit_of(d, "Size");
 	q->limits.closed = dict_bool(d, "Closed", false);
+	a->elsewhere = dict_get(d, "External") != NULL;
 	if (box_format_type(dict_str(d, "Format", "")) != NULL)
 		a->format = box_format_type(dict_str(d, "Format", ""));
 	val_free(d);

@@ -19,9 +19,11 @@ recent_count(const struct box *b)
 static bool
 begin(struct box *b)
 {
-	if (outside_lock(b) == -1)
+	if (b->outside == NULL)
+		return true;
+	if (b->bad || outside_lock(b) == -1)
 		return false;
-	if (b->outside == NULL || (!outside_changed(b) && b->checked))
+	if (!outside_changed(b) && b->checked)
 		return true;
 	outside_unlock(b, false);
 	return false;

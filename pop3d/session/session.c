@@ -112,7 +112,7 @@ living(struct pop_session *p, uint64_t arg, uint32_t *n)
 
 	if (!message(p, arg, n))
 		return NULL;
-	if (p->box->bad && box_refresh(p->box) == -1) {
+	if (!box_current(p->box) && box_refresh(p->box) == -1) {
 		error(p, "[SYS/TEMP] mailbox cannot be read now");
 		return NULL;
 	}
@@ -297,8 +297,12 @@ command(struct pop_session *p, const char *line, size_t len)
 		bad(p, "unknown command");
 	else if (cmd.bad)
 		bad(p, "wrong arguments");
-	else
+	else {
+		/* Sizes are those of the mailbox's records. */
+		if (!box_current(p->box))
+			(void)box_refresh(p->box);
 		commands[cmd.verb](p, &cmd);
+	}
 }
 
 static void

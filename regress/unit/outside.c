@@ -375,6 +375,183 @@ test_replaced(void **state)
 	acct_free(a);
 }
 
+/* --- what a kill leaves --- */
+
+/* Another mailer has taken out what we delivered first. */
+static void
+test_killed_after_others_removed(void **state)
+{
+	struct acct *a = external(false);
+	struct box *b = inbox(a);
+	int worker;
+	char *p;
+
+	deliver(b, 1, "Subject: 1\n\n1, which is rather long\n");
+	deliver(b, 2, "Subject: 2\n\n2\n");
+	deliver(b, 3, "Subject: 3\n\n3\n");
+	p = spool();
+	rewrite(strstr(p + 1, "From <s@x>"));
+	free(p);
+	crash(a);
+	for (worker = 0; worker < 2; worker++) {
+		a = external(worker == 1);
+		b = inbox(a);
+		deliver(b, 4 + worker, worker == 0 ? "Subject: 4\n\n4\n" :
+		    "Subject: 5\n\n5\n");
+		crash(a);
+	}
+	a = external(true);
+	assert_subjects(inbox(a), "2345");
+	acct_free(a);
+	assert_int_equal(faccessat(top, "INBOX.mbox.torn", F_OK, 0), -1);
+}
+
+static void
+test_killed_after_append(void **state)
+{
+	struct stored_msg m = { .text = "Subject: p\n\np\n", .size = 14,
+		.date = 1795228826 };
+	struct acct *a;
+
+	rewrite(OLD "Subject: a\n\nno empty line follows\n");
+	a = external(true);
+	assert_int_equal(box_put(inbox(a), &m, 1), 0);
+	crash(a);
+	a = external(true);
+	assert_subjects(inbox(a), "ap");
+	acct_free(a);
+}
+
+/* Somebody looks at a record between two commands, and at the next. */
+static void
+test_read_on(void **state)
+{
+	struct acct *a;
+	struct box *b;
+
+	deliver_some(2);
+	a = external(true);
+	b = inbox(a);
+	add(OLD "Subject: a\n\na\n\n");
+	assert_text(b, 0, "Return-Path: <s@x>\nSubject: 1\n\n1\n");
+	assert_text(b, 1, "Return-Path: <s@x>\nSubject: 2\n\n2\n");
+	assert_subjects(b, "12a");
+	acct_free(a);
+}
+
+#define MSG(c, text) OLD "Subject: " c "\n\n" text "\n\n"
+
+/*
+ * The mailbox was to become "now" when somebody was killed; then it, or another
+ * file in its place, was found as "found".
+ */
+static void
+plant(const char *was, const char *now, const char *found, bool same)
+{
+	char foot[64];
+	struct stat st;
+	char *p = NULL;
+	int fd;
+
+	rewrite(was);
+	fd = openat(top, SPOOL, O_RDWR);
+	assert_int_equal(fstat(fd, &st), 0);
+	snprintf(foot, sizeof(foot), "%016llx%016llx%08x%08x",
+	    (unsigned long long)strlen(was), (unsigned long long)st.st_ino +
+	    !same, box_born(fd), crc32c(0, was, strlen(was)));
+	close(fd);
+	assert_true(asprintf(&p, "%s%s", now, foot) > 0);
+	put("INBOX.mbox.redo", p, strlen(p));
+	free(p);
+	rewrite(found);
+}
+
+static void
+assert_finished(const char *want)
+{
+	struct acct *a = external(true);
+
+	assert_subjects(inbox(a), want);
+	acct_free(a);
+	assert_int_equal(faccessat(top, "INBOX.mbox.redo", F_OK, 0), -1);
+	assert_int_equal(faccessat(top, "INBOX.mbox.torn", F_OK, 0), -1);
+}
+
+static void
+test_begun(void **state)
+{
+	static const char was[] = MSG("1", "one") MSG("2", "two, and longer")
+	    MSG("3", "three");
+	static const char less[] = MSG("1", "one") MSG("3", "three");
+	static const char more[] = MSG("1", "one, and much longer than before")
+	    MSG("2", "two, and longer") MSG("3", "three, and longer still");
+	static const char added[] = MSG("4", "four");
+	char half[sizeof(more) + sizeof(added)];
+
+	/* Nothing was written yet. */
+	plant(was, less, was, true);
+	assert_finished("13");
+	plant(was, less, MSG("1", "one") MSG("2", "two, and longer")
+	    MSG("3", "three") MSG("4", "four"), true);
+	assert_finished("134");
+	plant(was, more, MSG("1", "one") MSG("2", "two, and longer")
+	    MSG("3", "three") MSG("4", "four"), true);
+	assert_finished("1234");
+	/* Its size alone was changed, and others added to that. */
+	snprintf(half, sizeof(half), "%.*s", (int)sizeof(less) - 1, was);
+	plant(was, less, half, true);
+	assert_finished("13");
+	strcat(half, added);
+	plant(was, less, half, true);
+	assert_finished("134");
+	/* All of it was written. */
+	plant(was, less, less, true);
+	assert_finished("13");
+	plant(was, more, more, true);
+	assert_finished("123");
+	snprintf(half, sizeof(half), "%s%s", more, added);
+	plant(was, more, half, true);
+	assert_finished("1234");
+	/* Others emptied it, and mail came. */
+	plant(was, less, added, true);
+	assert_finished("134");
+	/* Another file has its place. */
+	plant(was, less, added, false);
+	assert_finished("4");
+}
+
+/* What grows needs room; without it nothing is begun. */
+static void
+test_no_room(void **state)
+{
+	static const struct flag_change seen = { .set = MSG_SEEN };
+	struct rlimit rl = { 400, RLIM_INFINITY }, old;
+	struct acct *a;
+	struct box *b;
+	char *p, *q;
+	uint32_t uid;
+
+	rewrite(MSG("1", "one") MSG("2", "two") MSG("3", "three")
+	    MSG("4", "four") MSG("5", "five"));
+	a = external(true);
+	b = inbox(a);
+	p = spool();
+	uid = box_rec(b, 0)->uid;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &rl), 0);
+	assert_int_equal(box_change(b, &uid, 1, &seen), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	q = spool();
+	assert_string_equal(p, q);
+	free(p);
+	free(q);
+	assert_subjects(b, "12345");
+	assert_int_equal(box_change(b, &uid, 1, &seen), 0);
+	assert_subjects(b, "12345");
+	acct_free(a);
+}
+
 /* --- kills --- */
 
 enum { MANY = 40, ROUNDS = 60 };
@@ -548,6 +725,11 @@ main(void)
 		T(test_locked_by_others),
 		T(test_range_locked),
 		T(test_replaced),
+		T(test_killed_after_others_removed),
+		T(test_killed_after_append),
+		T(test_read_on),
+		T(test_begun),
+		T(test_no_room),
 		T(test_killed_while_expunging),
 		T(test_killed_while_delivering),
 	};
