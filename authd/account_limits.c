@@ -177,6 +177,9 @@ limits_ask(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct buf b;
 
 	buf_init(&b, LIMITS_MAX + TEXT_MAX);
+	/* Its INBOX may lie elsewhere: nobody may guess that it does not. */
+	if (inbox_has_location(domain_of(m->account)))
+		r.code = 2;
 	if (a != NULL && account_limits(&b, a->settings, m->path,
 	    domain_of(m->account))) {
 		r.code = 0;
@@ -195,6 +198,8 @@ limits_tell(const char *path, const struct val *settings, const char *domain)
 	buf_init(&b, LIMITS_MAX + TEXT_MAX);
 	if (*path != '\0' && account_limits(&b, settings, path, domain))
 		m.limits = b.p;
+	else
+		m.path = "";	/* they are asked for when they are needed */
 	ipc_send(proc_peer(PROC_STORED), IPC_ACCOUNT_CHANGED, 0, &m, -1);
 	buf_free(&b);
 }

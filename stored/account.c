@@ -262,7 +262,7 @@ hold(struct account *a)
 		return false;
 	a->held = true;
 	limits_tell(a, proc_peer(PROC_DELIVERY));
-	inbox_tell(a, proc_peer(PROC_DELIVERY));
+	(void)inbox_tell(a, proc_peer(PROC_DELIVERY));
 	TAILQ_INSERT_TAIL(&held, a, lru);
 	if (++nheld > maxheld)
 		make_room();
@@ -278,6 +278,7 @@ accounts_delivery_new(void)
 
 	while ((a = TAILQ_FIRST(&held)) != NULL) {
 		ipc_cancel(a);		/* what the old one was asked */
+		a->limits_asked = a->inbox_asked = false;	/* and others */
 		unhold(a);
 		jobs_take_back(a);
 	}
@@ -433,14 +434,14 @@ run(struct account *a)
 	if (a->worker != WORKER_NONE && a->held)
 		forget(a);
 	if (a->worker == WORKER_UP && !a->held) {
-		if (has_client(a))
+		if (has_client(a) && inbox_ready(a))
 			sessions_give(a);
 		requests_give(a);
-		if (has_mail(a))
+		if (has_mail(a) && inbox_ready(a))
 			jobs_send(a, a->ipc);
 	} else if (a->worker == WORKER_NONE && !a->forgetting &&
 	    proc_peer(PROC_DELIVERY) != NULL && !stopping && has_mail(a) &&
-	    (a->held || inbox_ready(a))) {
+	    inbox_ready(a)) {
 		if (hold(a))
 			jobs_send(a, proc_peer(PROC_DELIVERY));
 	}
@@ -492,7 +493,8 @@ void
 account_drop(struct account *a, const char *why)
 {
 	forget(a);
-	if (a->worker == WORKER_UP)
+	if (a->worker == WORKER_UP || (a->worker == WORKER_SPAWNING &&
+	    a->ipc != NULL))
 		worker_stop(a, why);
 }
 
@@ -516,6 +518,8 @@ accounts_authd_gone(void)
 	for (i = 0; i < nids; i++)
 		if (byid[i] != NULL && byid[i]->quiet)
 			account_release(byid[i], false);
+		else if (byid[i] != NULL && byid[i]->inbox != -1)
+			account_run(byid[i]);	/* nobody may want it now */
 }
 
 /* --- the end --- */

@@ -71,6 +71,8 @@ admin_init(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	if ((fd = account_opendir(m->path, &d.file)) == -1) {
 		log_warn("%s", m->path);
 		answer_done(ref, 2, "the account's directory is not there");
+		if (a != NULL)
+			account_run(a);
 		return;
 	}
 	in = xcalloc(1, sizeof(*in));
@@ -78,7 +80,7 @@ admin_init(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	in->path = xstrdup(m->path);
 	ipc_send(proc_peer(PROC_DELIVERY), IPC_DELIVERY_DIR, 0, &d, fd);
 	if (a != NULL)
-		inbox_tell(a, proc_peer(PROC_DELIVERY));
+		(void)inbox_tell(a, proc_peer(PROC_DELIVERY));
 	ipc_call(proc_peer(PROC_DELIVERY), IPC_ACCOUNT_INIT, 0, m,
 	    ipc_take_fd(pkt), IPC_TIMEOUT, init_made, in);
 	/* Its next name is another account to us. */

@@ -2,9 +2,12 @@
  * INBOXes that lie elsewhere (manual 35), as the broker has to do with them: an
  * account whose limits tell of one gets its file, opened by authd's helper,
  * before anybody works in it.  Whoever holds the account is given that
- * descriptor and asks for no other: if another file has its name by then, it
- * lets go of the account.  The broker never reads it.
+ * descriptor and asks for no other: now and then, before there is work, the
+ * broker has it opened again, and if another file has its name by then, the
+ * account is let go of.  The broker never reads it.
  */
+#include <sys/stat.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +16,8 @@
 #include "dict.h"
 #include "log.h"
 #include "stored.h"
+
+enum { FRESH_MS = 60000 };	/* so long a name is believed */
 
 static unsigned
 kind(const char *limits)
@@ -63,6 +68,28 @@ fail(struct account *a, const char *text)
 	requests_refuse(a, text);
 }
 
+static bool
+is_held(const struct account *a)
+{
+	return a->held || a->worker != WORKER_NONE;
+}
+
+/* Of this descriptor, as somebody has it. */
+static bool
+remember(struct account *a, int fd)
+{
+	struct stat st;
+	bool same;
+
+	if (fstat(fd, &st) == -1)
+		return false;
+	same = a->inbox_dev == st.st_dev && a->inbox_ino == st.st_ino;
+	a->inbox_dev = st.st_dev;
+	a->inbox_ino = st.st_ino;
+	a->inbox_seen = now_ms();
+	return same;
+}
+
 static void
 opened(const struct ipc_pkt *pkt, void *arg)
 {
@@ -74,8 +101,12 @@ opened(const struct ipc_pkt *pkt, void *arg)
 	if (m == NULL || m->code != 0 || pkt->fd == -1)
 		fail(a, m != NULL && *m->text != '\0' ? m->text :
 		    "the external INBOX cannot be opened now");
+	else if (is_held(a) && remember(a, pkt->fd))
+		;		/* it is still that one */
 	else if ((a->inbox = dup(pkt->fd)) == -1)
 		fail(a, "the external INBOX cannot be opened now");
+	else if (is_held(a))
+		account_drop(a, "INBOX has been replaced");
 	account_run(a);
 }
 
@@ -84,7 +115,8 @@ inbox_ready(struct account *a)
 {
 	struct msg_inbox_ask m = { .account = a->name, .path = a->path };
 
-	if (a->outside == 0 || a->inbox != -1)
+	if (a->outside == 0 || a->inbox != -1 ||
+	    (is_held(a) && now_ms() < a->inbox_seen + FRESH_MS))
 		return true;
 	if (a->inbox_asked)
 		return false;
@@ -94,16 +126,19 @@ inbox_ready(struct account *a)
 	return false;
 }
 
-void
+bool
 inbox_tell(struct account *a, struct ipc *holder)
 {
 	struct msg_inbox m = { .path = a->path, .lock = a->outside };
 	int fd = a->inbox;
 
 	if (a->outside == 0)
-		return;
+		return true;
+	if (fd == -1)
+		return false;
+	(void)remember(a, fd);
 	a->inbox = -1;
-	ipc_send(holder, IPC_INBOX, 0, &m, fd);
+	return ipc_send(holder, IPC_INBOX, 0, &m, fd) == 0;
 }
 
 void

@@ -114,7 +114,7 @@ answered(const struct ipc_pkt *pkt, void *arg)
 	struct account *a = arg;
 
 	a->limits_asked = false;
-	if (m == NULL) {
+	if (m == NULL || m->code == 2) {
 		jobs_fail(a, false, "the account's limits are not known now");
 		if (a->limits == NULL) {
 			sessions_refuse(a, "the account cannot be opened now");

@@ -182,7 +182,8 @@ worker_spawned(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		stopping(a);
 	if (a->worker == WORKER_UP) {
 		limits_tell(a, a->ipc);
-		inbox_tell(a, a->ipc);
+		if (!inbox_tell(a, a->ipc))
+			worker_stop(a, "INBOX has been replaced");
 	}
 	account_run(a);
 }

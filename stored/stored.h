@@ -35,7 +35,7 @@ enum {
 	JOB_WINDOW = 96,
 	/* Accounts that delivery may hold open, if it has descriptors. */
 	DELIVERY_MAX = 1500,
-	DELIVERY_FDS = 3,	/* of an account */
+	DELIVERY_FDS = 4,	/* of an account */
 	SPARE_FDS = 700		/* jobs under way and all else */
 };
 
@@ -88,6 +88,9 @@ struct account {
 	unsigned		 outside;	/* 0, or INBOX's lock */
 	int			 inbox;		/* for the next holder, or -1 */
 	bool			 inbox_asked;
+	dev_t			 inbox_dev;	/* the holder's */
+	ino_t			 inbox_ino;
+	int64_t			 inbox_seen;	/* its name was looked at */
 	uint32_t		 flow_max;	/* messages it may get ... */
 	uint32_t		 flow_seconds;	/* within; 0: any: flow.c */
 };
@@ -226,8 +229,8 @@ void	 limits_forget(struct account *);
 void	 inbox_limits(struct account *, const char *limits);
 /* No: authd is asked, and account_run() called in the end. */
 bool	 inbox_ready(struct account *);
-/* Whoever begins to hold it, before its work. */
-void	 inbox_tell(struct account *, struct ipc *holder);
+/* Whoever begins to hold it, before its work; false: it must not begin. */
+bool	 inbox_tell(struct account *, struct ipc *holder);
 void	 inbox_given(struct ipc *, struct ipc_pkt *, void *);
 void	 inbox_forget(struct account *);
 
