@@ -20,32 +20,17 @@
 
 #include "buf.h"
 #include "log.h"
-#include "proc.h"
+#include "proc_int.h"
 
-enum { FD_CONTROL = 3, FD_LOG = 4, MAXGROUPS = 32, STOP_SECONDS = 20,
-	LOST_SECONDS = 1 };
-
-struct peer {
-	TAILQ_ENTRY(peer)	 next;
-	enum proc_id		 id;
-	int			 instance;
-	int			 fd;		/* until the loop runs */
-	struct ipc		*ipc;
-};
-
-struct lost {			/* a peer that we have no channel to */
-	TAILQ_ENTRY(lost)	 next;
-	enum proc_id		 id;
-	int			 instance;
-	struct event		*ev;
-};
+enum { FD_CONTROL = 3, FD_LOG = 4, MAXGROUPS = 32, STOP_SECONDS = 20 };
 
 struct pending {		/* a listener that came before the walls */
 	TAILQ_ENTRY(pending)	 next;
 	struct listener		*l;
 };
 
-static const struct proc_def	*def;
+const struct proc_def		*proc_def;
+
 static struct proc_conf		 conf;
 static struct val		*settings;
 static struct event_base	*base;
@@ -57,8 +42,6 @@ static bool			 stopping;
 static bool			 log_all;
 static char			*pem;
 static size_t			 pemlen;
-static TAILQ_HEAD(, peer)	 peers = TAILQ_HEAD_INITIALIZER(peers);
-static TAILQ_HEAD(, lost)	 losts = TAILQ_HEAD_INITIALIZER(losts);
 static TAILQ_HEAD(, pending)	 listeners = TAILQ_HEAD_INITIALIZER(listeners);
 static struct { char module[17]; int fd; } shared[4];
 static size_t			 nshared;
@@ -123,141 +106,22 @@ proc_control(void)
 	return control;
 }
 
+bool
+proc_serving(void)
+{
+	return serving;
+}
+
+bool
+proc_stopping(void)
+{
+	return stopping;
+}
+
 void
 proc_exit(int status)
 {
 	exit(status);
-}
-
-/* --- peers: the newest first, as an old channel may not know its end yet --- */
-
-struct ipc *
-proc_peer_n(enum proc_id id, int instance)
-{
-	struct peer *p;
-
-	TAILQ_FOREACH(p, &peers, next)
-		if (p->id == id && p->instance == instance && p->ipc != NULL)
-			return p->ipc;
-	return NULL;
-}
-
-struct ipc *
-proc_peer(enum proc_id id)
-{
-	struct peer *p;
-
-	TAILQ_FOREACH(p, &peers, next)
-		if (p->id == id && p->ipc != NULL)
-			return p->ipc;
-	return NULL;
-}
-
-enum proc_id
-proc_who(const struct ipc *ipc, int *instance)
-{
-	struct peer *p;
-
-	TAILQ_FOREACH(p, &peers, next) {
-		if (p->ipc != ipc)
-			continue;
-		if (instance != NULL)
-			*instance = p->instance;
-		return p->id;
-	}
-	if (instance != NULL)
-		*instance = 0;
-	return PROC_SERVER;
-}
-
-/*
- * A peer that died brings a new channel when it is started anew.  If it lives,
- * the channel alone has ended: cgserver is asked for another, until one came.
- */
-static void
-lost_cb(int fd, short what, void *arg)
-{
-	static const struct timeval again = { LOST_SECONDS, 0 };
-	struct lost *l = arg;
-	struct msg_ctl_peer_lost m = { .proc = l->id,
-		.instance = l->instance };
-
-	if (!stopping && proc_peer_n(l->id, l->instance) == NULL) {
-		ipc_send(control, IPC_CTL_PEER_LOST, 0, &m, -1);
-		evtimer_add(l->ev, &again);
-		return;
-	}
-	TAILQ_REMOVE(&losts, l, next);
-	event_free(l->ev);
-	free(l);
-}
-
-static void
-peer_lost(enum proc_id id, int instance)
-{
-	static const struct timeval soon = { LOST_SECONDS, 0 };
-	struct lost *l;
-
-	TAILQ_FOREACH(l, &losts, next)
-		if (l->id == id && l->instance == instance)
-			return;
-	l = xcalloc(1, sizeof(*l));
-	l->id = id;
-	l->instance = instance;
-	if ((l->ev = evtimer_new(base, lost_cb, l)) == NULL)
-		fatalx("no timer");
-	evtimer_add(l->ev, &soon);
-	TAILQ_INSERT_TAIL(&losts, l, next);
-}
-
-static void
-peer_down(struct ipc *ipc, void *arg)
-{
-	struct peer *p = arg;
-
-	TAILQ_REMOVE(&peers, p, next);
-	if (!stopping)
-		peer_lost(p->id, p->instance);
-	if (def->peer_down != NULL)
-		def->peer_down(p->id, p->instance, ipc);
-	free(p);
-}
-
-static void
-peer_open(struct peer *p)
-{
-	char who[64];
-
-	snprintf(who, sizeof(who), "%s-%d", proc_name(p->id), p->instance);
-	p->ipc = ipc_new(base, p->fd, who, def->peers[p->id], peer_down, p);
-	p->fd = -1;
-}
-
-static void
-got_peer(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
-{
-	const struct msg_ctl_peer *m = pkt->m;
-	struct peer *p;
-
-	if (m->proc >= PROC_MAX || def->peers[m->proc] == NULL) {
-		log_warnx("no business with %s", proc_name(m->proc));
-		return;
-	}
-	if (pkt->fd == -1) {
-		if (serving)
-			peer_lost(m->proc, m->instance);
-		return;
-	}
-	p = xcalloc(1, sizeof(*p));
-	p->id = m->proc;
-	p->instance = m->instance;
-	p->fd = ipc_take_fd(pkt);
-	TAILQ_INSERT_HEAD(&peers, p, next);
-	if (!serving)
-		return;
-	peer_open(p);
-	if (def->peer_up != NULL)
-		def->peer_up(p->id, p->instance, p->ipc);
 }
 
 /* --- configuration and settings --- */
@@ -279,7 +143,7 @@ got_config(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	conf.weak = dict_bool(conf.conf, "Weak", false);
 	conf.uid = dict_int(conf.conf, "Uid", 0);
 	conf.gid = dict_int(conf.conf, "Gid", 0);
-	log_init(def->tag, FD_LOG, dict_bool(conf.conf, "Debug", false));
+	log_init(proc_def->tag, FD_LOG, dict_bool(conf.conf, "Debug", false));
 	log_all = dict_bool(conf.conf, "LogAll", false);
 	log_set_level(log_all ? LOG_ALL :
 	    dict_int(conf.conf, "LogLevel", LOG_PROBLEM));
@@ -288,8 +152,8 @@ got_config(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 static void
 tell_settings(void)
 {
-	if (def->settings != NULL)
-		def->settings(settings);
+	if (proc_def->settings != NULL)
+		proc_def->settings(settings);
 	if (log_all)
 		log_set_level(LOG_ALL);
 }
@@ -328,7 +192,7 @@ got_tls(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	char *p;
 	ssize_t n;
 
-	if (def->tls == NULL || fstat(pkt->fd, &st) == -1 ||
+	if (proc_def->tls == NULL || fstat(pkt->fd, &st) == -1 ||
 	    st.st_size > 1024 * 1024 || (p = malloc(st.st_size + 1)) == NULL)
 		return;
 	n = pread(pkt->fd, p, st.st_size, 0);
@@ -338,7 +202,7 @@ got_tls(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	}
 	p[n] = '\0';
 	if (serving) {
-		def->tls(p, n);
+		proc_def->tls(p, n);
 		explicit_bzero(p, n);
 		free(p);
 		return;
@@ -355,7 +219,7 @@ got_listen(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct listener *l;
 	struct pending *w;
 
-	if (def->listen == NULL || pkt->fd == -1)
+	if (proc_def->listen == NULL || pkt->fd == -1)
 		return;
 	l = xcalloc(1, sizeof(*l));
 	l->fd = ipc_take_fd(pkt);
@@ -367,7 +231,7 @@ got_listen(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	l->restriction = xstrdup(m->restriction);
 	l->addresses = xstrdup(m->addresses);
 	if (serving) {
-		def->listen(l);
+		proc_def->listen(l);
 		return;
 	}
 	w = xcalloc(1, sizeof(*w));
@@ -380,8 +244,8 @@ got_unlisten(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_ctl_unlisten *m = pkt->m;
 
-	if (serving && def->unlisten != NULL)
-		def->unlisten(m->module);
+	if (serving && proc_def->unlisten != NULL)
+		proc_def->unlisten(m->module);
 }
 
 static void
@@ -389,10 +253,10 @@ got_shared(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_ctl_shared *m = pkt->m;
 
-	if (def->shared == NULL || pkt->fd == -1)
+	if (proc_def->shared == NULL || pkt->fd == -1)
 		return;
 	if (serving) {
-		def->shared(m->module, ipc_take_fd(pkt));
+		proc_def->shared(m->module, ipc_take_fd(pkt));
 		return;
 	}
 	if (nshared == sizeof(shared) / sizeof(shared[0]))
@@ -407,8 +271,8 @@ got_logsource(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
 	const struct msg_ctl_logsource *m = pkt->m;
 
-	if (def->logsource != NULL && pkt->fd != -1)
-		def->logsource(m->name, ipc_take_fd(pkt));
+	if (proc_def->logsource != NULL && pkt->fd != -1)
+		proc_def->logsource(m->name, ipc_take_fd(pkt));
 }
 
 static void
@@ -428,8 +292,8 @@ got_status(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 	struct buf b;
 
 	buf_init(&b, 60000);
-	if (def->status != NULL)
-		def->status(d);
+	if (proc_def->status != NULL)
+		proc_def->status(d);
 	val_write(&b, d, false);
 	m.text = b.failed || b.p == NULL ? "{}" : b.p;
 	ipc_answer(ipc_ref(ipc, pkt), IPC_CTL_STATE, &m, -1);
@@ -455,10 +319,10 @@ stop_now(void)
 	if (stopping)
 		return;
 	stopping = true;
-	if (!serving || def->stop == NULL)
+	if (!serving || proc_def->stop == NULL)
 		proc_exit(0);
 	alarm(STOP_SECONDS);
-	def->stop();
+	proc_def->stop();
 }
 
 static void
@@ -490,7 +354,7 @@ static const struct ipc_disp control_disp[] = {
 	{ IPC_CTL_TLS, got_tls },
 	{ IPC_CTL_LISTEN, got_listen },
 	{ IPC_CTL_UNLISTEN, got_unlisten },
-	{ IPC_CTL_PEER, got_peer },
+	{ IPC_CTL_PEER, proc_got_peer },
 	{ IPC_CTL_LOGSOURCE, got_logsource },
 	{ IPC_CTL_SHARED, got_shared },
 	{ IPC_CTL_GO, got_go },
@@ -505,7 +369,7 @@ static void
 control_open(void)
 {
 	static struct ipc_disp all[32];
-	const struct ipc_disp *from[] = { control_disp, def->control };
+	const struct ipc_disp *from[] = { control_disp, proc_def->control };
 	const struct ipc_disp *d;
 	size_t i, n = 0;
 
@@ -551,7 +415,7 @@ static void
 open_base(void)
 {
 	/* Behind an empty root a way back out must not lie around. */
-	if (def->sandbox.empty_root)
+	if (proc_def->sandbox.empty_root)
 		return;
 	basefd = open(conf.base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (basefd == -1)
@@ -572,12 +436,12 @@ drop(void)
 		text = val_text(val_at(v, i));
 		groups[i] = strtoul(text != NULL ? text : "", NULL, 10);
 	}
-	if (sandbox_root(&def->sandbox, conf.base, conf.root) == -1)
+	if (sandbox_root(&proc_def->sandbox, conf.base, conf.root) == -1)
 		fatal("root directory");
-	if (sandbox_drop(&def->sandbox, conf.uid, conf.gid, groups, n,
+	if (sandbox_drop(&proc_def->sandbox, conf.uid, conf.gid, groups, n,
 	    conf.root) == -1)
 		fatal("dropping rights");
-	if (conf.root && !def->sandbox.keep_root) {
+	if (conf.root && !proc_def->sandbox.keep_root) {
 		free(conf.base);
 		conf.base = xstrdup("/");
 	}
@@ -588,10 +452,10 @@ lock(void)
 {
 	const char *proved, *what = "?";
 
-	if (sandbox_lock(&def->sandbox, basefd, conf.weak) == -1)
+	if (sandbox_lock(&proc_def->sandbox, basefd, conf.weak) == -1)
 		fatal("sandbox%s", sandbox_landlock_abi() < 2 ?
 		    " (no Landlock here; see `sandbox weak')" : "");
-	proved = sandbox_prove(&def->sandbox, conf.root, conf.weak, &what);
+	proved = sandbox_prove(&proc_def->sandbox, conf.root, conf.weak, &what);
 	if (proved == NULL)
 		fatalx("sandbox: %s came through", what);
 	log_msg(LOG_MAJOR, "sandbox proved: %s", proved);
@@ -602,24 +466,21 @@ lock(void)
 static void
 tell_all(void)
 {
-	struct peer *p, *tmp;
 	struct pending *w;
 	size_t i;
 
 	for (i = 0; i < nshared; i++)
-		def->shared(shared[i].module, shared[i].fd);
+		proc_def->shared(shared[i].module, shared[i].fd);
 	if (pem != NULL) {
-		def->tls(pem, pemlen);
+		proc_def->tls(pem, pemlen);
 		explicit_bzero(pem, pemlen);
 		free(pem);
 		pem = NULL;
 	}
-	TAILQ_FOREACH_SAFE(p, &peers, next, tmp)
-		if (def->peer_up != NULL)
-			def->peer_up(p->id, p->instance, p->ipc);
+	proc_peers_tell();
 	while ((w = TAILQ_FIRST(&listeners)) != NULL) {
 		TAILQ_REMOVE(&listeners, w, next);
-		def->listen(w->l);
+		proc_def->listen(w->l);
 		free(w);
 	}
 }
@@ -638,15 +499,12 @@ proc_ready(void)
 static void
 serve(void)
 {
-	struct peer *p;
-
-	TAILQ_FOREACH(p, &peers, next)
-		peer_open(p);
+	proc_peers_open();
 	serving = true;
-	if (def->start != NULL)
-		def->start();
+	if (proc_def->start != NULL)
+		proc_def->start();
 	tell_all();
-	if (!def->ready_later)
+	if (!proc_def->ready_later)
 		proc_ready();
 	event_base_dispatch(base);
 	proc_exit(0);
@@ -669,7 +527,7 @@ proc_run(int argc, char **argv, const struct proc_def *d)
 {
 	struct stat st;
 
-	def = d;
+	proc_def = d;
 	if (fstat(FD_CONTROL, &st) == -1 || !S_ISSOCK(st.st_mode) ||
 	    fstat(FD_LOG, &st) == -1 || !S_ISSOCK(st.st_mode)) {
 		fprintf(stderr, "%s is started by cgserver, not by hand\n",
