@@ -12,11 +12,14 @@ import os
 import pathlib
 import pty
 import pwd
+import re
 import select
 import shutil
 import stat
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from poplib import POP3
 from smtplib import SMTP
@@ -423,6 +426,90 @@ def mutt(w, c, place, user):
     sees(c, 3)
 
 
+def at_once(w, how):
+    """All add and remove at the same time: each message is there or was
+    removed, once."""
+    cli, user, n = w.cli, "backup", 25
+    cli.ask(f"UpdateDomainSettings {w.s.domain} {{ExternalLockType={how};}}")
+    place = w.create(user)
+    removed, errors = [], []
+    added = threading.Event()
+
+    def sends():
+        for i in range(n):
+            w.send(user, f"sent {i}")
+
+    def appends():
+        c = w.imap(user)
+        for i in range(n):
+            ok(c.append("INBOX", None, None,
+                        f"Subject: appended {i}\r\n\r\nx\r\n".encode()))
+        c.logout()
+
+    def delivers():
+        for i in range(n):
+            foreign(place, f"foreign {i}", how)
+
+    def local():
+        while not added.is_set():
+            with locked(place, how) as f:
+                text = f.read()
+                at = text.find(b"\nFrom ", 1) + 1
+                if at:
+                    removed.append(re.search(rb"^Subject: (.*)$", text[:at],
+                                             re.M)[1].decode())
+                    f.seek(0)
+                    f.write(text[at:])
+                    f.truncate()
+            time.sleep(0.02)
+
+    def client():
+        """It is told NO of what has just gone."""
+        c = w.imap(user)
+        while not added.is_set():
+            uid = ok(c.uid("SEARCH", "ALL"))[0].decode().split()[:1]
+            if not uid:
+                continue
+            _, lines = c.uid("FETCH", uid[0], "BODY.PEEK[HEADER.FIELDS "
+                                              "(SUBJECT)]")
+            c.uid("STORE", uid[0], "+FLAGS", r"(\Deleted)")
+            c.uid("EXPUNGE", uid[0])
+            c.untagged_responses.clear()
+            if uid[0] in ok(c.uid("SEARCH", "ALL"))[0].decode().split():
+                continue
+            removed.extend(x[1].decode().strip()[len("Subject: "):]
+                           for x in lines if isinstance(x, tuple))
+        c.logout()
+
+    def guarded(part):
+        try:
+            part()
+        except BaseException:
+            errors.append(f"{part.__name__}: {traceback.format_exc()}")
+    adders = [threading.Thread(target=guarded, args=(p,))
+              for p in (sends, appends, delivers)]
+    others = [threading.Thread(target=guarded, args=(p,))
+              for p in (local, client)]
+    for t in adders + others:
+        t.start()
+    for t in adders:
+        t.join()
+    wait_for("the queue to be empty", lambda: not w.s.queue())
+    added.set()
+    for t in others:
+        t.join()
+    assert not errors, "".join(errors)
+    wanted = {f"{k} {i}" for k in ("sent", "appended", "foreign")
+              for i in range(n)}
+    left = subjects(place)
+    assert len(left) == len(set(left)), left
+    assert wanted == set(left) | set(removed), (
+        wanted - set(left) - set(removed))
+    cli.ask(f"DeleteAccount {user}")
+    place.unlink()
+    cli.ask(f"UpdateDomainSettings {w.s.domain} {{ExternalLockType=default;}}")
+
+
 def waits(w):
     """What cannot be had now: mail waits, goes nowhere else, and then comes;
     a client is told."""
@@ -605,6 +692,7 @@ def run(w):
     one_place(w)
     for how in LOCKS:
         mailers(w, how)
+        at_once(w, how)
     waits(w)
     restarts(w)
     decided_once(w)
