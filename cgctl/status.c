@@ -115,7 +115,9 @@ print_troubles(const struct val *suite, const struct val *all)
 		n++;
 	}
 	if (q != NULL && !dict_bool(q, "Space", true)) {
-		printf("TROUBLE    the disk is full: new mail is put off\n");
+		printf("TROUBLE    less is free on the disk than MinFreeSpace "
+		    "of the module Queue says:\n           new mail is put "
+		    "off\n");
 		n++;
 	}
 	if (dict_int(q, "DeliveriesHang", 0) > 0) {
@@ -169,8 +171,8 @@ do_status(int argc, char **argv)
 	if (strcmp(dict_str(suite, "Sandbox", ""), "weak") == 0)
 		printf("sandbox    WEAK: without Landlock\n");
 	troubles = print_troubles(suite, all);
-	if (troubles == 0)
-		printf("health     all is well\n");
+	printf(troubles == 0 ? "health     all is well\n" :
+			       "           `cgctl log -l 1' may tell more\n");
 	print_numbers(all);
 	print_processes(all);
 	val_free(v);
