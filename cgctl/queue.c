@@ -419,7 +419,7 @@ static const struct {
 	    "try it, or all, at once" },
 	{ "delay", delay, 2, 2, "host | id time", "not before 30m, 2h, 1d" },
 	{ "reject", reject, 1, 2, "host | id [reason]",
-	    "return it to the senders; NONDN as reason: drop it" },
+	    "return it to the senders (NONDN: drop it)" },
 	{ "move", move, 2, 2, "host newhost",
 	    "send what waits for a host to another one" },
 	{ "wakeup", wakeup, 0, 0, "", "ask the backup server for our mail" }
