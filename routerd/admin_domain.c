@@ -422,7 +422,7 @@ do_get_template(struct command *c)
 static void
 store_template(struct command *c, struct domain *d, struct val *new)
 {
-	const char *err = config_check("Account", new);
+	const char *err = config_check("Template", new);
 	char *path = xasprintf("%s/Settings/Template.settings", d->dir);
 
 	if (err == NULL)

@@ -194,6 +194,32 @@ check_part(const char *module, const char *key, const struct val *v)
 	return NULL;
 }
 
+/* Each is a dictionary of an account's settings. */
+static const char *
+check_classes(const struct val *v)
+{
+	const char *wrong = NULL;
+	size_t i;
+
+	if (val_type(v) != VAL_DICT)
+		return "a dictionary is wanted";
+	for (i = 0; i < val_count(v) && wrong == NULL; i++)
+		wrong = val_type(val_at(v, i)) != VAL_DICT ?
+		    "a class is a dictionary" :
+		    config_check("Account", val_at(v, i));
+	return wrong;
+}
+
+/* A template has settings of new accounts, too. */
+static const struct setting *
+find_setting(const char *module, const char *name)
+{
+	const struct setting *s = settings_find(module, name);
+
+	return s != NULL || strcmp(module, "Template") != 0 ? s :
+	    settings_find("Account", name);
+}
+
 const char *
 config_check(const char *module, const struct val *v)
 {
@@ -205,15 +231,17 @@ config_check(const char *module, const struct val *v)
 	for (i = 0; i < val_count(v); i++) {
 		if (settings_is_default(val_at(v, i)))
 			continue;
-		s = settings_find(module, val_key(v, i));
-		if (s == NULL) {
+		s = find_setting(module, val_key(v, i));
+		if (s == NULL)
 			wrong = check_part(module, val_key(v, i), val_at(v, i));
-			if (wrong == text)
-				return text;
-		} else
+		else if (strcmp(s->name, "ServiceClasses") == 0)
+			wrong = check_classes(val_at(v, i));
+		else
 			wrong = settings_check(s, val_at(v, i));
 		if (wrong == NULL)
 			continue;
+		if (wrong == text)
+			return text;
 		snprintf(text, sizeof(text), "%.64s: %s", val_key(v, i),
 		    wrong);
 		return text;

@@ -75,7 +75,15 @@ def account_defaults(cli):
     assert cli.ask("GetAccountDefaults one.example") == "201 {MaxMailboxes=8;}"
     refused(cli, "SetDomainSettings one.example {AccountDefaults=x;}",
             "UpdateDomainSettings one.example {AccountDefaults="
-            "{MaxMailboxes=x;};}")
+            "{MaxMailboxes=x;};}",
+            "UpdateAccountDefaults one.example {ServiceClasses=few;}",
+            "UpdateAccountDefaults one.example {ServiceClasses={few={"
+            "MaxMailboxes=x;};};}",
+            "UpdateAccountDefaults one.example {PasswordEncryption=good;}",
+            "UpdateAccountTemplate one.example {MaxMailboxes=x;}",
+            "UpdateAccountTemplate one.example {InitialMailboxes={a=b;};}",
+            "UpdateAccountTemplate one.example {InitialMessage=(a);}",
+            "UpdateModule Template {MaxMailboxes=x;}")
     cli.ask("UpdateAllAccountsDefaults {MaxMailboxes=9;}")
     before = cli.ask("GetDomainDefaults")
     cli.ask("SetDomainDefaults {AccountsLimit=2;}")
