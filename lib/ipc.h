@@ -59,34 +59,11 @@ struct ipc_str {			/* a BLOB field */
 #define BLOB(f, max)		struct ipc_str f;
 #define END			};
 #include "ipc.def"
-#undef MSG
-#undef U8
-#undef U16
-#undef U32
-#undef U64
-#undef STR
-#undef BLOB
-#undef END
 
 enum ipc_type {
 	IPC_NONE = 0,
 #define MSG(NAME, name, doc)	IPC_##NAME,
-#define U8(f)
-#define U16(f)
-#define U32(f)
-#define U64(f)
-#define STR(f, max)
-#define BLOB(f, max)
-#define END
 #include "ipc.def"
-#undef MSG
-#undef U8
-#undef U16
-#undef U32
-#undef U64
-#undef STR
-#undef BLOB
-#undef END
 	IPC_MAX
 };
 

@@ -41,26 +41,10 @@ enum { MAXFIELDS = 24 };
 #define BLOB(f, max)	{ #f, F_BLOB, offsetof(M, f), max },
 #define END		{ NULL, F_U8, sizeof(M), 0 } }; return t; }
 #include "ipc.def"
-#undef MSG
-#undef U8
-#undef U16
-#undef U32
-#undef U64
-#undef STR
-#undef BLOB
-#undef END
 
-#define U8(f)
-#define U16(f)
-#define U32(f)
-#define U64(f)
-#define STR(f, max)
-#define BLOB(f, max)
-#define END
 union ipc_any {
 #define MSG(NAME, mname, doc)	struct msg_##mname mname;
 #include "ipc.def"
-#undef MSG
 };
 
 static const struct msg_def {
@@ -72,15 +56,7 @@ static const struct msg_def {
 	[IPC_NONE] = { "NONE", "none", "", NULL },
 #define MSG(NAME, mname, doc) [IPC_##NAME] = { #NAME, #mname, doc, fields_##mname },
 #include "ipc.def"
-#undef MSG
 };
-#undef U8
-#undef U16
-#undef U32
-#undef U64
-#undef STR
-#undef BLOB
-#undef END
 
 const size_t ipc_any_size = sizeof(union ipc_any);
 
