@@ -267,17 +267,18 @@ struct val *
 cli_help(const char *name)
 {
 	const struct cli_family *f;
-	const struct cli_cmd *c = NULL;
+	const struct cli_cmd *c;
 	struct val *lines;
 	struct buf b;
 
 	if (name == NULL)
 		name = "";
+	/* List is a command, and one of the lists. */
+	c = cli_find(str_make(name));
 	for (f = cli_families; f->name != NULL; f++)
 		if (is_family(f, name))
 			break;
-	if (*name != '\0' && f->name == NULL &&
-	    (c = cli_find(str_make(name))) == NULL)
+	if (*name != '\0' && f->name == NULL && c == NULL)
 		return NULL;
 	if ((lines = val_array()) == NULL)
 		return NULL;
