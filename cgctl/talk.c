@@ -153,22 +153,24 @@ int
 talk_open(bool loud)
 {
 	const char *text;
+	int code;
 
 	if ((fd = connect_socket(loud)) == -1)
 		return -1;
 	if ((in = fdopen(fd, "r")) == NULL)
 		fail("out of memory");
-	if (read_answer(&text) != 200) {
-		if (loud)
-			fprintf(stderr, "cgctl: %s\n", text);
-		talk_close();
-		return -1;
-	}
-	if (strstr(text, "logged in as") == NULL)
+	code = read_answer(&text);
+	if (code == 200 && strstr(text, "logged in as") == NULL)
 		login();
-	if (send_line("INLINE", &text) != 200)
-		fail("%s", text);
-	return 0;
+	/* It may be told to stop at any time. */
+	if (code == 200)
+		code = send_line("INLINE", &text);
+	if (code == 200)
+		return 0;
+	if (loud)
+		fprintf(stderr, "cgctl: %s\n", text);
+	talk_close();
+	return -1;
 }
 
 void
