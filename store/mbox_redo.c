@@ -99,12 +99,11 @@ get_foot(struct redo *r)
 
 	if (fstat(r->fd, &st) == -1)
 		return -1;
-	errno = EIO;
-	if (st.st_size < FOOT)
+	r->new = st.st_size;
+	if (st.st_size < FOOT || file_pread(r->fd, foot, FOOT,
+	    st.st_size - FOOT) != FOOT)
 		return -1;
-	r->new = st.st_size - FOOT;
-	if (file_pread(r->fd, foot, FOOT, r->new) != FOOT)
-		return -1;
+	r->new -= FOOT;
 	return sscanf(foot, "%16" SCNx64 "%16" SCNx64 "%8" SCNx32 "%8" SCNx32,
 	    &r->old, &r->ino, &r->born, &r->sum) == 4 ? 0 : -1;
 }
@@ -199,15 +198,15 @@ extend(struct redo *r, uint64_t from, uint64_t size)
 	return 0;
 }
 
-/* Another file: ours was for one that is gone, and no program waits for it. */
+/* It is not for this file: for one that is gone, as others rename, too. */
 static int
 set_aside(struct redo *r)
 {
 	int dirfd = r->b->acct->dirfd, ret;
 	char *path = xasprintf("%s.%lld", r->path, (long long)time(NULL));
 
-	log_msg(LOG_CRASH, "%s: another file has its place; what was in the "
-	    "one before is in %s", r->b->file, path);
+	log_msg(LOG_CRASH, "%s: another file has its place; what was to be in "
+	    "the one before is in %s", r->b->file, path);
 	ret = ftruncate(r->fd, r->new);
 	if (ret == 0)
 		ret = renameat(dirfd, r->path, dirfd, path);
@@ -245,9 +244,8 @@ finish(struct redo *r)
 	uint64_t size = b->size, from;
 	uint32_t sum = 0;
 
-	if (get_foot(r) == -1)
-		return -1;
-	if (r->ino != b->ino || r->born != box_born(b->fd))
+	if (get_foot(r) == -1 || r->ino != b->ino ||
+	    r->born != box_born(b->fd))
 		return set_aside(r);
 	log_msg(LOG_PROBLEM, "%s: what was begun before is brought to its end",
 	    b->file);
