@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# A sample external authenticator (cgate(7), "External authentication"): it
+# A sample external authenticator (extauth(7)): it
 # checks passwords against a file of lines "name@domain:password" and makes an
 # account for a name of that file that the server does not know yet.
 #
