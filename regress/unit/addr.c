@@ -74,7 +74,7 @@ routes(void **state)
 	    "a\x01@b", "a@b\r\n", "<a@b", "a..b@c", ".a@b", "a.@b",
 	    "<<a@b>>", "a@b.", "\"\"x@y", "a@[IPv6:1::2::3]", "gr\xfcn@b",
 	    "a\xc2\x80@b", "\xed\xa0\x80@b", "\xc0\xaf@b", "a@\xfc.com",
-	    "a@-\xc3\xa4.com", "a@b\xef\xbc\xa0" "c\xc3\xa4.com",
+	    "a@-\xc3\xa4.com", ("a@b\xef\xbc\xa0" "c\xc3\xa4.com"),
 	    "a@b\xc3\xa4\xef\xbc\x9e.com", "\"\xff\"@b" };
 	struct buf l, d;
 	size_t i;
