@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# A sample external authenticator (extauth(7)): it
-# checks passwords against a file of lines "name@domain:password" and makes an
-# account for a name of that file that the server does not know yet.
+# A sample external authenticator (extauth(7)): it checks passwords against a
+# file of lines "name@domain:password" and makes an account for a name of that
+# file that the server does not know yet.
 #
 #	extauth.pl /etc/cgate/extauth.users [host:port user password-file]
 #
