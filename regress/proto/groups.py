@@ -241,6 +241,11 @@ def to_all(s, cli, d):
     assert got(s, send(s, f"all@{d}")) == "ann carl dora eve"
     level("Clients")
     assert rcpt(f"all@{d}") == 550
+    cli.ask('SetClientIPs "127.0.0.1"')
+    wait_for("a client's mail", lambda: rcpt(f"all@{d}") == 250)
+    assert got(s, send(s, f"all@{d}")) == "ann carl dora eve"
+    cli.ask('SetClientIPs ""')
+    wait_for("none of strangers", lambda: rcpt(f"all@{d}") == 550)
     level("Authenticated Administrator")
     sub = send(s, f"all@{d}", f"ann@{d}", login="ann")
     assert got(s, sub) == ""
