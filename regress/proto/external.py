@@ -472,13 +472,14 @@ def at_once(w, how):
                 continue
             _, lines = c.uid("FETCH", uid[0], "BODY.PEEK[HEADER.FIELDS "
                                               "(SUBJECT)]")
+            line = next((x for x in lines if isinstance(x, tuple)), None)
+            if not line or not line[1].startswith(b"Subject: "):
+                continue
             c.uid("STORE", uid[0], "+FLAGS", r"(\Deleted)")
             c.uid("EXPUNGE", uid[0])
             c.untagged_responses.clear()
-            if uid[0] in ok(c.uid("SEARCH", "ALL"))[0].decode().split():
-                continue
-            removed.extend(x[1].decode().strip()[len("Subject: "):]
-                           for x in lines if isinstance(x, tuple))
+            if uid[0] not in ok(c.uid("SEARCH", "ALL"))[0].decode().split():
+                removed.append(line[1].decode().strip()[len("Subject: "):])
         c.logout()
 
     def guarded(part):
