@@ -16,15 +16,6 @@ from marks import WHAT, prepare  # noqa: E402
 ROUNDS = 3
 
 
-def session(s):
-    try:
-        cli = s.cli()
-        return cli if cli.send("INLINE")[:1] == "2" and \
-            cli.send("ListDomains")[:1] == "2" else None
-    except (AssertionError, OSError):
-        return None
-
-
 class Changer(threading.Thread):
     """Sets a mark, one higher each time; knows what was asked and answered."""
 
@@ -40,7 +31,7 @@ class Changer(threading.Thread):
         cli = None
         while not self.end.is_set():
             try:
-                cli = cli or session(self.s)
+                cli = cli or self.s.try_cli()
                 if cli is None:
                     continue
                 self.asked += 1
@@ -81,7 +72,7 @@ def die(s, owner, rows):
         c.join()
         n = c.check()
         c.what.begun = c.asked
-        cli = wait_for("a session", lambda: session(s))
+        cli = s.cli_again()
         assert c.what.mark(cli.ask(c.what.get)) == n
         cli.close()
         left = [p.name for p in c.path.parent.iterdir()

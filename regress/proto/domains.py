@@ -607,22 +607,13 @@ def removed(s, cli):
         pid = next(p for p, n in s.children().items() if n == who)
         kill(pid)
         wait_for(f"{who} to come back", lambda: pid not in s.children())
-        cli = wait_for("a session", lambda: session(s))
+        cli = s.cli_again()
         assert '"big.example"' not in cli.ask("ListDomains")
         cleaned(s)
     make(cli, "big.example")
     assert cli.ask("ListAccounts big.example") == "201 {}"
     cli.ask("DeleteDomain big.example")
     cleaned(s)
-
-
-def session(s):
-    try:
-        cli = s.cli()
-        return cli if cli.send("INLINE")[:1] == "2" and \
-            cli.send("ListDomains")[:1] == "2" else None
-    except (AssertionError, OSError):
-        return None
 
 
 def login(s, name):

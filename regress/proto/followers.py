@@ -21,15 +21,6 @@ def pid(s, name):
     return next((p for p, n in s.children().items() if n == name), None)
 
 
-def session(s):
-    try:
-        cli = s.cli()
-        return cli if cli.send("INLINE")[:1] == "2" and \
-            cli.send("ListDomains")[:1] == "2" else None
-    except (AssertionError, OSError):
-        return None
-
-
 def prepare(cli, n):
     """An account with two aliases, in a group by its name and an alias."""
     cli.ask(f'CreateAccount a{n} {{Password="{PASSWORD}";}}')
@@ -54,7 +45,7 @@ def in_between(s, command, moved, also=()):
     for name in also:
         kill(pid(s, name))
     threading.Thread(target=cli.f.read, daemon=True).start()
-    new = wait_for("a session", lambda: session(s))
+    new = s.cli_again()
     wait_for("routerd", lambda: pid(s, "routerd") not in (None, routerd))
     return new
 
@@ -123,7 +114,7 @@ def told_late(s, n, kind):
                     f"{old}@{s.domain}\n")
     kill(authd)
     wait_for("authd", lambda: pid(s, "authd") not in (None, authd))
-    cli = wait_for("a session", lambda: session(s))
+    cli = s.cli_again()
     wait_for("the notes", lambda: f"d{n}@{s.domain}: is there" in s.log())
     for name, whose in (f"a{n}", f"a{n}"), (f"v{n}", f"a{n}"), \
             (f"x{n}", f"b{n}"), (f"c{n}", f"d{n}"), (f"d{n}", f"d{n}"):
@@ -154,7 +145,7 @@ def imported(s):
     wait_for("some of them", lambda: len(list(base.glob("i*.macnt"))) > 50)
     kill(pid(s, "routerd"))
     t.join()
-    new = wait_for("a session", lambda: session(s))
+    new = s.cli_again()
 
     def known():
         there = {p.stem for p in base.glob("i*.macnt")}

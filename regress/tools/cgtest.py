@@ -131,6 +131,18 @@ class Suite:
         return Cli(self.env["CG_PWD"], self.env["CG_ADMIN_NAME"],
                    self.env["CG_ADMIN_PASSWORD"])
 
+    def try_cli(self):
+        """Such a session, or None: somebody was killed."""
+        try:
+            cli = self.cli()
+            return cli if cli.send("INLINE")[:1] == "2" and \
+                cli.send("ListDomains")[:1] == "2" else None
+        except (AssertionError, OSError):
+            return None
+
+    def cli_again(self):
+        return wait_for("a session", self.try_cli)
+
     def address(self, account):
         return f"{account}@{self.domain}"
 
