@@ -2,6 +2,7 @@
  * The settings' values in force, and whether a value can be one.  Runs in
  * every process; knows nothing about files.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -136,6 +137,36 @@ no_choice(const char *choices)
 	return told;
 }
 
+/* "too large: at most 64G"; good until the thread's next one. */
+static const char *
+bounded(const struct setting *s, const char *what, int64_t n)
+{
+	static const struct {
+		enum setting_type	 type;
+		int64_t			 n;
+		const char		*name;
+	} units[] = {
+		{ SET_SIZE, 1024 * 1024 * 1024, "G" },
+		{ SET_SIZE, 1024 * 1024, "M" },
+		{ SET_SIZE, 1024, "K" },
+		{ SET_TIME, 86400, "d" },
+		{ SET_TIME, 3600, "h" },
+		{ SET_TIME, 60, "m" }
+	};
+	static _Thread_local char told[80];
+	const char *unit = "";
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(*units) && *unit == '\0'; i++)
+		if (units[i].type == s->type && n != 0 &&
+		    n % units[i].n == 0) {
+			n /= units[i].n;
+			unit = units[i].name;
+		}
+	snprintf(told, sizeof(told), "%s %lld%s", what, (long long)n, unit);
+	return told;
+}
+
 static bool
 is_bool(const char *text)
 {
@@ -236,8 +267,9 @@ settings_check(const struct setting *s, const struct val *v)
 		if (!val_int(v, &n))
 			return "a number is wanted";
 		if (n < s->min)
-			return "too small";
-		return n > s->max ? "too large" : NULL;
+			return bounded(s, "too small: at least", s->min);
+		return n > s->max ? bounded(s, "too large: at most", s->max) :
+				    NULL;
 	}
 }
 

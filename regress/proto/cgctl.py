@@ -75,6 +75,10 @@ def slips():
              "MailToUnknown: wanted is one of Rejected, "),
             (("UpdateAccountSettings", "slip", "{MailOutFlow=5;}"),
              "MailOutFlow: (how many, within what time)"),
+            (("UpdateModule", "Log", "{KeepFor=1m;}"),
+             "KeepFor: too small: at least 1h"),
+            (("UpdateModule", "SMTP", "{MaxMessageSize=99G;}"),
+             "MaxMessageSize: too large: at most "),
             (("SetAccountRights", "slip", "(Users, Foo)"),
              "unknown access right: Foo")):
         assert said in cgctl(*line, code=1), said
