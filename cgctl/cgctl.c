@@ -246,6 +246,9 @@ tell_refused(int argc, char **argv, const char *why)
 		fprintf(stderr, "cgctl: %s %s: %s\n", argv[0], argv[1], why);
 	else
 		fprintf(stderr, "cgctl: %s: %s\n", argv[0], why);
+	if (cmd != NULL && *cmd->needs != '\0' &&
+	    strstr(why, "no right") != NULL)
+		fprintf(stderr, "needs: %s\n", cmd->needs);
 }
 
 static int

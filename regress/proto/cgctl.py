@@ -89,6 +89,22 @@ def slips():
         assert "note:" not in p.stderr, p
 
 
+def others():
+    """Who is not known to the server logs in, and hears what he lacks."""
+    if os.geteuid() != 0:
+        return
+    cgctl("CreateAccount", "plain", "{Password=a;}")
+    with tempfile.TemporaryDirectory() as d:
+        os.chmod(d, 0o755)          # not everybody may look into the checkout
+        shutil.copy(OBJ / "cgctl", d)
+        p = subprocess.run([d + "/cgctl", "CreateDomain", "plain.example"],
+                           env={**os.environ, "CG_ADMIN_NAME": "plain",
+                                "CG_ADMIN_PASSWORD": "a"}, user=54321,
+                           text=True, capture_output=True, timeout=PATIENCE)
+    assert p.returncode == 1 and "plain.example: you have no right" in \
+        p.stderr and "\nneeds: Users\n" in p.stderr, p
+
+
 def typed():
     """A password is asked for, and not shown; nor are those in arguments,
     not even while cgctl waits."""
@@ -310,5 +326,6 @@ def main_domain(conf):
     assert named() == "main.example"
 
 
-for test in (commands, slips, typed, usage, examples, shows, narrow, life):
+for test in (commands, slips, others, typed, usage, examples, shows, narrow,
+             life):
     test()
