@@ -37,6 +37,7 @@ extern struct conf	 conf;
 extern struct event_base *base;
 extern int		 basefd;
 extern int		 own_log[2];	/* cgserver's own records, as a child's */
+extern bool		 log_all;	/* --LogAll */
 extern int		 debug;		/* -d: children log to stderr as well */
 void		 stop_all(int restart);	/* in good order, then exit */
 extern bool	 has_started;

@@ -85,7 +85,7 @@ config_of(const struct child *c)
 	dict_setf(d, "Root", geteuid() == 0 ? "YES" : "NO");
 	dict_setf(d, "Weak", conf.weak ? "YES" : "NO");
 	dict_setf(d, "Debug", debug ? "YES" : "NO");
-	dict_setf(d, "LogAll", log_get_level() == LOG_ALL ? "YES" : "NO");
+	dict_setf(d, "LogAll", log_all ? "YES" : "NO");
 	dict_setf(d, "Processes", "%d", conf.processes[c->id]);
 	dict_setf(d, "Uid", "%lu", (unsigned long)(u != NULL ? u->uid : 0));
 	dict_setf(d, "Gid", "%lu", (unsigned long)(u != NULL ? u->gid : 0));
@@ -256,10 +256,13 @@ got_ready(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 static void
 got_settings(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 {
+	const struct msg_ctl_settings *m = pkt->m;
 	struct child *c = arg, *o;
 
 	if (c->id != PROC_ROUTERD || pkt->fd == -1)
 		return;
+	if (!log_all)
+		log_set_level(m->level);
 	if (settings_fd != -1)
 		close(settings_fd);
 	settings_fd = ipc_take_fd(pkt);

@@ -30,6 +30,7 @@ struct event_base	*base;
 int			 basefd = -1;
 int			 own_log[2];
 int			 debug;
+bool			 log_all;
 
 bool			 has_started;
 
@@ -349,7 +350,7 @@ static const struct option_def {
 
 struct chosen {
 	const char	*file, *base;
-	bool		 only_check, log_all, adopt;
+	bool		 only_check, adopt;
 };
 
 static void
@@ -374,7 +375,7 @@ parse_options(int argc, char **argv, struct chosen *c)
 		case 'b': c->base = value; break;
 		case 'f': c->file = value; break;
 		case 'd': debug = 1; break;
-		case 'a': c->log_all = true; break;
+		case 'a': log_all = true; break;
 		case 'D': daemonize = true; break;
 		case 'A': c->adopt = true; break;
 		case 'n': c->only_check = true; break;
@@ -417,7 +418,7 @@ main(int argc, char **argv)
 		program = argv[0];
 	parse_options(argc, argv, &c);
 	log_init("SERVER", -1, 1);
-	log_set_level(c.log_all ? LOG_ALL : LOG_PROBLEM);
+	log_set_level(log_all ? LOG_ALL : LOG_PROBLEM);
 	load(&c);
 	if (c.adopt)
 		return adopt();

@@ -30,7 +30,7 @@
 const struct setting settings_table[] = {
 	TEXT("Main", "DomainName", "\"\"",
 	    "the main domain; empty: the host's name"),
-	LEVEL("Main", "LogLevel", "3", "the kernel's and the supervisor's log"),
+	LEVEL("Main", "LogLevel", "3", "the supervisor's log"),
 	LEVEL("Main", "AccountsLogLevel", "3",
 	    "logins, and what administrators do to accounts"),
 	ONOFF("Main", "AccountStatistics", "NO",

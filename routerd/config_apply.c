@@ -204,7 +204,9 @@ listeners(void)
 static void
 tell_all(void)
 {
-	struct msg_ctl_settings m = { 0 };
+	struct msg_ctl_settings m = {
+		.level = settings_int(merged, "Main", "LogLevel")
+	};
 	struct msg_ctl_want w = { 0 };
 	struct val *want = listeners();
 

@@ -7,6 +7,7 @@ import imaplib
 import os
 import pathlib
 import poplib
+import signal
 import smtplib
 import sys
 
@@ -134,10 +135,28 @@ def domains(s, cli):
     cli.ask("UpdateDomainDefaults {AccountsLogLevel=default;}")
 
 
+def supervisor(s, cli):
+    text = "read key and certificate again"
+
+    def again():
+        os.kill(s.server(), signal.SIGHUP)
+        cli.ask("Status")       # it answers in order
+
+    seen = len(lines(s, text))
+    cli.ask("UpdateModule Main {LogLevel=1;}")
+    again()
+    cli.ask("UpdateModule Main {LogLevel=default;}")
+    again()
+    logged(s, text)
+    wait_for("one of them", lambda: len(lines(s, text)) > seen)
+    assert len(lines(s, text)) == seen + 1
+
+
 def main():
     with Suite(accounts=["ann", "bob"]) as s:
         cli = s.cli()
-        for test in (modules, dequeuer, domains):
+        cli.ask("INLINE")
+        for test in (modules, dequeuer, domains, supervisor):
             test(s, cli)
         cli.close()
 
