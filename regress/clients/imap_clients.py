@@ -21,6 +21,7 @@ import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from programs import client, common_name, need, s_client  # noqa: E402
 from wire import administrator, run  # noqa: E402
 
 HOST = "127.0.0.1"
@@ -36,23 +37,6 @@ def text(i):
             f"Subject: number {i}\r\nMessage-ID: <m{i}@far.example>\r\n"
             f"Date: Sat, 21 Nov 2026 10:00:0{i % 10} +0000\r\n\r\n"
             f"text {i}\r\n.\r\nFrom me\r\n").encode()
-
-
-def need(program):
-    if shutil.which(program) is None:
-        print(f"SKIPPED: {program} is not installed", flush=True)
-        return False
-    return True
-
-
-def client(*args, stdin=None, env=None, status=0, seconds=120):
-    p = subprocess.run([str(a) for a in args], input=stdin,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=seconds, env=dict(os.environ, **(env or {})))
-    out = p.stdout.decode(errors="replace")
-    if p.returncode != status:
-        raise AssertionError(f"{args}: {p.returncode}\n{out}")
-    return out
 
 
 def account(name):
@@ -199,11 +183,7 @@ def test_imaplib():
 def test_openssl():
     fill("ossl")
     for flags, port in ((["-starttls", "imap"], IMAP), ([], IMAPS)):
-        with subprocess.Popen(
-                ["openssl", "s_client", "-connect", f"{HOST}:{port}",
-                 "-quiet", "-verify_quiet", "-CAfile", CA, *flags], text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL) as p:
+        with s_client(port, *flags) as p:
             # with -starttls it may print the last line of what was before
             for line in (f"a login ossl {SECRET}", "b select inbox",
                          "c fetch 1:* flags", "d logout"):
@@ -220,10 +200,7 @@ def test_openssl():
 def test_fetchmail():
     if not need("fetchmail"):
         return
-    subject = client("openssl", "x509", "-in", CA, "-noout", "-subject",
-                     "-nameopt", "multiline")
-    common = re.search(r"commonName *= (.*)", subject)[1]
-    check = f"sslcertck sslcertfile {CA} sslcommonname {common}"
+    check = f"sslcertck sslcertfile {CA} sslcommonname {common_name(CA)}"
     for number, (port, options, keep) in enumerate((
             (IMAP, "sslproto ''", "nokeep"), (IMAP, "sslproto ''", "keep"),
             (IMAP, "sslproto 'TLS1.2+' " + check, "nokeep"),
@@ -240,9 +217,9 @@ def test_fetchmail():
             env = {"FETCHMAILHOME": d, "HOME": d}
             args = ("fetchmail", "-f", rc, "--nosyslog", "--pidfile",
                     d + "/pid")
-            client(*args, env=env)
+            client(*args, **env)
             has_all(got.read_text())
-            client(*args, env=env, status=1)        # nothing new
+            client(*args, status=1, **env)        # nothing new
         left = content(name)
         assert len(left) == (3 if keep == "keep" else 0), left
         assert all(b"\\Seen" in flags for flags, _ in left.values()), left
@@ -443,8 +420,8 @@ def test_imapfilter():
             rules.write_text(certs + FILTER % {
                 "host": HOST, "port": port, "name": name, "secret": SECRET,
                 "tls": more})
-            client("imapfilter", "-t", CA, "-c", rules, env={"HOME": d,
-                                                   "IMAPFILTER_HOME": d})
+            client("imapfilter", "-t", CA, "-c", rules, HOME=d,
+                   IMAPFILTER_HOME=d)
         got = content(name)
         assert list(got) == ["number 2"], got
         assert b"\\Flagged" in got["number 2"][0], got
@@ -523,7 +500,7 @@ def test_imapflow():
                              (IMAPS, "tls")):
             out = client("node", HERE / "imapflow.js", HOST, port, secure,
                          "flow", SECRET,
-                         env={"NODE_PATH": d + "/node_modules"})
+                         NODE_PATH=d + "/node_modules")
             assert out.endswith("fine\n"), out
 
 

@@ -8,7 +8,6 @@ import os
 import pathlib
 import random
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import sanitized  # noqa: E402
+from programs import common_name, need  # noqa: E402
 from wire import administrator, run  # noqa: E402
 
 HOST = "127.0.0.1"
@@ -28,13 +28,6 @@ MANY = 1000 if sanitized() else 10000
 OWN = re.compile(rb"(?m)^(X-TUID|X-OfflineIMAP|x-offlineimap): .*\n")
 # What a .mbox changes in a text, as every .mbox does.
 QUOTED = re.compile(rb"\n\n>From ")
-
-
-def need(program):
-    if shutil.which(program) is None:
-        print(f"SKIPPED: {program} is not installed", flush=True)
-        return False
-    return True
 
 
 def client(*args, seconds=600, status=0, **env):
@@ -54,10 +47,7 @@ def account(name):
 
 def secure_host():
     """The name in the certificate, if it leads to us."""
-    p = subprocess.run(["openssl", "x509", "-in", CA, "-noout", "-subject",
-                        "-nameopt", "multiline"], text=True, check=True,
-                       stdout=subprocess.PIPE)
-    name = re.search(r"commonName *= (.*)", p.stdout)[1]
+    name = common_name(CA)
     try:
         if socket.gethostbyname(name) == HOST:
             return name

@@ -4,14 +4,13 @@
 import os
 import pathlib
 import poplib
-import re
 import shutil
 import ssl
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from programs import client, common_name, s_client  # noqa: E402
 from wire import (PASSWORD, Smtp, accounts, address, messages,  # noqa: E402
                   run)
 
@@ -20,15 +19,6 @@ CA = os.environ["CG_CA"]
 TEXT = "Subject: s%d\r\nFrom: ann\r\n\r\ntext %d\r\n..\r\n.From me\r\n"
 # as a client writes it
 GOT = "text %d\n.\nFrom me\n"
-
-
-def client(*args, text=None, env=None, status=0):
-    p = subprocess.run([str(a) for a in args], input=text, text=True,
-                       capture_output=True, timeout=60,
-                       env=dict(os.environ, **(env or {})))
-    if p.returncode != status:
-        raise AssertionError(f"{args}: {p.returncode}\n{p.stdout}{p.stderr}")
-    return p.stdout + p.stderr
 
 
 def fill(name, n=2):
@@ -55,10 +45,7 @@ def empty(name):
 
 
 def test_fetchmail():
-    subject = client("openssl", "x509", "-in", CA, "-noout", "-subject",
-                     "-nameopt", "multiline")
-    name = re.search(r"commonName *= (.*)", subject)[1]
-    check = f"sslcertck sslcertfile {CA} sslcommonname {name}"
+    check = f"sslcertck sslcertfile {CA} sslcommonname {common_name(CA)}"
     for proto, port, options in (
             ("POP3", POP, "sslproto ''"), ("APOP", POP, "sslproto ''"),
             ("POP3", POP, "sslproto 'TLS1.2+' " + check),
@@ -74,7 +61,7 @@ def test_fetchmail():
                 f"{options}\n")
             rc.chmod(0o600)
             client("fetchmail", "-f", rc, "--nosyslog", "--pidfile", d + "/pid",
-                   env={"FETCHMAILHOME": d, "HOME": d})
+                   FETCHMAILHOME=d, HOME=d)
             has_all(got.read_text())
         empty(name)
 
@@ -171,11 +158,7 @@ def test_poplib():
 def test_openssl():
     fill("ossl")
     for flags, port in ((["-starttls", "pop3"], POP), ([], POPS)):
-        with subprocess.Popen(
-                ["openssl", "s_client", "-connect", f"127.0.0.1:{port}",
-                 "-quiet", "-verify_quiet", "-CAfile", CA, *flags], text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL) as p:
+        with s_client(port, *flags) as p:
             if not flags:
                 assert p.stdout.readline().startswith("+OK")
             for line in ("user ossl", f"pass {PASSWORD}", "stat", "quit"):

@@ -25,6 +25,7 @@ import peers  # noqa: E402
 from cgtest import PASSWORD, Suite, descendants, kill, wait_for  # noqa: E402
 from fakedns import FakeDns  # noqa: E402
 from outgoing import certificate  # noqa: E402
+from programs import common_name  # noqa: E402
 
 CONF = """
 settings Queue { RetryEvery = 1s; RetryEveryLater = 1s; ReportDelay = 0s; }
@@ -92,14 +93,6 @@ class Session(socketserver.StreamRequestHandler):
             self.wfile.write(f"action={self.server.action(about)}\n\n"
                              .encode())
             about = {}
-
-
-def common_name(cert):
-    """Whom a certificate is for."""
-    return subprocess.run(
-        ["openssl", "x509", "-in", cert, "-noout", "-subject", "-nameopt",
-         "multiline"], check=True, capture_output=True,
-        text=True).stdout.split("commonName")[1].split("=")[1].strip()
 
 
 def listener(port, **options):

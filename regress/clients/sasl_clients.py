@@ -14,6 +14,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
 from cgtest import wait_for  # noqa: E402
 from sasl import Carrier  # noqa: E402
+from programs import need  # noqa: E402
 from wire import (PASSWORD, accounts, address, messages,  # noqa: E402
                   run)
 
@@ -21,13 +22,6 @@ PORT = {k: os.environ[f"CG_{k}"] for k in ("SMTP", "SMTPS", "IMAP", "IMAPS",
                                            "POP", "POPS")}
 HERE = pathlib.Path(tempfile.mkdtemp(prefix="sasl."))
 sent = 0
-
-
-def need(program):
-    if shutil.which(program) is None:
-        print(f"SKIPPED: {program} is not installed", flush=True)
-        return False
-    return True
 
 
 def client(*args, text="", status=0, **env):

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+from programs import client, s_client  # noqa: E402
 from wire import (PASSWORD, accounts, address, administrator,  # noqa: E402
                   messages, run, wait_for)
 
@@ -19,14 +20,6 @@ CA = os.environ["CG_CA"]
 FROM = address("ann")
 TO = address("bob")
 count = 0
-
-
-def client(*args, text=None, status=0):
-    p = subprocess.run([str(a) for a in args], input=text, text=True,
-                       capture_output=True, timeout=60)
-    if p.returncode != status:
-        raise AssertionError(f"{args}: {p.returncode}\n{p.stdout}{p.stderr}")
-    return p.stdout + p.stderr
 
 
 def arrived(word, how=None):
@@ -189,11 +182,7 @@ def test_openssl():
              (f"rcpt to:<{TO}>", "250"), ("DATA", "354"),
              ("Subject: o\r\n\r\nby openssl\r\n.", "250"), ("quit", "221")]
     for flags, port in ((["-starttls", "smtp"], SMTP), ([], SMTPS)):
-        with subprocess.Popen(
-                ["openssl", "s_client", "-connect", f"127.0.0.1:{port}",
-                 "-quiet", "-verify_quiet", "-CAfile", CA, *flags], text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL) as p:
+        with s_client(port, *flags) as p:
             if not flags:
                 assert said(p).startswith("220")
             for line, code in steps:
