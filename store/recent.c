@@ -5,16 +5,6 @@
 #include "patch.h"
 #include "recent.h"
 
-uint32_t
-recent_count(const struct box *b)
-{
-	uint32_t i, n = 0;
-
-	for (i = 0; i < box_count(b); i++)
-		n += (box_rec(b, i)->flags & MSG_RECENT) != 0;
-	return n;
-}
-
 /* Are the records still true, for what is written now? */
 static bool
 begin(struct box *b)

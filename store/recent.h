@@ -14,5 +14,4 @@ struct box;
  */
 void	recent_claim(struct box *, uint32_t from, bool take,
 	    void (*)(void *, uint32_t uid), void *);
-uint32_t recent_count(const struct box *);
 #endif
