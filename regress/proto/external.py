@@ -33,6 +33,7 @@ ROOT = os.geteuid() == 0
 USERS = ["games", "news", "irc", "list", "backup", "uucp", "man", "lp",
          "proxy", "www-data", "daemon"]
 LOCKS = {"FileLevel": fcntl.flock, "RangeLevel": fcntl.lockf}
+ours = threading.Lock()         # lockf() does not part a process's threads
 
 
 def make_spool():
@@ -107,7 +108,7 @@ def has(path, *wanted):
 @contextlib.contextmanager
 def locked(path, how="FileLevel"):
     """As a mailer of the system does it."""
-    with open(path, "r+b" if path.exists() else "w+b") as f:
+    with ours, open(path, "r+b" if path.exists() else "w+b") as f:
         LOCKS[how](f, fcntl.LOCK_EX)
         yield f
         f.flush()
