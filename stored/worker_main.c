@@ -172,16 +172,25 @@ quota_look(void)
 		imap_sessions_alert(account, alert);
 }
 
+/* What others brought to an INBOX elsewhere: nobody else tells of that. */
+static void
+outside_look(void)
+{
+	struct box *b = box_find_open(account, "INBOX");
+
+	if (b != NULL && acct_outside_news(account) && box_refresh(b) == 0)
+		imap_sessions_notify(account);
+}
+
 static void
 look_now(int fd, short what, void *arg)
 {
 	struct client *c, *next;
 
 	(void)live();
-	if (acct_outside_news(account))
-		imap_sessions_notify(account);
+	outside_look();
 	TAILQ_FOREACH_SAFE(c, &clients, next, next) {
-		/* Nobody but us sees what comes to an INBOX elsewhere. */
+		/* Without a worker nobody would look there. */
 		if (account->outside != NULL || c->service->idle == NULL ||
 		    !c->service->idle(c->id, c->session))
 			continue;

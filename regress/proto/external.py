@@ -29,9 +29,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent /
 from cgtest import PASSWORD, Cli, Suite, kill, wait_for  # noqa: E402
 
 ROOT = os.geteuid() == 0
-# Files are users' of the system: these are everywhere (Debian's base-passwd).
-USERS = ["games", "news", "irc", "list", "backup", "uucp", "man", "lp",
-         "proxy", "www-data", "daemon"]
 LOCKS = {"FileLevel": fcntl.flock, "RangeLevel": fcntl.lockf}
 ours = threading.Lock()         # lockf() does not part a process's threads
 
@@ -268,6 +265,29 @@ def delivered(w):
     ok(c.copy("1:2", "other"))
     assert ok(c.select("other")) == [b"2"]
     c.logout()
+
+
+def idle(w):
+    """Who waits for mail hears of what another program brings."""
+    c = w.imap("games")
+    n = c.known
+    c.send(b"i IDLE\r\n")
+    assert c.readline().startswith(b"+")
+    for _ in range(2):
+        n += 1
+        foreign(w.spool / "games", f"for idlers {n}")
+        wait_line(c, f"* {n} EXISTS\r\n".encode())
+    c.send(b"DONE\r\n")
+    wait_line(c, b"i OK")
+    ok(c.store(f"1:{n}", "+FLAGS", r"(\Deleted)"))
+    ok(c.expunge())
+    c.logout()
+
+
+def wait_line(c, begin):
+    c.sock.settimeout(60)
+    while not c.readline().startswith(begin):
+        pass
 
 
 def one_place(w):
@@ -691,6 +711,7 @@ def run(w):
     administrators(w)
     made(w)
     delivered(w)
+    idle(w)
     one_place(w)
     for how in LOCKS:
         mailers(w, how)
