@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -108,6 +109,29 @@ get_foot(struct redo *r)
 	    &r->old, &r->ino, &r->born, &r->sum) == 4 ? 0 : -1;
 }
 
+/* Much of it is what is there already. */
+static int
+put_over(const struct redo *r)
+{
+	char *p = malloc(2 * WIN_SIZE);
+	int ret = p != NULL ? 0 : -1, fd = r->b->fd;
+	uint64_t off;
+	ssize_t n;
+
+	for (off = 0; ret == 0 && off < r->new; off += n) {
+		n = r->new - off < WIN_SIZE ? r->new - off : WIN_SIZE;
+		n = file_pread(r->fd, p, n, off);
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0 || ((file_pread(fd, p + WIN_SIZE, n, off) != n ||
+		    memcmp(p, p + WIN_SIZE, n) != 0) &&
+		    file_pwrite(fd, p, n, off) == -1))
+			ret = -1;
+	}
+	free(p);
+	return ret;
+}
+
 /*
  * First its size, so that what others add behind that can be told from ours
  * whatever happens.  Then as often as need be: nothing that is read here is
@@ -118,8 +142,7 @@ overwrite(struct redo *r)
 {
 	struct box *b = r->b;
 
-	if (ftruncate(b->fd, r->new) == -1 ||
-	    copy_bytes(r->fd, 0, r->new, b->fd, 0) == -1 ||
+	if (ftruncate(b->fd, r->new) == -1 || put_over(r) == -1 ||
 	    fsync(b->fd) == -1)
 		return -1;
 	b->size = r->new;
@@ -148,12 +171,12 @@ outside_replace(struct box *b, int fd, const char *name, uint64_t size)
 
 	r.path = xasprintf("%s.redo", b->file);
 	if (sum_up(b->fd, r.old, &r.sum) == 0 && make_room(&r) == 0 &&
-	    put_foot(&r) == 0 && fstat(b->fd, &st) == 0) {
-		/* Somebody who does not know the lock has just been there. */
+	    put_foot(&r) == 0 && renameat(dirfd, name, dirfd, r.path) == 0 &&
+	    box_sync_dir(b) == 0 && fstat(b->fd, &st) == 0) {
+		/* Somebody who does not know the lock: to be found by finish(). */
 		if ((uint64_t)st.st_size != r.old)
 			errno = EAGAIN;
-		else if (renameat(dirfd, name, dirfd, r.path) == 0 &&
-		    box_sync_dir(b) == 0)
+		else
 			ret = overwrite(&r);
 	}
 	err = errno;
@@ -253,6 +276,10 @@ finish(struct redo *r)
 		return -1;
 	/* Nothing was written, or all that is of its size is ours. */
 	from = size >= r->old && sum == r->sum ? r->old : r->new;
+	/* Ours may begin with all that was there, or with nothing yet. */
+	if (from == r->old && size >= r->new && r->new > r->old &&
+	    !message_at(r, from))
+		from = r->new;
 	if (size == from)
 		return overwrite(r);
 	if (size < from || !message_at(r, from))

@@ -271,22 +271,49 @@ check_last(struct box *b, uint32_t *lastuid)
 
 /* --- in a file that others change, too --- */
 
+/* Does a From_ line stand there, even in the middle of a line? */
+static bool
+from_between(struct win *w, uint64_t off, uint64_t end)
+{
+	struct from_line f;
+	const char *hit;
+	struct str s;
+
+	while (off + 5 < end) {
+		s = win_at(w, off, WIN_SIZE);
+		if (s.len <= 5)
+			break;
+		if ((hit = memmem(s.p, s.len, "From ", 5)) == NULL)
+			off += s.len - 4;
+		else if (mbox_from_at(w, off + (hit - s.p), &f) != 0)
+			return true;
+		else
+			off += (hit - s.p) + 1;
+	}
+	return false;
+}
+
 /* From off to the end nothing but ours, of that UID and those after it? */
 static bool
 only_ours(struct box *b, struct win *w, uint64_t off, uint32_t uid)
 {
 	struct from_line f;
+	uint64_t end;
 	unsigned sep;
 	struct str s;
 	size_t len;
 
-	for (; off < b->size; off = mbox_end(w, off + len, &f, &sep) + sep) {
+	for (; off < b->size; off = end + sep) {
 		if ((len = mbox_from_at(w, off, &f)) == 0) {
 			s = win_at(w, off, FROM_MAX);
 			return broken_from(s.p, b->size - off);
 		}
 		if (!f.fixed || f.uid != uid++)
 			return false;
+		end = mbox_end(w, off + len, &f, &sep);
+		/* Torn: others begin wherever it ended. */
+		if (end != off + len + f.length)
+			return !from_between(w, off + len, b->size);
 	}
 	return true;
 }
@@ -296,9 +323,12 @@ landed(const struct box *b, struct win *w, const struct slot *s)
 {
 	struct from_line f;
 	size_t len = mbox_from_at(w, s->old, &f);
+	uint64_t end = s->old + len + f.length;
+	unsigned sep;
 
 	return len != 0 && f.fixed && f.uid == s->uid &&
-	    f.length >= 0 && s->old + len + f.length <= b->size;
+	    f.length >= 0 && end <= b->size &&
+	    mbox_end(w, s->old + len, &f, &sep) == end;
 }
 
 /*
@@ -328,7 +358,17 @@ repair_outside(struct box *b)
 		ret = idx_put_slots(&b->idx, i, 1);
 	}
 	win_free(&w);
-	return ret == 0 ? cut(b, off, true) : -1;
+	if (ret == -1 || off == b->size)
+		return ret;
+	/* Where there is no room to keep it aside it stays: it harms nobody. */
+	if (mbox_put_aside(b, off, b->size) == -1)
+		return no_room() ? 0 : -1;
+	log_msg(LOG_PROBLEM, "%s: torn message at %llu to %s.torn", b->file,
+	    (unsigned long long)off, b->file);
+	if (ftruncate(b->fd, off) == -1)
+		return -1;
+	b->size = off;
+	return 0;
 }
 
 int

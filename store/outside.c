@@ -256,7 +256,8 @@ outside_count(const struct box *b, uint64_t gone, uint64_t messages)
 {
 	struct outside *o = b->outside;
 
-	if (o == NULL)
+	/* A worker has an index, and takes messages out. */
+	if (o == NULL || b->acct->worker)
 		return;
 	o->counted = b->size;
 	o->gone = gone;

@@ -467,6 +467,15 @@ plant(const char *was, const char *now, const char *found, bool same)
 }
 
 static void
+grow(off_t size)
+{
+	int fd = openat(top, SPOOL, O_RDWR);
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+static void
 assert_finished(const char *want)
 {
 	struct acct *a = external(true);
@@ -512,12 +521,94 @@ test_begun(void **state)
 	snprintf(half, sizeof(half), "%s%s", more, added);
 	plant(was, more, half, true);
 	assert_finished("1234");
+	/* It grew, and nothing more; or what was written is as it was. */
+	snprintf(half, sizeof(half), "%s", was);
+	memset(half + sizeof(was) - 1, 0, sizeof(half) - sizeof(was) + 1);
+	plant(was, more, half, true);
+	grow(sizeof(more) - 1);
+	assert_finished("123");
+	snprintf(half, sizeof(half), "%.*s", (int)sizeof(was) - 2, was);
+	plant(half, was, was, true);
+	assert_finished("123");
 	/* Others emptied it, and mail came. */
 	plant(was, less, added, true);
 	assert_finished("134");
 	/* Another file has its place. */
 	plant(was, less, added, false);
 	assert_finished("4");
+}
+
+/* A process of delivery's that dies in the middle of the second message. */
+static void
+die_delivering(const char *big)
+{
+	struct rlimit rl = { 300000, 300000 };
+	struct acct *a = external(false);
+	struct box *b = inbox(a);
+	struct delivery d = job(2, big);
+
+	deliver(b, 1, "Subject: 1\n\n1\n");
+	signal(SIGXFSZ, SIG_DFL);
+	if (setrlimit(RLIMIT_FSIZE, &rl) == -1)
+		_exit(1);
+	box_deliver(b, &d, 1);
+	_exit(0);
+}
+
+static unsigned
+count(const char *where, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (where = strstr(where, what)) != NULL; where++)
+		n++;
+	return n;
+}
+
+/* Others add behind that, right there or with an empty line, a bit or much. */
+static void
+test_torn_and_others(void **state)
+{
+	static const char *const between[] = { "", "\n", "\n\n" };
+	static const size_t sizes[] = { 100, 200000 };
+	char *big = calloc(1, 400001), *other = calloc(1, 200301), *p;
+	size_t i, k, n;
+	struct acct *a;
+	pid_t pid;
+	int status;
+
+	for (i = 0; i < 400000; i++)
+		big[i] = i % 60 == 59 ? '\n' : 'b';
+	memcpy(big, "Subject: 2\n\n", 12);
+	memcpy(big + 400000 - 9, "\nthe-end\n", 9);
+	for (k = 0; k < 6; k++) {
+		rewrite("");
+		unlinkat(top, "INBOX.mbox.idx", 0);
+		unlinkat(top, "account.info", 0);
+		if ((pid = fork()) == 0)
+			die_delivering(big);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) &&
+		    WTERMSIG(status) == SIGXFSZ);
+		n = snprintf(other, 300, "%s%sSubject: o\n\nother-begins\n",
+		    between[k % 3], OLD);
+		while (n < sizes[k / 3]) {
+			other[n] = n % 60 == 59 ? '\n' : 'x';
+			n++;
+		}
+		strcpy(other + n, "\nother-ends\n\n");
+		add(other);
+		a = external(false);
+		deliver(inbox(a), 2, big);
+		acct_free(a);
+		p = spool();
+		assert_int_equal(count(p, "the-end"), 1);
+		assert_int_equal(count(p, "other-begins"), 1);
+		assert_int_equal(count(p, "other-ends"), 1);
+		free(p);
+	}
+	free(big);
+	free(other);
 }
 
 /* What grows needs room; without it nothing is begun. */
@@ -659,16 +750,6 @@ deliver_for_ever(int out)
 	}
 }
 
-static unsigned
-count(const char *where, const char *what)
-{
-	unsigned n = 0;
-
-	for (; (where = strstr(where, what)) != NULL; where++)
-		n++;
-	return n;
-}
-
 /* The one in hand is sent again: once, or twice if others wrote behind it. */
 static void
 test_killed_while_delivering(void **state)
@@ -729,6 +810,7 @@ main(void)
 		T(test_killed_after_append),
 		T(test_read_on),
 		T(test_begun),
+		T(test_torn_and_others),
 		T(test_no_room),
 		T(test_killed_while_expunging),
 		T(test_killed_while_delivering),
