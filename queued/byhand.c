@@ -282,7 +282,8 @@ byhand_found(struct msg *m)
 		if ((uint64_t)int_at(v, i) >= m->q.nrcpts)
 			continue;
 		r = &m->rcpts[int_at(v, i)];
-		r->byhand = int_at(v, i + 1);
+		if (int_at(v, i + 1) > time(NULL))
+			r->byhand = int_at(v, i + 1);
 		if (r->via == NULL && *text_at(v, i + 2) != '\0')
 			r->via = strdup(text_at(v, i + 2));
 	}

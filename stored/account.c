@@ -415,6 +415,11 @@ may_start(struct account *a)
 	if (sessions_waiting(a) ? !limits_some(a, s->m.account) :
 	    requests_waiting(a) && !limits_some(a, requests_name(a)))
 		return false;
+	/* What delivery has is of no use to a worker: it needs its own. */
+	if (a->outside != 0 && a->held) {
+		forget(a);
+		return false;
+	}
 	return inbox_ready(a);
 }
 

@@ -101,10 +101,10 @@ opened(const struct ipc_pkt *pkt, void *arg)
 	if (m == NULL || m->code != 0 || pkt->fd == -1)
 		fail(a, m != NULL && *m->text != '\0' ? m->text :
 		    "the external INBOX cannot be opened now");
-	else if (is_held(a) && remember(a, pkt->fd))
-		;		/* it is still that one */
 	else if ((a->inbox = dup(pkt->fd)) == -1)
 		fail(a, "the external INBOX cannot be opened now");
+	else if (is_held(a) && remember(a, a->inbox))
+		drop(a);		/* it is still that one */
 	else if (is_held(a))
 		account_drop(a, "INBOX has been replaced");
 	account_run(a);

@@ -304,6 +304,9 @@ fetch_more(struct imap_session *s, void *arg)
 			look(s, f);
 		f->look = false;
 	}
+	/* Between two pieces another program may have been at the mailbox. */
+	if (!box_current(s->box))
+		(void)box_refresh(s->box);
 	while (f->inside || next_message(f)) {
 		if (!message(s, f, enough))
 			return MORE_FAILED;

@@ -148,8 +148,10 @@ job_run(struct imap_session *s)
 {
 	int64_t until = now_ms() + SLICE_MS;
 	enum imap_more r;
+	size_t before;
 
 	for (;;) {
+		before = conn_unsent(s->conn) + s->out.len;
 		r = s->more(s, s->job);
 		if (r != MORE_AGAIN)
 			break;
@@ -157,7 +159,9 @@ job_run(struct imap_session *s)
 			flush(s);
 		if (s->dead)
 			return;
-		if (conn_unsent(s->conn) + s->out.len >= CONN_HIGHWATER) {
+		/* Who says nothing, as COPY does, waits for nobody. */
+		if (conn_unsent(s->conn) + s->out.len >= CONN_HIGHWATER &&
+		    conn_unsent(s->conn) + s->out.len > before) {
 			wait_for_client(s);
 			return;
 		}
