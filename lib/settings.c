@@ -280,7 +280,7 @@ in_force(const struct val *all, const struct slot *at)
 	const struct val *v;
 
 	v = dict_get(dict_get(all, at->s->module), at->s->name);
-	if (v == NULL || settings_check(at->s, v) != NULL)
+	if (settings_is_default(v) || settings_check(at->s, v) != NULL)
 		return at->dflt;
 	return v;
 }

@@ -147,7 +147,7 @@ get_text(struct command *c, const char *module, const char *name)
 
 	if (!need(c, "Settings"))
 		return;
-	v = dict_get(dict_get(merged, module), name);
+	v = settings_value(merged, module, name);
 	answer_val(c, v != NULL ? val_copy(v) : val_string(""));
 }
 

@@ -367,6 +367,19 @@ check_main_name(const char *module, const struct val *v)
 	return text;
 }
 
+static const char *
+check_module(const char *module, const struct val *v)
+{
+	const char *wrong;
+
+	if ((wrong = check_pinned(module, v)) == NULL &&
+	    (wrong = config_check(module, v)) == NULL &&
+	    (wrong = config_check_texts(module, v,
+	    config_file(module))) == NULL)
+		wrong = check_main_name(module, v);
+	return wrong;
+}
+
 /* Replacing domains' defaults leaves those of accounts as they are. */
 static void
 keep_parts(const char *file, struct val *v)
@@ -382,19 +395,17 @@ keep_parts(const char *file, struct val *v)
 			dict_set(v, places[i].part, val_copy(had));
 }
 
-const char *
-config_store(const char *module, const struct val *new)
+/* Takes the settings; what is set to its default is not among them. */
+static const char *
+store_module(const char *module, struct val *v)
 {
 	const char *part, *file = file_of(module, &part), *wrong;
-	struct val *v, *whole;
+	struct val *whole = v;
 
-	if ((wrong = check_pinned(module, new)) != NULL ||
-	    (wrong = config_check(module, new)) != NULL ||
-	    (wrong = config_check_texts(module, new,
-	    config_file(module))) != NULL ||
-	    (wrong = check_main_name(module, new)) != NULL)
+	if ((wrong = check_module(module, v)) != NULL) {
+		val_free(v);
 		return wrong;
-	whole = v = val_copy(new);
+	}
 	if (part == NULL)
 		keep_parts(file, v);
 	else {
@@ -409,6 +420,12 @@ config_store(const char *module, const struct val *new)
 	dict_set(files, file, whole);
 	config_apply();
 	return NULL;
+}
+
+const char *
+config_store(const char *module, const struct val *new)
+{
+	return store_module(module, config_update(NULL, new));
 }
 
 struct val *

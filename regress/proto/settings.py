@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # suite: own
 """A setting that was set is in force everywhere when its change is answered;
-but nobody waits for long for a process that hangs."""
+but nobody waits for long for a process that hangs.  "default" is no value."""
 import pathlib
 import select
 import signal
@@ -26,7 +26,41 @@ def stopped(s, name, n):
     return pid, cli, early
 
 
+# Each command that replaces settings, a setting that takes any word, and how
+# it is seen.
+SETS = [("SetModule SMTP", "ForwardTo", "GetModule SMTP"),
+        ("SetModule Router", "Table", "GetModule Router"),
+        ("SetRouterSettings", "AddDomain", "GetRouterSettings"),
+        ("SetProtection", "ClientIPs", "GetProtection"),
+        ("SetBanned", "HeaderLines", "GetBanned"),
+        ("SetQueueSettings", "Custom", "GetQueueSettings"),
+        ("SetDomainDefaults", "AdminDomainName", "GetDomainDefaults"),
+        ("SetAllAccountsDefaults", "AccessModes", "GetAllAccountsDefaults"),
+        ("SetServerAccountDefaults", "AccessModes",
+         "GetServerAccountDefaults"),
+        ("SetModule Template", "Custom", "GetModule Template")]
+
+
+def no_value(s):
+    """What is set to its default has nothing stored."""
+    cli = s.cli()
+    cli.ask("INLINE")
+    for command, name, get in SETS:
+        before = cli.ask(get)
+        want = cli.ask(f"{command} {{}}") and cli.ask(get)
+        for word in "default", "Default", "#NULL#":
+            cli.ask(f"{command} {{{name}={word};}}")
+            got = cli.ask(get)
+            assert got == want, f"{command} {name}={word}: {got}"
+        cli.ask(f"{command} {before[4:]}")
+    cli.ask("UpdateModule Router {Table=#NULL#;}")
+    got = cli.ask("GetRouterTable")
+    assert "<blacklist-admin*@blacklisted> = postmaster" in got, got
+    cli.close()
+
+
 with Suite() as s:
+    no_value(s)
     for n, name in enumerate(("queued", "smtpd-send", "pop3d", "authd"), 3):
         pid, cli, early = stopped(s, name, n)
         assert not early, f"answered before {name} had it: {cli.line()}"

@@ -100,6 +100,24 @@ in_force(void **state)
 	val_free(all);
 }
 
+/* Somebody wrote the word into the file: no value, whatever the type. */
+static void
+default_word(void **state)
+{
+	struct val *all = parse("{SMTP={ForwardTo=Default;Listener=default;};"
+	    "Router={Table=#NULL#;};Account={AccessModes=default;};}");
+	const struct val *v;
+
+	assert_string_equal(settings_text(all, "SMTP", "ForwardTo"), "");
+	assert_ptr_equal(settings_value(all, "Router", "Table"),
+	    settings_value(NULL, "Router", "Table"));
+	v = dict_get(settings_value(all, "SMTP", "Listener"), "Ports");
+	assert_int_equal(val_count(v), 3);
+	assert_ptr_equal(settings_value(all, "Account", "AccessModes"),
+	    settings_value(NULL, "Account", "AccessModes"));
+	val_free(all);
+}
+
 static void
 checks(void **state)
 {
@@ -171,6 +189,7 @@ main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(files),
 		cmocka_unit_test(in_force),
+		cmocka_unit_test(default_word),
 		cmocka_unit_test(checks),
 		cmocka_unit_test(manual),
 	};
