@@ -114,20 +114,10 @@ assert_uids(struct box *b, const char *want)
 	assert_string_equal(text, want);
 }
 
-/* n messages, by delivery. */
 static void
 come(int n)
 {
-	struct acct *a = mdir(false);
-	struct box *b = inbox(a);
-	char text[64];
-	int i;
-
-	for (i = 1; i <= n; i++) {
-		snprintf(text, sizeof(text), "Subject: %d\n\n%d\n", i, i);
-		deliver(b, i, text);
-	}
-	acct_free(a);
+	fill_account(mdir(false), n);
 }
 
 #define TEXT(n) "Return-Path: <s@x>\nSubject: " #n "\n\n" #n "\n"

@@ -192,11 +192,10 @@ crash(struct acct *a)
 /* Somebody else's separator. */
 #define OLD "From ann Sat Nov 21 02:40:26 2026\n"
 
-/* Messages 1 to n, each with its number as subject and text. */
+/* Messages 1 to n, each with its number as subject and text; a is freed. */
 static inline void
-fill(int n)
+fill_account(struct acct *a, int n)
 {
-	struct acct *a = account(false);
 	struct box *b = inbox(a);
 	char text[64];
 	int i;
@@ -206,6 +205,12 @@ fill(int n)
 		deliver(b, i, text);
 	}
 	acct_free(a);
+}
+
+static inline void
+fill(int n)
+{
+	fill_account(account(false), n);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
