@@ -532,8 +532,9 @@ login_auth(struct ipc *ipc, struct ipc_pkt *pkt, void *arg)
 		    "tokens need TLS");
 		return;
 	}
-	if (!is_client_ip(l->peer) && settings_bool(proc_settings(),
-		"Protection", "ClientsOnlyLogin")) {
+	/* From the server's own address to itself is no other host. */
+	if (!is_client_ip(l->peer) && strcmp(l->peer, m->local) != 0 &&
+	    settings_bool(proc_settings(), "Protection", "ClientsOnlyLogin")) {
 		login_refuse(l, "not-a-client-address", "NOSERVICE",
 		    "logins are not accepted from your address");
 		return;
