@@ -297,7 +297,7 @@ write_of(const struct domain *d, const char *path, const struct val *new)
 static void
 store_domain(struct command *c, struct domain *d, struct val *new)
 {
-	const char *err = config_check("Domain", new);
+	const char *err = config_check("Domain", new, d->settings);
 	char *path = xasprintf("%s/Settings/Domain.settings", d->dir);
 
 	if (err == NULL)
@@ -372,7 +372,8 @@ do_get_defaults(struct command *c)
 static void
 store_defaults(struct command *c, struct domain *d, struct val *new)
 {
-	const char *err = config_check("Account", new);
+	const char *err = config_check("Account", new,
+	    dict_get(d->settings, "AccountDefaults"));
 	struct val *whole;
 
 	if (err != NULL) {
@@ -422,7 +423,7 @@ do_get_template(struct command *c)
 static void
 store_template(struct command *c, struct domain *d, struct val *new)
 {
-	const char *err = config_check("Template", new);
+	const char *err = config_check("Template", new, d->template);
 	char *path = xasprintf("%s/Settings/Template.settings", d->dir);
 
 	if (err == NULL)

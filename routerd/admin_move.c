@@ -77,7 +77,7 @@ do_create(struct command *c)
 	if (!need_users(c))
 		return;
 	if ((err = new_name(arg_text(c, 0), name, sizeof(name))) == NULL &&
-	    (err = config_check("Domain", settings)) == NULL &&
+	    (err = config_check("Domain", settings, NULL)) == NULL &&
 	    (err = config_check_texts("Domain", settings, NULL)) == NULL &&
 	    (err = own_check(NULL, settings)) == NULL &&
 	    domain_dir_make(name, settings) == -1)

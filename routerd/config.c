@@ -178,79 +178,8 @@ config_update(const struct val *old, const struct val *changes)
 	return v;
 }
 
-/* What stands in its file as a part of it. */
-static const char *
-check_part(const char *module, const char *key, const struct val *v)
-{
-	size_t i;
-
-	if (strcmp(module, "Domain") != 0)
-		return NULL;
-	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (places[i].part != NULL && strcmp(places[i].part, key) == 0)
-			return val_type(v) != VAL_DICT ?
-			    "a dictionary is wanted" :
-			    config_check(places[i].module, v);
-	return NULL;
-}
-
-/* Each is a dictionary of an account's settings. */
-static const char *
-check_classes(const struct val *v)
-{
-	const char *wrong = NULL;
-	size_t i;
-
-	if (val_type(v) != VAL_DICT)
-		return "a dictionary is wanted";
-	for (i = 0; i < val_count(v) && wrong == NULL; i++)
-		wrong = val_type(val_at(v, i)) != VAL_DICT ?
-		    "a class is a dictionary" :
-		    config_check("Account", val_at(v, i));
-	return wrong;
-}
-
-/* A template has settings of new accounts, too. */
-static const struct setting *
-find_setting(const char *module, const char *name)
-{
-	const struct setting *s = settings_find(module, name);
-
-	return s != NULL || strcmp(module, "Template") != 0 ? s :
-	    settings_find("Account", name);
-}
-
-const char *
-config_check(const char *module, const struct val *v)
-{
-	static char text[512];
-	const struct setting *s;
-	const char *wrong;
-	size_t i;
-
-	for (i = 0; i < val_count(v); i++) {
-		if (settings_is_default(val_at(v, i)))
-			continue;
-		s = find_setting(module, val_key(v, i));
-		if (s == NULL)
-			wrong = check_part(module, val_key(v, i), val_at(v, i));
-		else if (strcmp(s->name, "ServiceClasses") == 0)
-			wrong = check_classes(val_at(v, i));
-		else
-			wrong = settings_check(s, val_at(v, i));
-		if (wrong == NULL)
-			continue;
-		if (wrong == text)
-			return text;
-		snprintf(text, sizeof(text), "%.64s: %s", val_key(v, i),
-		    wrong);
-		return text;
-	}
-	return NULL;
-}
-
-static bool
-same(const struct val *a, const struct val *b)
+bool
+config_same(const struct val *a, const struct val *b)
 {
 	struct buf x, y;
 	bool eq;
@@ -266,20 +195,99 @@ same(const struct val *a, const struct val *b)
 	return eq;
 }
 
+/* What stands in its file as a part of it. */
+static const char *
+check_part(const char *module, const char *key, const struct val *v,
+    const struct val *had)
+{
+	size_t i;
+
+	if (strcmp(module, "Domain") != 0)
+		return NULL;
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (places[i].part != NULL && strcmp(places[i].part, key) == 0)
+			return val_type(v) != VAL_DICT ?
+			    "a dictionary is wanted" :
+			    config_check(places[i].module, v, had);
+	return NULL;
+}
+
+/* Each is a dictionary of an account's settings. */
+static const char *
+check_classes(const struct val *v, const struct val *had)
+{
+	const char *wrong = NULL;
+	size_t i;
+
+	if (val_type(v) != VAL_DICT)
+		return "a dictionary is wanted";
+	for (i = 0; i < val_count(v) && wrong == NULL; i++)
+		wrong = val_type(val_at(v, i)) != VAL_DICT ?
+		    "a class is a dictionary" :
+		    config_check("Account", val_at(v, i),
+		    dict_get(had, val_key(v, i)));
+	return wrong;
+}
+
+/* A template has settings of new accounts, too. */
+static const struct setting *
+find_setting(const char *module, const char *name)
+{
+	const struct setting *s = settings_find(module, name);
+
+	return s != NULL || strcmp(module, "Template") != 0 ? s :
+	    settings_find("Account", name);
+}
+
+static const char *
+check_one(const char *module, const char *key, const struct val *v,
+    const struct val *had)
+{
+	const struct setting *s = find_setting(module, key);
+
+	if (settings_is_default(v) || config_same(v, had))
+		return NULL;
+	if (s == NULL)
+		return check_part(module, key, v, had);
+	if (strcmp(s->name, "ServiceClasses") == 0)
+		return check_classes(v, had);
+	return settings_check(s, v);
+}
+
+const char *
+config_check(const char *module, const struct val *v, const struct val *had)
+{
+	static char text[512];
+	const char *key, *wrong;
+	size_t i;
+
+	for (i = 0; i < val_count(v); i++) {
+		key = val_key(v, i);
+		wrong = check_one(module, key, val_at(v, i),
+		    dict_get(had, key));
+		if (wrong == NULL)
+			continue;
+		if (wrong != text)
+			snprintf(text, sizeof(text), "%.64s: %s", key, wrong);
+		return text;
+	}
+	return NULL;
+}
+
 /* Nobody may think that he changed what cgserver.conf holds fast. */
 static const char *
 check_pinned(const char *module, const struct val *v)
 {
 	static char text[256];
-	const struct val *pins = config_pinned(module), *old;
+	const struct val *pins = config_pinned(module), *new;
 	const char *key;
 	size_t i;
 
 	for (i = 0; pins != NULL && i < val_count(pins); i++) {
 		key = val_key(pins, i);
-		old = dict_get(config_file(module), key);
-		if (dict_get(v, key) == NULL || same(dict_get(v, key), old) ||
-		    same(dict_get(v, key), val_at(pins, i)))
+		new = dict_get(v, key);
+		if (new == NULL || config_same(new, val_at(pins, i)) ||
+		    config_same(new, dict_get(config_file(module), key)))
 			continue;
 		snprintf(text, sizeof(text), "%.64s is pinned in "
 		    "cgserver.conf; change it there", key);
@@ -354,7 +362,7 @@ check_main_name(const char *module, const struct val *v)
 
 	if (strcmp(module, "Main") != 0 ||
 	    dict_get(config_pinned(module), "DomainName") != NULL ||
-	    same(dict_get(v, "DomainName"),
+	    config_same(dict_get(v, "DomainName"),
 		dict_get(config_file(module), "DomainName")))
 		return NULL;
 	if (!main_name(v, lower, sizeof(lower)))
@@ -373,7 +381,8 @@ check_module(const char *module, const struct val *v)
 	const char *wrong;
 
 	if ((wrong = check_pinned(module, v)) == NULL &&
-	    (wrong = config_check(module, v)) == NULL &&
+	    (wrong = config_check(module, v,
+	    config_file(module))) == NULL &&
 	    (wrong = config_check_texts(module, v,
 	    config_file(module))) == NULL)
 		wrong = check_main_name(module, v);

@@ -69,30 +69,17 @@ static const struct {
 
 /* These are arrays of lines. */
 static const char *
-check_banned(const struct val *new)
+check_banned(const struct val *new, const struct val *had)
 {
 	const char *err;
 
+	if (config_same(dict_get(new, "HeaderLines"), dict_get(had,
+	    "HeaderLines")) && config_same(dict_get(new, "BodyLines"),
+	    dict_get(had, "BodyLines")))
+		return NULL;
 	banned_unref(banned_make(dict_get(new, "HeaderLines"),
 	    dict_get(new, "BodyLines"), &err));
 	return err;
-}
-
-static bool
-is_same(const struct val *a, const struct val *b)
-{
-	struct buf x, y;
-	bool same;
-
-	if (a == NULL || b == NULL)
-		return a == b;
-	buf_init(&x, 0);
-	buf_init(&y, 0);
-	same = val_write(&x, a, false) && val_write(&y, b, false) &&
-	    x.len == y.len && memcmp(x.p, y.p, x.len) == 0;
-	buf_free(&x);
-	buf_free(&y);
-	return same;
 }
 
 struct rows {
@@ -129,7 +116,7 @@ check_rbls(const struct val *new)
 	const char *text = v != NULL ? val_text(v) : NULL;
 
 	*wrong = '\0';
-	if (!is_same(v, dict_get(config_file("Protection"), "RBLServers")) &&
+	if (!config_same(v, dict_get(config_file("Protection"), "RBLServers")) &&
 	    (text == NULL || strcmp(text, "default") != 0))
 		rows_each(v, check_rbl, &rows);
 	return *wrong != '\0' ? wrong : NULL;
@@ -145,7 +132,7 @@ config_check_texts(const char *module, const struct val *new,
 	size_t i;
 
 	if (strcmp(module, "Banned") == 0)
-		return check_banned(new);
+		return check_banned(new, had);
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (strcmp(module, texts[i].module) != 0)
 			continue;

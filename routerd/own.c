@@ -136,31 +136,46 @@ main_has_all(void)
 	return strcasecmp(own_mode(names.main), all) == 0;
 }
 
+static const char *
+check_address(const struct domain *d, const char *ip)
+{
+	static char text[128];
+	const struct domain *other = map_get(env.addresses, ip, strlen(ip));
+
+	if (is_own(ip) && (other == NULL || other == d ||
+	    (other->main && main_has_all())))
+		return NULL;
+	snprintf(text, sizeof(text), is_own(ip) ?
+	    "%s is assigned to another domain" :
+	    "%s is not an address of this server", ip);
+	return text;
+}
+
+/* Is it as it was? */
+static bool
+has(const struct domain *d, const struct val *settings, const char *name)
+{
+	return d != NULL && config_same(dict_get(settings, name),
+	    dict_get(d->settings, name));
+}
+
 const char *
 own_check(const struct domain *d, const struct val *settings)
 {
-	static char text[128];
 	const struct val *list = dict_get(settings, "IPAddresses"), *v;
-	const struct domain *other;
+	const char *wrong = NULL;
 	char ip[64];
 	size_t i;
 
-	if ((d == NULL || !d->main) && strcasecmp(dict_str(settings, "IPMode",
-	    ""), all) == 0)
+	if ((d == NULL || !d->main) && !has(d, settings, "IPMode") &&
+	    strcasecmp(dict_str(settings, "IPMode", ""), all) == 0)
 		return "IPMode: only the Main Domain can have all addresses";
-	for (i = 0; (v = nth(list, i)) != NULL; i++) {
-		if (!address_of(v, ip, sizeof(ip)))
-			continue;
-		other = map_get(env.addresses, ip, strlen(ip));
-		if (is_own(ip) && (other == NULL || other == d ||
-		    (other->main && main_has_all())))
-			continue;
-		snprintf(text, sizeof(text), is_own(ip) ?
-		    "%s is assigned to another domain" :
-		    "%s is not an address of this server", ip);
-		return text;
-	}
-	return NULL;
+	if (has(d, settings, "IPAddresses"))
+		return NULL;
+	for (i = 0; wrong == NULL && (v = nth(list, i)) != NULL; i++)
+		if (address_of(v, ip, sizeof(ip)))
+			wrong = check_address(d, ip);
+	return wrong;
 }
 
 static void

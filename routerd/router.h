@@ -36,9 +36,15 @@ const struct val *config_pinned(const char *module);
 const char *config_store(const char *module, const struct val *);
 /* Is there any such module?  Its proper spelling, or NULL. */
 const char *config_module(const char *name);
-/* What is wrong with these values, or NULL; "default" removes. */
-const char *config_check(const char *module, const struct val *);
-/* config_text.c: the same of texts with a form, where they are new. */
+/*
+ * What is wrong with these values, or NULL; "default" removes.  One that it
+ * had (NULL: none) may stay, whoever came to write it.
+ */
+const char *config_check(const char *module, const struct val *,
+	    const struct val *had);
+/* Are these values, or none, one and the same? */
+bool	config_same(const struct val *, const struct val *);
+/* config_text.c: the same of texts with a form. */
 const char *config_check_texts(const char *module, const struct val *,
 	    const struct val *had);
 /* A new dictionary: old with the changes in it; "default" removes a key. */
@@ -69,9 +75,12 @@ struct command;
 void	own_refresh(const struct command *);	/* anew; answers it */
 /* own_dns.c: asks for all that go by DNS; own_apply() follows. */
 void	own_dns_ask(void);
-/* May the domain (NULL: a new one) have these?  NULL, or what is wrong. */
 /* Its setting IPMode, or the default. */
 const char *own_mode(const struct domain *);
+/*
+ * May the domain (NULL: a new one, or any) have these?  NULL, or what is wrong
+ * with those it does not have already.
+ */
 const char *own_check(const struct domain *, const struct val *settings);
 
 /* backup.c: is this server a backup for that domain?  May tell at once. */

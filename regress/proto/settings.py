@@ -59,8 +59,50 @@ def no_value(s):
     cli.close()
 
 
+# What an older server, or somebody by hand, wrote; it can be no value.
+STORED = """{Custom=1;MailToUnknown=Eaten;IPAddresses=("192.0.2.77");
+IPMode="All Available";MailRerouteAddress="a b";AccountDefaults={
+PasswordEncryption=SHA;ServiceClasses={few={MaxMailboxes=x;};};};}"""
+
+
+def old_values(s):
+    """They are in nobody's way who changes something else."""
+    cli = s.cli()
+    cli.ask("INLINE")
+    cli.ask("CreateDomain old.example")
+    cli.close()
+    dir = pathlib.Path(s.base, "Domains/old.example/Settings")
+    (dir / "Domain.settings").write_text(STORED)
+    (dir / "Template.settings").write_text("{MaxMailboxes=x;}")
+    (pathlib.Path(s.base) / "Settings/Banned.settings").write_text(
+        '{HeaderLines=("*");}')
+    kill(next(p for p, who in s.children().items() if who == "routerd"))
+    cli = s.cli_again()
+    for line in ("UpdateDomainSettings old.example {AccountsLimit=5;}",
+                 "UpdateAccountDefaults old.example {MaxMailboxes=3;}",
+                 "UpdateAccountDefaults old.example {ServiceClasses={few={"
+                 "MaxMailboxes=x;MaxSubscriptions=3;};};}",
+                 "UpdateAccountTemplate old.example {MaxAccountSize=1M;}",
+                 "UpdateModule Banned {Custom=1;}"):
+        cli.ask(line)
+    for line in ("UpdateDomainSettings old.example {MailToUnknown=Drunk;}",
+                 'UpdateDomainSettings old.example {IPAddresses='
+                 '("192.0.2.78");}',
+                 "UpdateAccountDefaults old.example {PasswordEncryption=SH;}",
+                 "UpdateAccountDefaults old.example {ServiceClasses={few={"
+                 "MaxMailboxes=y;};};}",
+                 "UpdateAccountTemplate old.example {MaxMailboxes=y;}",
+                 'UpdateModule Banned {HeaderLines=("**");}'):
+        answer = cli.send(line)
+        assert answer[:1] == "5", f"{line}: {answer}"
+    cli.ask("DeleteDomain old.example")
+    cli.ask("SetBanned {}")
+    cli.close()
+
+
 with Suite() as s:
     no_value(s)
+    old_values(s)
     for n, name in enumerate(("queued", "smtpd-send", "pop3d", "authd"), 3):
         pid, cli, early = stopped(s, name, n)
         assert not early, f"answered before {name} had it: {cli.line()}"
