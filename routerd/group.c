@@ -41,6 +41,18 @@ group_get(const struct domain *d, const char *name)
 
 /* --- what is on the disk --- */
 
+bool
+group_has_file(const struct domain *d, const char *name)
+{
+	char *path = path_of(d, name);
+	struct stat st;
+	bool there = fstatat(proc_basefd(), path, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0;
+
+	free(path);
+	return there;
+}
+
 static void
 load_one(struct domain *d, const char *file)
 {
@@ -289,20 +301,6 @@ do_list(struct command *c)
 	answer_names(c, NAME_GROUP);
 }
 
-/* One whose settings could not be read has its file, but not its name. */
-static const char *
-check_file(const struct domain *d, const char *name)
-{
-	char *path = path_of(d, name);
-	struct stat st;
-	bool there = fstatat(proc_basefd(), path, &st,
-	    AT_SYMLINK_NOFOLLOW) == 0;
-
-	free(path);
-	return there ? "a group of this name is there, but could not be read: "
-	    "see the log" : NULL;
-}
-
 static void
 do_create(struct command *c)
 {
@@ -315,7 +313,6 @@ do_create(struct command *c)
 	    !object_may(c, d, "CanCreateGroups"))
 		return;
 	if ((err = object_new_name(d, name)) == NULL &&
-	    (err = check_file(d, name)) == NULL &&
 	    (err = group_check(settings)) == NULL) {
 		if (store(d, name, val_copy(settings)) == -1)
 			err = "the group cannot be written to the disk";

@@ -28,6 +28,9 @@ object_new_name(const struct domain *d, const char *name)
 		return "this name is for mail to all accounts";
 	if (names_find(d, name, strlen(name)) != NULL)
 		return "an object with this name already exists";
+	if (group_has_file(d, name))
+		return "a group of this name is there, but could not be read: "
+		    "see the log";
 	return NULL;
 }
 

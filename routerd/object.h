@@ -61,6 +61,8 @@ extern ipc_handler	on_name_aliases;
 
 /* group.c */
 void	 group_load(struct domain *);
+/* One whose settings could not be read has its file, but not its name. */
+bool	 group_has_file(const struct domain *, const char *name);
 const struct val *group_get(const struct domain *, const char *name);
 /* A name of the domain has become another ("" for none): as members have it. */
 void	 group_follow(struct domain *, const char *old, const char *new);

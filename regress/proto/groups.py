@@ -338,6 +338,34 @@ def restarted(s, cli, d):
         "GetAccountAliases ann")] == want
 
 
+def damaged(s, cli):
+    """Nothing takes the place of a group that could not be read."""
+    cli.ask("CreateDomain torn.example")
+    for name in "a", "b":
+        cli.ask(f"CreateGroup {name}@torn.example {{Members=(ann);}}")
+    cli.ask("CreateForwarder f@torn.example TO ann")
+    cli.ask("CreateAccount x@torn.example")
+    file = pathlib.Path(s.base, "Domains/torn.example/Settings/Groups",
+                        "b.settings")
+    file.write_text("{Members=(a")
+    kill(next(p for p, n in s.children().items() if n == "routerd"))
+    wait_for("routerd to come back", lambda: cli.send("ListGroups")[:1] == "2")
+    for line in ("RenameGroup a@torn.example INTO b@torn.example",
+                 "CreateGroup b@torn.example",
+                 "CreateAccount b@torn.example",
+                 "CreateForwarder b@torn.example TO ann",
+                 "RenameForwarder f@torn.example INTO b@torn.example",
+                 "RenameAccount x@torn.example INTO b@torn.example",
+                 "SetAccountAliases x@torn.example (b)"):
+        answer = cli.send(line)
+        assert answer[:1] == "5", f"{line}: {answer}"
+        assert file.read_text() == "{Members=(a", line
+        cli.ask("Echo x")               # errors in a row end a session
+    file.unlink()
+    cli.ask("RenameGroup a@torn.example INTO b@torn.example")
+    cli.ask("DeleteDomain torn.example FORCE")
+
+
 class Mailer(threading.Thread):
     """Sends numbered messages to a group until it is refused for good."""
 
@@ -413,6 +441,7 @@ def main():
         reports(s, cli, d)
         to_all(s, cli, d)
         restarted(s, cli, d)
+        damaged(s, cli)
         in_use(s, cli, d)
         killed(s, cli, d)
         many(s, cli, d)
