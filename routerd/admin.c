@@ -120,6 +120,8 @@ arg_text(const struct command *c, size_t n)
 	return text != NULL ? text : "";
 }
 
+static unsigned int unseens;		/* changes that some do not have yet */
+
 struct unseen {
 	struct ipc_ref	 ref;
 	unsigned	 code;
@@ -139,6 +141,7 @@ seen(const struct ipc_pkt *pkt, void *arg)
 {
 	struct unseen *u = arg;
 
+	unseens--;
 	tell(u->ref, u->code, u->text);
 	free(u->text);
 	free(u);
@@ -146,7 +149,8 @@ seen(const struct ipc_pkt *pkt, void *arg)
 
 /*
  * What was changed is in force everywhere when the caller hears of it, whatever
- * he does next: but who hangs holds nobody up for long.
+ * he does next: but who hangs holds nobody up for long.  A change to what it
+ * is already may be to what another's change, still on its way, made it.
  */
 void
 answer(const struct command *c, unsigned code, const char *text)
@@ -154,7 +158,8 @@ answer(const struct command *c, unsigned code, const char *text)
 	struct msg_settings_wait m = { 0 };
 	struct unseen *u;
 
-	if (!config_unseen()) {
+	if (!config_unseen() &&
+	    (unseens == 0 || code != 200 || c->who.reads)) {
 		tell(c->ref, code, text);
 		return;
 	}
@@ -162,6 +167,7 @@ answer(const struct command *c, unsigned code, const char *text)
 	u->ref = c->ref;
 	u->code = code;
 	u->text = xstrdup(text);
+	unseens++;
 	ipc_call(proc_control(), IPC_SETTINGS_WAIT, 0, &m, -1,
 	    SEEN_TIMEOUT, seen, u);
 }
