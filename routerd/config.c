@@ -378,14 +378,15 @@ check_main_name(const char *module, const struct val *v)
 static const char *
 check_module(const char *module, const struct val *v)
 {
+	const struct val *had = config_file(module);
 	const char *wrong;
 
 	if ((wrong = check_pinned(module, v)) == NULL &&
-	    (wrong = config_check(module, v,
-	    config_file(module))) == NULL &&
-	    (wrong = config_check_texts(module, v,
-	    config_file(module))) == NULL)
-		wrong = check_main_name(module, v);
+	    (wrong = config_check(module, v, had)) == NULL &&
+	    (wrong = config_check_texts(module, v, had)) == NULL &&
+	    (wrong = check_main_name(module, v)) == NULL &&
+	    strcmp(module, "Domain") == 0)
+		wrong = own_check_defaults(v, had);
 	return wrong;
 }
 

@@ -151,27 +151,34 @@ check_address(const struct domain *d, const char *ip)
 	return text;
 }
 
-/* Is it as it was? */
 static bool
-has(const struct domain *d, const struct val *settings, const char *name)
+is_as_before(const struct val *settings, const struct val *had,
+    const char *name)
 {
-	return d != NULL && config_same(dict_get(settings, name),
-	    dict_get(d->settings, name));
+	return config_same(dict_get(settings, name), dict_get(had, name));
+}
+
+const char *
+own_check_defaults(const struct val *settings, const struct val *had)
+{
+	return !is_as_before(settings, had, "IPMode") &&
+	    strcasecmp(dict_str(settings, "IPMode", ""), all) == 0 ?
+	    "IPMode: only the Main Domain can have all addresses" : NULL;
 }
 
 const char *
 own_check(const struct domain *d, const struct val *settings)
 {
 	const struct val *list = dict_get(settings, "IPAddresses"), *v;
+	const struct val *had = d != NULL ? d->settings : NULL;
 	const char *wrong = NULL;
 	char ip[64];
 	size_t i;
 
-	if ((d == NULL || !d->main) && !has(d, settings, "IPMode") &&
-	    strcasecmp(dict_str(settings, "IPMode", ""), all) == 0)
-		return "IPMode: only the Main Domain can have all addresses";
-	if (has(d, settings, "IPAddresses"))
-		return NULL;
+	if (d == NULL || !d->main)
+		wrong = own_check_defaults(settings, had);
+	if (is_as_before(settings, had, "IPAddresses"))
+		return wrong;
 	for (i = 0; wrong == NULL && (v = nth(list, i)) != NULL; i++)
 		if (address_of(v, ip, sizeof(ip)))
 			wrong = check_address(d, ip);

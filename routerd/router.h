@@ -82,6 +82,9 @@ const char *own_mode(const struct domain *);
  * with those it does not have already.
  */
 const char *own_check(const struct domain *, const struct val *settings);
+/* And all domains but the Main Domain, which had those? */
+const char *own_check_defaults(const struct val *settings,
+	    const struct val *had);
 
 /* backup.c: is this server a backup for that domain?  May tell at once. */
 enum backup { BACKUP_NO, BACKUP_YES, BACKUP_LATER };

@@ -370,7 +370,10 @@ def addresses(s, cli):
     assert cli.ask("Route user@[127.0.0.1]") == local("user")
     cli.ask("UpdateDomainDefaults {IPMode=default;}")
     refused(cli, 'UpdateDomainSettings two.example {IPMode="All Available";}',
-            'CreateDomain x.example {IPMode="All Available";}')
+            'CreateDomain x.example {IPMode="All Available";}',
+            'UpdateDomainDefaults {IPMode="All Available";}',
+            'SetDomainDefaults {IPMode="All Available";}',
+            'UpdateModule Domain {IPMode="All Available";}')
     # The Main Domain's own list: others of the host mean no domain.
     cli.ask('UpdateDomainSettings {IPMode="Manually Defined";'
             'IPAddresses=("127.0.0.3");}')
