@@ -68,6 +68,7 @@ struct domain {
 	bool			 indexed;	/* there is an Index.data */
 	bool			 unreadable;	/* aliases or forwarders are */
 	bool			 spoiled;	/* settings or the template are */
+	bool			 unruled;	/* its settings are */
 	bool			 incomplete;	/* there are names not read */
 	struct domain		*next;		/* in the order of names */
 };

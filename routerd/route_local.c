@@ -45,6 +45,14 @@ take_list(struct state *s, const struct domain *d, const char *name)
 	return DONE;
 }
 
+/* Its own settings may let nobody in: without them all waits. */
+static enum step
+no_rules(struct state *s)
+{
+	return route_refuse(s, 451, "4.3.0", "it is not known now what the "
+	    "domain's settings are");
+}
+
 /*
  * No such account.  Whose it would be is told all the same: authd counts
  * failed logins by that, so that nobody sees by them who is there.
@@ -64,6 +72,8 @@ take_unified(struct state *s, struct domain *d, const char *name,
 {
 	struct account *acc = names_account(d, name, strlen(name));
 
+	if (d->unruled)
+		return no_rules(s);
 	if (acc == NULL)
 		return no_account(s, d, name);
 	return take_local(s, d, acc, acc->name, rest);
@@ -130,6 +140,8 @@ route_list_first(struct state *s)
 
 	if (!route_suffix(s->domain, ".list", &len))
 		return PASS;
+	if (d->unruled)
+		return no_rules(s);
 	str_copy((struct str){ s->domain, len }, name, sizeof(name));
 	acc = names_find(d, name, len);
 	if (acc == NULL || acc->reserved || names_kind(acc) != NAME_GROUP)
@@ -331,6 +343,8 @@ route_local_final(struct state *s)
 				 names_domain(s->env->names, s->domain);
 	if (d == NULL)
 		return PASS;
+	if (d->unruled)
+		return no_rules(s);
 	if (*s->lower == '\0')
 		return route_refuse(s, 553, "5.1.3", "the address has no name");
 	if ((rv = local_alias(s, d)) != PASS ||

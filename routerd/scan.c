@@ -154,11 +154,12 @@ scan_domain_settings(struct domain *d)
 {
 	char *path;
 
-	d->spoiled = false;
+	d->unruled = false;
 	path = xasprintf("%s/Settings/Domain.settings", d->dir);
 	val_free(d->settings);
-	d->settings = read_dict(path, &d->spoiled);
+	d->settings = read_dict(path, &d->unruled);
 	free(path);
+	d->spoiled = d->unruled;
 	path = xasprintf("%s/Settings/Template.settings", d->dir);
 	val_free(d->template);
 	d->template = read_dict(path, &d->spoiled);

@@ -598,6 +598,54 @@ def crash(s, cli):
     cli.ask("DeleteDomain sub.example FORCE")
 
 
+def unread(s, cli):
+    """Settings that cannot be read may have let nobody in: all of the domain
+    waits.  Its template is needed for new accounts alone."""
+    for name in "shut.example", "open.example":
+        make(cli, name, "ann")
+    cli.ask("UpdateDomainSettings shut.example {DomainAccessModes=None;}")
+
+    def said(name, password=PASSWORD):
+        p = poplib.POP3("127.0.0.2", s.pop)
+        p.user(name)
+        try:
+            return p.pass_(password).decode().split()[0]
+        except poplib.error_proto as e:
+            return e.args[0].decode()
+        finally:
+            p.close()
+
+    def restart():
+        pid = next(p for p, n in s.children().items() if n == "routerd")
+        kill(pid)
+        wait_for("routerd to come back", lambda: pid not in s.children() and
+                 cli.send("ListDomains")[:1] == "2")
+
+    for name, file in (("shut", "Domain"), ("open", "Template")):
+        path = pathlib.Path(s.base, f"Domains/{name}.example/Settings",
+                            file + ".settings")
+        path.write_text("{")
+    assert said("ann@shut.example")[:4] == "-ERR"
+    restart()
+    for name, password in (("ann", PASSWORD), ("ann", "x"), ("ghost", "x")):
+        got = said(name + "@shut.example", password)
+        assert "[SYS/TEMP]" in got, got
+    assert said("ann@open.example") == "+OK"
+    with smtplib.SMTP("127.0.0.1", s.smtp) as c:
+        c.ehlo("x.example")
+        c.mail("")
+        assert [c.rcpt(a)[0] for a in (
+            "ann@shut.example", "ghost@shut.example", "ann@open.example",
+            "x%ann@shut.example.domain")] == [451, 451, 250, 451]
+    path = pathlib.Path(s.base, "Domains/shut.example/Settings/Domain.settings")
+    path.write_text("{}")
+    restart()
+    assert said("ann@shut.example") == "+OK"
+    for name in "shut.example", "open.example":
+        cli.ask(f"DeleteDomain {name} FORCE")
+    cleaned(s)
+
+
 def removed(s, cli):
     """Both who remove a domain's files die; none is left, and none comes
     back."""
@@ -632,7 +680,7 @@ def main():
         cli = s.cli()
         cli.ask("INLINE")
         for test in (settings, aliases, unknown, folders, index, addresses,
-                     administrators, in_use, crash, removed):
+                     administrators, unread, in_use, crash, removed):
             start = time.monotonic()
             test(s, cli)
             print(f"{test.__name__}: {time.monotonic() - start:.1f} s")

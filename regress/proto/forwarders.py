@@ -164,7 +164,7 @@ def damaged(s, cli):
         c.mail("")
         assert [c.rcpt(f"{n}@{d}.example")[0] for n, d in (
             ("ghost", "dom"), ("crew", "dom"), ("one", "dom"),
-            ("ghost", "two"))] == [451, 451, 250, 550]
+            ("ghost", "two"))] == [451, 451, 451, 550]
     refused(cli, "CreateForwarder g@dom.example TO x@far.example",
             "UpdateDomainSettings dom.example {MailToUnknown=Discarded;}",
             "SetDomainSettings dom.example {}",
