@@ -385,7 +385,8 @@ do_delete(struct command *c)
 	struct domain *d;
 	const char *err = NULL;
 
-	if ((a = object_find(c, NAME_GROUP, &d)) == NULL || !object_may(c, d, "CanCreateGroups"))
+	if ((a = object_find(c, NAME_GROUP, &d)) == NULL ||
+	    !object_may(c, d, "CanCreateGroups"))
 		return;
 	str_copy(str_make(a->name), name, sizeof(name));
 	path = path_of(d, name);
@@ -424,7 +425,8 @@ do_set(struct command *c)
 	struct domain *d;
 	const char *err;
 
-	if ((a = object_find(c, NAME_GROUP, &d)) == NULL || !object_may(c, d, "CanCreateGroups"))
+	if ((a = object_find(c, NAME_GROUP, &d)) == NULL ||
+	    !object_may(c, d, "CanCreateGroups"))
 		return;
 	if ((err = group_check(settings)) == NULL &&
 	    store(d, a->name, val_copy(settings)) == -1)
