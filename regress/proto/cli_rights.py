@@ -279,6 +279,10 @@ def judge(line, answer, may):
     return None
 
 
+# What a command, refused or not, leaves to be written when there is time.
+LATE = {"DomainStat.data", "Index.data", "account.sizes"}
+
+
 def contents():
     """What is stored, as far as a command could change it: which files there
     are and which versions; of account.info what is not noted by itself."""
@@ -287,7 +291,7 @@ def contents():
         for where, dirs, files in os.walk(BASE / top):
             # What goes or comes by itself, a while later.
             dirs[:] = [d for d in dirs if ".gone" not in d]
-            for name in {*dirs, *files} - {"DomainStat.data", "Index.data"}:
+            for name in {*dirs, *files} - LATE:
                 p = pathlib.Path(where, name)
                 found[p] = "" if name in dirs else look(p)
     return found
