@@ -70,12 +70,13 @@ static void
 do_create(struct command *c)
 {
 	char name[DOMAIN_MAXLEN + 1];
-	const struct val *settings = arg_val(c, 1, VAL_DICT);
+	struct val *settings;
 	const char *err;
 	struct domain *d;
 
 	if (!need_users(c))
 		return;
+	settings = config_update(NULL, arg_val(c, 1, VAL_DICT));
 	if ((err = new_name(arg_text(c, 0), name, sizeof(name))) == NULL &&
 	    (err = config_check("Domain", settings, NULL)) == NULL &&
 	    (err = config_check_texts("Domain", settings, NULL)) == NULL &&
@@ -88,6 +89,7 @@ do_create(struct command *c)
 		log_msg(LOG_MAJOR, "domain %s created by %s", name,
 		    c->who.account);
 	}
+	val_free(settings);
 	answer_err(c, err);
 }
 

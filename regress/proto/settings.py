@@ -56,6 +56,10 @@ def no_value(s):
             assert got == want, f"{command} {name}={word}: {got}"
         cli.ask(f"{command} {before[4:]}")
     cli.ask("UpdateModule Router {Table=#NULL#;}")
+    cli.ask("CreateDomain new.example {AdminDomainName=default;"
+            "MailRerouteAddress=#NULL#;}")
+    assert cli.ask("GetDomainSettings new.example") == "201 {}"
+    cli.ask("DeleteDomain new.example")
     got = cli.ask("GetRouterTable")
     assert "<blacklist-admin*@blacklisted> = postmaster" in got, got
     cli.close()
