@@ -305,8 +305,11 @@ local_unknown(struct state *s, struct domain *d)
 {
 	int mode = s->q->access ? 1 : 0;
 
-	/* It may be an alias, a forwarder or a group all the same. */
-	if (d->incomplete)
+	/*
+	 * It may be an alias, a forwarder or a group all the same: mail waits.
+	 * At a login it would tell that this is no account of the domain's.
+	 */
+	if (d->incomplete && !s->q->access)
 		return route_refuse(s, 451, "4.3.0", "it is not known now "
 		    "whether there is such an account");
 	if (d->consult && !s->q->consulted) {

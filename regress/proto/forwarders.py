@@ -5,6 +5,7 @@ who may make them.  A forwarder relays for anybody, as a Relay: record does."""
 import imaplib
 import pathlib
 import poplib
+import re
 import smtplib
 import subprocess
 import sys
@@ -187,6 +188,37 @@ def damaged(s, cli):
     cli.ask("CreateForwarder g@two.example TO x@far.example")
 
 
+def wrong_password(s, name):
+    p = poplib.POP3("127.0.0.1", s.pop)
+    p.user(name)
+    try:
+        return p.pass_("no such password")
+    except poplib.error_proto as e:
+        return e.args[0].decode()
+    finally:
+        p.close()
+
+
+def names_stay_hidden(s, cli):
+    """Nor does a login tell then who is there: a stranger's failures at
+    names that may be somebody's count as all others do."""
+    cli.ask("CreateDomain dim.example")
+    cli.ask(f'CreateAccount real@dim.example {{Password="{PASSWORD}";}}')
+    cli.ask("CreateGroup crew@dim.example {Members=(real);}")
+    pathlib.Path(s.base, "Domains/dim.example/Settings/Groups/crew.settings"
+                 ).write_text("{f = x@far")
+    pid = next(p for p, n in s.children().items() if n == "routerd")
+    kill(pid)
+    wait_for("routerd to come back", lambda: pid not in s.children() and
+             cli.send("ListDomains")[:1] == "2")
+    assert cli.send("Route crew@dim.example").startswith("501 it is not kn")
+    said = [wrong_password(s, f"{n}@dim.example")
+            for n in ("real", "ghost", "crew")]
+    assert said[1:] == said[:1] * 2 and "AUTH" in said[0], said
+    wait_for("the failures in the log", lambda: len(re.findall(
+        r"AUTH-FAIL POP \*.* unknown-account", s.log())) == 2)
+
+
 def main():
     with Suite(accounts=["j.smith", "ann"]) as s:
         cli = s.cli()
@@ -195,6 +227,7 @@ def main():
         aliases(s, cli, s.domain)
         rights(s, cli)
         damaged(s, cli)
+        names_stay_hidden(s, cli)
         cli.close()
     return 0
 
