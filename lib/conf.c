@@ -222,14 +222,14 @@ defaults(struct conf *c)
 }
 
 /*
- * What is wrong, where: with the line as it stands there, but of a block its
- * head alone, for passwords may be in it; and what it is about, if more is
- * known.
+ * What is wrong, where, and what it is about, if more is known: with the line
+ * as it stands there, but nothing of what is in a block or looks so, as after
+ * a } too early: passwords may be in it.
  */
 static char *
 where_wrong(struct cur from, int line, char *about, const char *why)
 {
-	struct str s = cur_until(&from, "\r\n{#");
+	struct str s = cur_until(&from, "\r\n{=#");
 	char *text;
 
 	while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))

@@ -188,6 +188,15 @@ test_errors_show_what_stands_there(void **state)
 	/* Not what is in a block: that may be a password. */
 	bad("settings SMTP { ForwardPassword = a b; }\n",
 	    "line 1: a ; was expected, in \"settings SMTP\"");
+	bad("settings Account { }\n SyncUserPassword = \"s3cret\";\n}\n",
+	    "line 2: unknown word, see cgserver.conf(5), "
+	    "in \"SyncUserPassword\"");
+	bad("settings Account SyncUserPassword = \"s3cret\";\n",
+	    "line 1: it is: settings NAME { ... }, "
+	    "in \"settings Account SyncUserPassword\"");
+	bad("settings Account { }\n SyncUserPassword=\"s3cret\";\n",
+	    "line 2: unknown word, see cgserver.conf(5), "
+	    "in \"SyncUserPassword\"");
 }
 
 static void
