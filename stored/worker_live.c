@@ -25,6 +25,7 @@ struct shared {
 
 static struct shared		*writable;	/* the template's */
 static const struct shared	*shared;
+static struct live		 own;	/* as it was last seen whole */
 
 static void
 make(void)
@@ -45,12 +46,10 @@ make(void)
 void
 live_set(const struct val *all)
 {
-	struct live *l;
+	struct live *l = &own;	/* a new worker begins with this copy */
 
 	if (writable == NULL)
 		make();		/* at the start, before the walls */
-	l = &writable->live;
-	atomic_fetch_add(&writable->number, 1);
 	l->pop_timeout = settings_int(all, "POP", "InputTimeout");
 	l->pop_errors = settings_int(all, "POP", "MaxErrors");
 	l->pop_level = settings_int(all, "POP", "LogLevel");
@@ -61,6 +60,8 @@ live_set(const struct val *all)
 	l->statistics = settings_bool(all, "Main", "AccountStatistics");
 	snprintf(l->field, sizeof(l->field), "%s", settings_text(all, "LOCAL",
 	    "EnvelopeRecipientsField"));
+	atomic_fetch_add(&writable->number, 1);
+	writable->live = own;
 	atomic_fetch_add(&writable->number, 1);
 }
 
@@ -83,7 +84,6 @@ apply(const struct live *l)
 const struct live *
 live(void)
 {
-	static struct live own;
 	static unsigned int seen = 1;
 	unsigned int n = atomic_load(&shared->number);
 	struct live now;
