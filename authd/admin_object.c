@@ -65,6 +65,13 @@ initial_settings(const struct admin *a, const char *domain,
 		return base;
 	v = settings_prepare(base, given, domain, limit, err);
 	val_free(base);
+	/* An INBOX within the account is everybody's right. */
+	if (v != NULL && !dict_bool(given, "ExternalINBOX", true) &&
+	    dict_set(v, "ExternalINBOX", val_string("NO")) == -1) {
+		*err = "out of memory";
+		val_free(v);
+		return NULL;
+	}
 	return v;
 }
 

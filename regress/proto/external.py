@@ -205,10 +205,15 @@ def administrators(w):
     boss.ask("CreateAccount list")
     assert "ExternalINBOX" not in cli.ask(
         "GetAccountSettings list@sub.example")
-    # Where it is a default of his masters', he makes none at all.
+    # Where it is a default of his masters', he makes those that have it not.
     cli.ask("UpdateAccountDefaults sub.example {ExternalINBOX=YES;}")
     w.refused("CreateAccount irc", "right", cli=boss)
     w.refused('ImportAccounts * DATA "Name\\eirc"', "right", cli=boss)
+    for kind in "MultiMailbox", "TextMailbox":
+        boss.ask(f"CreateAccount irc {kind} {{ExternalINBOX=NO;}}")
+        assert "ExternalINBOX=NO" in cli.ask(
+            "GetAccountSettings irc@sub.example")
+        boss.ask("DeleteAccount irc")
     cli.ask("UpdateAccountDefaults sub.example {ExternalINBOX=default;}")
     w.refused('ImportAccounts * external DATA "Name\\eirc"', "right",
               cli=boss)
