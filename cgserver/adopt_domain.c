@@ -33,16 +33,20 @@ struct place {
 
 /* --- settings --- */
 
+/* Still as others may have planted it: what is no file has no location. */
 static char *
 location(int dir, const char *file)
 {
 	const char *err = NULL;
-	struct val *v = val_read_file(dir, file, &err);
+	int fd = file_open_beneath(dir, file, O_RDONLY, 0);
+	struct val *v = fd != -1 ? val_read_fd(fd, &err) : NULL;
 	const struct val *text = dict_get(v, "ExternalLocation");
 	char *copy = text == NULL || settings_check(settings_find("Domain",
 	    "ExternalLocation"), text) != NULL ? NULL :
 	    xstrdup(val_text(text));
 
+	if (fd != -1)
+		close(fd);
 	val_free(v);
 	return copy;
 }

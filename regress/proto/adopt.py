@@ -302,14 +302,19 @@ def adopted(r, outside):
     was = contents(tree(r.base))
     guard = tree(outside)
     broken_off(r)
+    fifo = r.base / "Domains/bare.example/Settings/Domain.settings"
+    fifo.parent.mkdir(exist_ok=True)
+    os.mkfifo(fifo)
     p = r.adopt()
     assert p.returncode == 0, p
+    fifo.unlink()
     for said in ("acrpt@old.example", "lou@other.example",
                  "clear.macnt/evil.mbox: a symbolic link",
                  "linked.macnt: a symbolic link",
                  "Queue/9.msg: a symbolic link",
                  "clear.macnt/hard.mbox: a file with several names",
                  "clear.macnt/fifo.mbox: neither",
+                 "Settings/Domain.settings: neither",
                  "outside.macnt/account.settings: its INBOX lies elsewhere",
                  "broken.macnt/account.settings",
                  "mixed2.macnt/old.mslc: kept, but",
