@@ -198,13 +198,38 @@ no_pair(void)
 	    access(conf.tls_cert, F_OK) == -1;
 }
 
+/* From who looks only, and is not who will start the server. */
+static bool
+hidden(const char *path)
+{
+	if (path == NULL || eaccess(path, R_OK) == 0 || errno != EACCES)
+		return false;
+	log_warn("%s: TLS is not checked", path);
+	return true;
+}
+
+static bool
+any_hidden(void)
+{
+	size_t i;
+
+	if (hidden(conf.tls_key) || hidden(conf.tls_cert) ||
+	    hidden(conf.tls_clients))
+		return true;
+	for (i = 0; i < conf.ntls_more; i++)
+		if (hidden(conf.tls_more[i].key) ||
+		    hidden(conf.tls_more[i].cert))
+			return true;
+	return false;
+}
+
 bool
 keys_fit(void)
 {
 	struct buf b;
 	bool ok;
 
-	if (no_pair())
+	if (no_pair() || any_hidden())
 		return true;
 	buf_init(&b, ALL_MAX);
 	ok = add_all(&b);

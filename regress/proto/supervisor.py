@@ -193,6 +193,19 @@ def refused(p, *words, code=1):
         assert w in p.stderr, p.stderr
 
 
+def looked_at_by_a_user(d, text):
+    """Who may not read the keys can look all the same."""
+    d.chmod(0o755)
+    (d / "key").touch(0o600)
+    (d / "cert").touch(0o644)
+    (d / "user").write_text(re.sub("(?m)^tls .*", f"tls {d}/key {d}/cert",
+                                   text))
+    p = cgserver("-n", "-f", d / "user", user=65534, group=65534,
+                 extra_groups=[])
+    assert p.returncode == 0 and f"{d}/key: TLS is not checked: " in \
+        p.stderr, p
+
+
 def refusals(s):
     conf = s.env["CG_CONF"]
     refused(cgserver("-f", conf), "already running", str(s.server()))
@@ -221,6 +234,8 @@ def refusals(s):
         (d / "keys").write_text(re.sub("(?m)^tls .*", f"tls {conf} {conf}",
                                        text))
         refused(cgserver("-n", "-f", d / "keys"), conf, "not a key")
+        if os.geteuid() == 0:
+            looked_at_by_a_user(d, text)
         (d / "odd").write_text(text + "trusted-users nosuchuser\n"
                                "external-inboxes /nowhere\n")
         p = cgserver("-n", "-f", d / "odd")
