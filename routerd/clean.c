@@ -5,9 +5,11 @@
  */
 #include <event2/event.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "object.h"
@@ -22,9 +24,14 @@ char *
 clean_name(void)
 {
 	static unsigned serial;
+	char *path = NULL;
 
-	return xasprintf("Domains/.gone.%lld.%u", (long long)time(NULL),
-	    serial++);
+	do {		/* one from before we were restarted may be there */
+		free(path);
+		path = xasprintf("Domains/.gone.%lld.%u",
+		    (long long)time(NULL), serial++);
+	} while (faccessat(proc_basefd(), path, F_OK, 0) == 0);
+	return path;
 }
 
 bool
