@@ -12,17 +12,12 @@
 #include <unistd.h>
 
 #include "file.h"
-#include "iplist.h"
 #include "log.h"
 #include "object.h"
 #include "settings.h"
 
 struct val	*merged;
 static struct val *files;		/* module to dictionary */
-static struct val *aliases;		/* of domains, as they were last */
-static bool spoiled_aliases;		/* their file cannot be read */
-
-static const char aliases_file[] = "Settings/DomainAliases.data";
 
 static const char default_table[] =
     "<root> = postmaster\n"
@@ -438,62 +433,6 @@ config_store(const char *module, const struct val *new)
 	return store_module(module, config_update(NULL, new));
 }
 
-struct val *
-config_aliases(void)
-{
-	const char *err = NULL;
-	struct val *v;
-
-	v = val_read_file(proc_basefd(), aliases_file, &err);
-	spoiled_aliases = v != NULL ? val_type(v) != VAL_DICT :
-	    errno != ENOENT;
-	if (!spoiled_aliases)
-		return v != NULL ? v : val_dict();
-	log_msg(LOG_CRASH, "%s: %s; nothing is changed in it", aliases_file,
-	    v != NULL ? "not a dictionary" : err);
-	val_free(v);
-	return aliases != NULL ? val_copy(aliases) : val_dict();
-}
-
-/* authd must know them, too: rights are given by the domain's name. */
-static void
-apply_aliases(const struct val *v)
-{
-	char alias[DOMAIN_MAXLEN + 1], name[DOMAIN_MAXLEN + 1];
-	struct val *real = val_dict();
-	struct domain *d;
-	size_t i;
-
-	names_clear_aliases(&names);
-	for (i = 0; i < val_count(v); i++) {
-		if (val_text(val_at(v, i)) == NULL ||
-		    !name_domain(str_make(val_key(v, i)), alias,
-		    sizeof(alias)) ||
-		    !name_domain(str_make(val_text(val_at(v, i))), name,
-		    sizeof(name)))
-			continue;
-		d = *name == '\0' ? names.main : names_domain(&names, name);
-		if (d == NULL || names_add_alias(&names, alias, d) == -1)
-			log_msg(LOG_PROBLEM, "domain alias %s of %s: ignored",
-			    alias, name);
-		else
-			dict_set(real, alias, val_string(d->name));
-	}
-	dict_set(merged, "DomainAliases", real);
-	real = val_copy(v);
-	val_free(aliases);
-	aliases = real;
-}
-
-int
-config_set_aliases(const struct val *v)
-{
-	if (spoiled_aliases || config_write(aliases_file, v) == -1)
-		return -1;
-	apply_aliases(v);
-	return 0;
-}
-
 /* What each domain has set for itself; for authd above all. */
 static struct val *
 merge_domains(void)
@@ -517,7 +456,7 @@ config_merge(void)
 {
 	const char *module;
 	char lower[DOMAIN_MAXLEN + 1];
-	struct val *all = val_dict(), *main, *now;
+	struct val *all = val_dict(), *main;
 	size_t i;
 
 	for (i = 0; i < settings_count; i++) {
@@ -534,7 +473,5 @@ config_merge(void)
 	dict_set(all, "Domains", merge_domains());
 	val_free(merged);
 	merged = all;
-	now = config_aliases();
-	apply_aliases(now);
-	val_free(now);
+	config_merge_aliases();
 }

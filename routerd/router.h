@@ -51,9 +51,10 @@ const char *config_check_texts(const char *module, const struct val *,
 struct val *config_update(const struct val *old, const struct val *changes);
 /* A dictionary file of a domain or of the whole server. */
 int	config_write(const char *path, const struct val *);
-/* Domain aliases: the file's dictionary, alias to domain. */
+/* config_aliases.c: of domains; the file's dictionary, alias to domain. */
 struct val *config_aliases(void);
 int	config_set_aliases(const struct val *);
+void	config_merge_aliases(void);	/* into the merged dictionary */
 
 /* config_apply.c: merges, makes the Router's tables, and tells cgserver. */
 void	config_apply(void);
