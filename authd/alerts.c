@@ -20,11 +20,12 @@
 #define SEEN	"AlertsSeen"
 #define SERVER	"*"		/* no domain is called so */
 
-enum { STAMP_LEN = 14, TOLD_MAX = 50000 };
+enum { STAMP_LEN = 14, TOLD_MAX = 50000, LOOK_AGAIN = 60 };
 
 const char *const alerts_settings[] = { OWN, SEEN, NULL };
 
 static struct val *sets;	/* domain to its alerts, or {} */
+static struct val *spoiled;	/* domain to when its could not be read */
 static struct val *told;	/* path to the last stamp told while open */
 
 struct shown {
@@ -41,6 +42,12 @@ alerts_forget(void)
 	sets = NULL;
 }
 
+static const char *
+key_of(const char *domain)
+{
+	return *domain == '\0' ? SERVER : domain;
+}
+
 static int
 open_dir(const char *domain)
 {
@@ -51,6 +58,19 @@ static const char *
 file_name(const char *domain)
 {
 	return *domain == '\0' ? "ServerAlerts.settings" : "Alerts.settings";
+}
+
+/* Until it can be read again, that is logged once. */
+static void
+note_spoiled(const char *domain, const char *err)
+{
+	if (dict_get(spoiled, key_of(domain)) == NULL)
+		log_warnx("%s of %s cannot be read: %s; nothing is changed in "
+		    "it", file_name(domain), *domain != '\0' ? domain :
+		    "the server", err);
+	if (spoiled == NULL && (spoiled = val_dict()) == NULL)
+		return;
+	dict_set(spoiled, key_of(domain), val_number(time(NULL)));
 }
 
 /* NULL with errno EINVAL: there are some, but they cannot be read. */
@@ -74,9 +94,7 @@ read_set(const char *domain)
 		close(fd);
 	if (v != NULL && val_type(v) == VAL_DICT)
 		return v;
-	log_warnx("%s of %s cannot be read: %s; nothing is changed in it",
-	    file_name(domain), *domain != '\0' ? domain : "the server",
-	    err != NULL ? err : "no dictionary");
+	note_spoiled(domain, err != NULL ? err : "no dictionary");
 	val_free(v);
 	errno = EINVAL;
 	return NULL;
@@ -85,7 +103,7 @@ read_set(const char *domain)
 const struct val *
 alerts_of(const char *domain)
 {
-	const char *key = *domain == '\0' ? SERVER : domain;
+	const char *key = key_of(domain);
 	struct val *v = dict_get(sets, key);
 
 	if (v != NULL)
@@ -96,7 +114,17 @@ alerts_of(const char *domain)
 		return NULL;
 	}
 	dict_set(sets, key, v);
+	dict_set(spoiled, key, NULL);
 	return dict_get(sets, key);
+}
+
+/* For a login, which does not read a spoiled file again and again. */
+static const struct val *
+alerts_now(const char *domain)
+{
+	int64_t when = dict_int(spoiled, key_of(domain), 0);
+
+	return time(NULL) - when < LOOK_AGAIN ? NULL : alerts_of(domain);
 }
 
 int
@@ -113,7 +141,7 @@ alerts_set(const char *domain, struct val *alerts)
 	if (ret == -1 || sets == NULL)
 		val_free(alerts);
 	else
-		dict_set(sets, *domain == '\0' ? SERVER : domain, alerts);
+		dict_set(sets, key_of(domain), alerts);
 	return ret;
 }
 
@@ -231,7 +259,7 @@ put_together(const struct shown *list, size_t n, size_t *taken)
 char *
 alerts_show(struct account *a, const char *domain, bool all)
 {
-	const struct val *server = alerts_of(""), *theirs = alerts_of(domain);
+	const struct val *server = alerts_now(""), *theirs = alerts_now(domain);
 	const struct val *own = dict_get(a->settings, OWN);
 	struct shown list[3 * ALERTS_MAX];
 	const char *seen;

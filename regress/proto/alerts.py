@@ -220,11 +220,17 @@ def spoiled(s, cli):
         for command in (get, *put):
             answer = cli.send(command)
             assert answer[:1] == "5" and "read" in answer, (command, answer)
-        assert pop(s, "ann") == "" and path.read_text() == text
+        for _ in range(3):
+            assert pop(s, "ann") == "" and path.read_text() == text
         path.write_text("{}\n")
         cli.ask(put[0])
         assert "x" in pop(s, "ann")
         cli.ask(put[1])
+    # That is logged, but not again and again.
+    pop(s, "nobody")
+    wait_for("the last line", lambda: "AUTH-FAIL POP *" in s.log())
+    for where in "ServerAlerts", "Alerts":
+        assert s.log().count(f" {where}.settings of ") == 1, where
 
 
 def main():
