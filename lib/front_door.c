@@ -240,8 +240,6 @@ front_adopt(int fd, const char *peer, const char *local, bool is_tls)
 
 /* --- accepting, and not --- */
 
-/* --- accepting, and not --- */
-
 static void
 watch_doors(bool on)
 {
