@@ -105,8 +105,10 @@ def check_example(dest, scratch):
     """The example is all comments; each of them, switched on, is good."""
     text = (dest / "etc/cgate/cgserver.conf").read_text()
     page = (TOP / "man/cgserver.conf.5").read_text()
-    for word in re.findall(r'^\t{ "([a-z-]+)",', (TOP / "lib/conf.c").read_text(),
-                           re.M) + ["settings"]:
+    table = (TOP / "lib/conf_words.c").read_text()
+    words = re.findall(r'^\t{ "([a-z-]+)",', table, re.M)
+    assert "base" in words and "user" in words, words
+    for word in [*words, "settings"]:
         assert re.search(rf"^#{word}\s", text, re.M), f"no example of {word}"
         assert f".It Ic {word}" in page, f"{word} is not in the manual page"
     conf = scratch / "cgserver.conf"
