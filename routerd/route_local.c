@@ -307,9 +307,12 @@ local_unknown(struct state *s, struct domain *d)
 
 	/*
 	 * It may be an alias, a forwarder or a group all the same: mail waits.
-	 * At a login it would tell that this is no account of the domain's.
+	 * At a login that would tell that this is no account of the domain's;
+	 * nor may it be made now.
 	 */
-	if (d->incomplete && !s->q->access)
+	if (d->incomplete && s->q->access)
+		return no_account(s, d, s->lower);
+	if (d->incomplete)
 		return route_refuse(s, 451, "4.3.0", "it is not known now "
 		    "whether there is such an account");
 	if (d->consult && !s->q->consulted) {
