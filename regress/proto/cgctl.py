@@ -105,6 +105,18 @@ def others():
         p.stderr and "\nneeds: Users\n" in p.stderr, p
 
 
+def rest_of(tty):
+    """All that a program says until it ends."""
+    text = b""
+    try:
+        while more := os.read(tty, 1000):
+            text += more
+    except OSError:                     # the other end is closed
+        pass
+    os.close(tty)
+    return text
+
+
 def typed():
     """A password is asked for, and not shown; nor are those in arguments,
     not even while cgctl waits."""
@@ -115,12 +127,7 @@ def typed():
     while b"Password: " not in text:
         text += os.read(tty, 1000)
     os.write(tty, b"ty ped\n")
-    try:
-        while more := os.read(tty, 1000):
-            text += more
-    except OSError:                     # the other end is closed
-        pass
-    os.close(tty)
+    text += rest_of(tty)
     assert os.waitpid(pid, 0)[1] == 0 and b"ped" not in text, text
     cgctl("VerifyAccountPassword", "jo", "PASSWORD", "ty ped")
     r, w = os.pipe()
@@ -243,13 +250,7 @@ def narrow():
             fcntl.ioctl(0, termios.TIOCSWINSZ,
                         struct.pack("HHHH", 24, 80, 0, 0))
             os.execvp("cgctl", ["cgctl", "queue", what])
-        text = b""
-        try:
-            while more := os.read(tty, 1000):
-                text += more
-        except OSError:                 # the other end is closed
-            pass
-        os.close(tty)
+        text = rest_of(tty)
         assert os.waitpid(pid, 0)[1] == 0, text
         lines = text.decode().splitlines()
         assert all(len(line) <= 80 for line in lines), lines
